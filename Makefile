@@ -1,0 +1,93 @@
+# Everything a user runs. `make` alone lists the targets. Variables are given on the command line, e.g.
+#   make reproduce CONFIG=config/cifar10.yaml PROFILE=workflow/profiles/default CORES=8
+CONFIG = config/digits.yaml
+PROFILE = workflow/profiles/default
+# How many cores, when the profile's own answer is not wanted.
+CORES =
+# The interpreter that makes the environment, and where. An active conda environment serves as it is: VENV=$CONDA_PREFIX.
+PYTHON = python3
+VENV = .venv
+
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
+# The rules call `etsdm` by name.
+export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo reproduce plan report test lint unlock clean lock
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo 'Variables (default): CONFIG ($(CONFIG)), PROFILE ($(PROFILE)), CORES (what the profile says)'
+
+install: $(INSTALLED) ## Make .venv and install requirements.lock and the package into it.
+
+# Whatever changes the list of packages or the entry points installs again; what is there already is left as it is.
+$(INSTALLED): requirements.lock pyproject.toml
+	@"$(BIN)/python" -m pip --version > /dev/null 2>&1 || { $(make-venv); }
+	"$(BIN)/python" -m pip install --no-deps -r requirements.lock
+	"$(BIN)/python" -m pip install --no-deps --no-build-isolation -e .
+	@touch "$@"
+
+define make-venv
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'make: error: etsdm needs Python 3.11 or newer; name one with PYTHON=python3.12' >&2; exit 2; }; \
+	"$(PYTHON)" -c 'import ensurepip' 2> /dev/null || \
+	    { echo 'make: error: this Python cannot make a virtual environment: apt install python3-venv' >&2; exit 2; }; \
+	"$(PYTHON)" -m venv "$(VENV)"
+endef
+
+demo: override CONFIG = config/digits.yaml
+demo: $(INSTALLED) ## Set up, run the whole benchmark on the embedded digits and say where the report is.
+	$(run-workflow)
+
+reproduce: $(INSTALLED) ## The same for CONFIG, on the machine that PROFILE describes.
+	$(run-workflow)
+
+# A config that cannot run ends here with one message and exit code 2, before Snakemake starts.
+define run-workflow
+@"$(BIN)/etsdm" check "$(CONFIG)"
+@$(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES))
+@"$(BIN)/python" -c '$(say-where)' "$(CONFIG)"
+endef
+
+define say-where
+import sys, pathlib, yaml; \
+name = yaml.safe_load(pathlib.Path(sys.argv[1]).read_text())["name"]; \
+print("Report:", pathlib.Path("results", "reports", name, "report.html").resolve())
+endef
+
+plan: $(INSTALLED) ## Show what CONFIG asks for, what would run and why; run nothing.
+	@"$(BIN)/etsdm" plan "$(CONFIG)"
+	@$(SNAKEMAKE) --profile "$(PROFILE)" --dry-run
+
+report: $(INSTALLED) ## Build the report from the results there are, without running anything else.
+	@"$(BIN)/etsdm" report "$(CONFIG)"
+
+test: $(INSTALLED) ## Run the tests.
+	OMP_NUM_THREADS=1 "$(BIN)/pytest" -n logical --maxprocesses 8 --dist worksteal
+
+lint: $(INSTALLED) ## Check style, types and the workflow.
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+	"$(BIN)/snakefmt" --check Snakefile workflow
+	$(SNAKEMAKE) --lint
+
+unlock: $(INSTALLED) ## Free the folder after Snakemake was killed.
+	@$(SNAKEMAKE) --unlock
+
+clean: ## Delete everything in results/ but its README.md; asks for CONFIRM=1.
+ifeq ($(CONFIRM),1)
+	find results/ -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+else
+	@echo 'This would delete, trained models included:' >&2
+	@find results/ -mindepth 1 -maxdepth 1 ! -name README.md -exec du -sh {} + >&2
+	@echo 'To do it: make clean CONFIRM=1' >&2; exit 2
+endif
+
+lock: ## Resolve pyproject.toml into requirements.lock anew (needs uv).
+	@command -v uv > /dev/null || { echo 'make: error: uv is missing: pip install uv' >&2; exit 2; }
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --quiet \
+	    --no-emit-index-url --no-annotate --no-header --index-strategy unsafe-best-match -o requirements.lock

@@ -1,0 +1,114 @@
+"""pyproject.toml, requirements.lock, environment.yml and the environment the tests run in agree."""
+
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import torch
+import torchvision
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK_LINES = (ROOT / "requirements.lock").read_text().splitlines()
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+def locked_versions() -> dict[str, str]:
+    """The lock's pins for this Python and platform, by canonical name."""
+    pins: dict[str, str] = {}
+    for line in LOCK_LINES:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate():
+            (specifier,) = requirement.specifier
+            assert specifier.operator == "==", f"{line} is not pinned"
+            assert requirement.name not in pins, f"two pins of {requirement.name} for one environment"
+            pins[canonicalize_name(requirement.name)] = specifier.version
+    return pins
+
+
+def direct_requirements() -> list[Requirement]:
+    extras = PYPROJECT["project"]["optional-dependencies"].values()
+    return [Requirement(line) for group in (PYPROJECT["project"]["dependencies"], *extras) for line in group]
+
+
+def closure() -> Iterator[tuple[str, Requirement]]:
+    """(who asks, for what) over everything reached from pyproject.toml, read from the installed metadata."""
+    overrides = {
+        canonicalize_name(override.name): override
+        for override in map(Requirement, PYPROJECT["tool"]["uv"]["override-dependencies"])
+    }
+    queue = [("pyproject.toml", requirement, "") for requirement in direct_requirements()]
+    visited = set()
+    while queue:
+        source, asked, extra = queue.pop()
+        requirement = overrides.get(canonicalize_name(asked.name), asked)
+        if not all(r.marker is None or r.marker.evaluate({"extra": extra}) for r in (asked, requirement)):
+            continue
+        yield source, requirement
+        name = canonicalize_name(requirement.name)
+        for wanted in {"", *requirement.extras}:
+            if (name, wanted) not in visited:
+                visited.add((name, wanted))
+                needs = map(Requirement, metadata.requires(name) or [])
+                queue += [(name, need, wanted) for need in needs]
+
+
+def test_lock_is_the_closure_of_pyproject() -> None:
+    """Nothing is missing (it is installed with --no-deps), at odds with what needs it, or superfluous."""
+    pins = locked_versions()
+    needs = [(source, need, canonicalize_name(need.name)) for source, need in closure()]
+    assert {name for _, _, name in needs} == set(pins)
+    unmet = [
+        f"{source} needs {need}, locked: {pins[name]}"
+        for source, need, name in needs
+        if not need.specifier.contains(pins[name], prereleases=True)
+    ]
+    assert not unmet
+
+
+def test_the_environment_is_the_lock() -> None:
+    pins = locked_versions()
+    assert {name: metadata.version(name) for name in pins} == pins
+
+
+def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
+    pair = {r.name: str(r.specifier) for r in direct_requirements() if r.name in {"torch", "torchvision"}}
+    pins = locked_versions()
+    assert pair == {name: f"=={pins[name]}" for name in ("torch", "torchvision")}
+
+
+def test_torchvision_fits_torch() -> None:
+    """Its compiled operators load; beside another build of torch they do not."""
+    kept = torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), iou_threshold=0.5)
+    assert kept.tolist() == [0]
+
+
+def test_lock_names_no_registry() -> None:
+    assert not [line for line in LOCK_LINES if "://" in line or line.startswith("-") or "@" in line]
+
+
+def test_conda_takes_versions_from_the_lock_and_names_from_pyproject() -> None:
+    conda_packages = [item for item in CONDA["dependencies"] if isinstance(item, str)]
+    (pip,) = (item["pip"] for item in CONDA["dependencies"] if not isinstance(item, str))
+    assert pip == ["--constraint requirements.lock", "--editable .[dev]"]
+    assert {item.split()[0] for item in conda_packages}.isdisjoint(locked_versions())
+
+
+def test_conda_pythons_are_supported() -> None:
+    (python,) = (Requirement(item) for item in CONDA["dependencies"] if str(item).startswith("python "))
+    required = SpecifierSet(PYPROJECT["project"]["requires-python"])
+    minors = [f"3.{minor}" for minor in range(30) if python.specifier.contains(f"3.{minor}")]
+    assert minors
+    assert all(required.contains(minor) for minor in minors)
+
+
+def test_build_backend_is_locked() -> None:
+    """The package itself is installed without build isolation: its backend has to be there already."""
+    for line in PYPROJECT["build-system"]["requires"]:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(locked_versions()[requirement.name])
