@@ -1,0 +1,1 @@
+"""E-TSDM benchmark: Lipschitz singularities of diffusion models, measured and mended."""

@@ -1,0 +1,1 @@
+"""Pure maths of diffusion: noise schedules, timestep conditions (E-TSDM), losses. No input or output."""
