@@ -1,0 +1,63 @@
+"""Ancestral sampling (DDPM: Ho, Jain & Abbeel 2020)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from etsdm.diffusion.schedules import Schedule
+from etsdm.solvers.grids import time_grid
+from etsdm.solvers.prediction import Noise, Predict
+
+
+def ddpm(
+    predict: Predict,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[float],
+    variance: str,
+    noise: Noise,
+) -> Tensor:
+    """Ancestral sampling through `times`, then from the last of them to clean images: one evaluation a time.
+
+    Ho et al. 2020, algorithm 2 with the mean of eq. 11, where beta is that of the whole step from t to s,
+    1 - alpha_t^2 / alpha_s^2 (Nichol & Dhariwal 2021, section 4). `variance` is ``fixed-large``, beta, or
+    ``fixed-small``, the posterior's beta sigma_s^2 / sigma_t^2 (eq. 7). The clean images get no noise.
+    """
+    for i, t in enumerate(times):
+        final = i == len(times) - 1
+        log_alpha_s, sigma_s = (0.0, 0.0) if final else log_alpha_sigma(schedule, times[i + 1])
+        log_alpha_t, sigma_t = log_alpha_sigma(schedule, t)
+        beta = -math.expm1(2 * (log_alpha_t - log_alpha_s))
+        x = math.exp(log_alpha_s - log_alpha_t) * (x - beta / sigma_t * predict(x, t))
+        if not final:
+            x = x + math.sqrt(step_variance(variance, beta, sigma_t, sigma_s)) * noise()
+    return x
+
+
+def step_variance(variance: str, beta: float, sigma_t: float, sigma_s: float) -> float:
+    """Variance of the noise one step adds. Raises ValueError for an unknown name."""
+    if variance == "fixed-small":
+        return beta * sigma_s**2 / sigma_t**2
+    if variance == "fixed-large":
+        return beta
+    raise ValueError(f"unknown variance {variance!r}: fixed-small or fixed-large")
+
+
+def log_alpha_sigma(schedule: Schedule, t: float) -> tuple[float, float]:
+    return float(schedule.log_alpha(t)), float(schedule.sigma(t))
+
+
+def solve(
+    predict: Predict,
+    schedule: Schedule,
+    x: Tensor,
+    spec: dict[str, Any],
+    noise: Noise,
+) -> Tensor:
+    """Clean images from x at t_max, by the `grid`, `nfe` and `variance` of the spec."""
+    times = time_grid(spec["grid"], schedule, spec["nfe"]).tolist()
+    return ddpm(predict, schedule, x, times, spec["variance"], noise)

@@ -1,0 +1,318 @@
+"""Solvers against an analytic Gaussian mixture, formulas worked by hand, and each other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from mixtures import GaussianMixture, SmoothSchedule, column
+from torch import Tensor
+
+from etsdm import solvers
+from etsdm.diffusion.schedules import make_schedule
+from etsdm.solvers.ddim import ddim
+from etsdm.solvers.ddpm import ddpm
+from etsdm.solvers.dpm_solver import dpm_solver, outer_times
+from etsdm.solvers.dpm_solver import step_orders as singlestep_orders
+from etsdm.solvers.dpm_solver_pp import dpm_solver_pp
+from etsdm.solvers.dpm_solver_pp import step_orders as multistep_orders
+from etsdm.solvers.grids import time_grid
+
+SCHEDULES = ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
+GRIDS = ["uniform", "quadratic", "log-snr"]
+MIXTURE = GaussianMixture()
+
+
+def schedule_named(name: str, timesteps: int = 1000):
+    return make_schedule(name, timesteps, 64)
+
+
+def start(n: int = 8, dimensions: int = 2) -> Tensor:
+    return torch.randn(n, dimensions, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def noise_like(x: Tensor, seed: int = 1) -> Callable[[], Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return lambda: torch.randn(x.shape, generator=generator, dtype=x.dtype)
+
+
+def no_noise() -> Tensor:
+    raise AssertionError("a deterministic solver asked for noise")
+
+
+# Time grids
+
+
+def test_uniform_grid_of_all_points_is_the_integers():
+    for timesteps in (100, 1000, 4000):
+        times = time_grid("uniform", schedule_named("linear", timesteps), timesteps)
+        np.testing.assert_array_equal(times, np.arange(timesteps)[::-1])
+
+
+def test_grids_by_hand():
+    linear = schedule_named("linear", 101)
+    np.testing.assert_allclose(time_grid("uniform", linear, 5), [100, 75, 50, 25, 0], rtol=1e-15)
+    np.testing.assert_allclose(time_grid("quadratic", linear, 5), [100, 56.25, 25, 6.25, 0], rtol=1e-15)
+    # Two steps meet where the odds alpha^2 / sigma^2 are the geometric mean of those at the ends.
+    odds = linear.alphas**2 / linear.sigmas**2
+    middle = time_grid("log-snr", linear, 3)[1]
+    alpha = linear.alphas[int(middle)] ** (1 - middle % 1) * linear.alphas[int(middle) + 1] ** (middle % 1)
+    assert alpha**2 / (1 - alpha**2) == pytest.approx(math.sqrt(odds[0] * odds[-1]), rel=1e-10)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_grids_fall_from_t_max_to_t_min(grid, schedule):
+    schedule = schedule_named(schedule)
+    assert time_grid(grid, schedule, 1).tolist() == [schedule.t_max]
+    for points in (2, 3, 21, 101):
+        times = time_grid(grid, schedule, points)
+        assert times.dtype == np.float64 and times.shape == (points,)
+        assert times[0] == schedule.t_max and times[-1] == 0
+        assert (np.diff(times) < 0).all()
+
+
+def test_grid_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match="karras"):
+        time_grid("karras", schedule_named("linear"), 10)
+    with pytest.raises(ValueError, match="at least one"):
+        time_grid("uniform", schedule_named("linear"), 0)
+
+
+# Orders of the steps
+
+
+@pytest.mark.parametrize(
+    ("order", "lower_order_final", "steps", "expected"),
+    [
+        (1, False, 3, [1, 1, 1]),
+        (2, False, 6, [2, 2, 2]),
+        (2, False, 7, [2, 2, 2, 1]),
+        (2, True, 6, [2, 2, 1, 1]),
+        (2, True, 7, [2, 2, 2, 1]),
+        (3, False, 9, [3, 3, 2, 1]),
+        (3, False, 10, [3, 3, 3, 1]),
+        (3, False, 11, [3, 3, 3, 2]),
+        (3, True, 9, [3, 3, 2, 1]),
+        (3, True, 11, [3, 3, 3, 1, 1]),
+        (3, False, 1, [1]),
+        (3, True, 2, [1, 1]),
+        (3, False, 3, [2, 1]),
+    ],
+)
+def test_singlestep_orders(order, lower_order_final, steps, expected):
+    assert singlestep_orders(steps, order, lower_order_final) == expected
+
+
+def test_multistep_orders():
+    assert multistep_orders(5, 2, False) == [1, 2, 2, 2, 2]
+    assert multistep_orders(5, 2, True) == [1, 2, 2, 2, 1]
+    assert multistep_orders(6, 3, False) == [1, 2, 3, 3, 3, 3]
+    assert multistep_orders(6, 3, True) == [1, 2, 3, 3, 2, 1]
+    assert multistep_orders(1, 3, True) == multistep_orders(1, 2, False) == [1]
+
+
+def test_outer_times_of_a_singlestep_solver():
+    linear = schedule_named("linear", 101)
+    assert outer_times(linear, "uniform", [3, 1, 1]) == pytest.approx([100, 40, 20, 0])
+    assert outer_times(linear, "quadratic", [2, 2]) == pytest.approx([100, 25, 0])
+    assert outer_times(linear, "log-snr", [3, 1]) == time_grid("log-snr", linear, 3).tolist()
+
+
+def test_multistep_refuses_an_order_above_its_history():
+    with pytest.raises(ValueError, match="impossible"):
+        dpm_solver_pp(MIXTURE.predictor(SmoothSchedule()), SmoothSchedule(), start(), [9.0, 5.0, 0.0], [1, 3])
+
+
+# Convergence
+
+
+def final_errors(solve: Callable[[list[float]], Tensor], steps: list[int]) -> np.ndarray:
+    schedule = SmoothSchedule()
+    exact = MIXTURE.flow(start(), float(schedule.lambda_(999.0)), float(schedule.lambda_(0.0)))
+    grids = [time_grid("log-snr", schedule, k + 1).tolist() for k in steps]
+    return np.array([float((solve(times) - exact).abs().max()) for times in grids])
+
+
+FIXED_ORDER = {
+    "ddim": lambda p, s, x, times: ddim(p, s, x, times, 0.0, no_noise),
+    "dpm-solver-1": lambda p, s, x, times: dpm_solver(p, s, x, times, [1] * (len(times) - 1)),
+    "dpm-solver-2": lambda p, s, x, times: dpm_solver(p, s, x, times, [2] * (len(times) - 1)),
+    "dpm-solver-3": lambda p, s, x, times: dpm_solver(p, s, x, times, [3] * (len(times) - 1)),
+    "dpm-solver++-2m": lambda p, s, x, times: dpm_solver_pp(
+        p, s, x, times, multistep_orders(len(times) - 1, 2, False)
+    ),
+    "dpm-solver++-3m": lambda p, s, x, times: dpm_solver_pp(
+        p, s, x, times, multistep_orders(len(times) - 1, 3, False)
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("ddim", 1),
+        ("dpm-solver-1", 1),
+        ("dpm-solver-2", 2),
+        ("dpm-solver-3", 3),
+        ("dpm-solver++-2m", 2),
+        ("dpm-solver++-3m", 3),
+    ],
+)
+def test_order_of_convergence(name, order):
+    schedule = SmoothSchedule()
+    predict = MIXTURE.predictor(schedule)
+    errors = final_errors(lambda times: FIXED_ORDER[name](predict, schedule, start(), times), [40, 80, 160])
+    np.testing.assert_allclose(np.log2(errors[:-1] / errors[1:]), order, atol=0.2)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_all_solvers_find_one_answer_on_the_real_schedules(schedule):
+    schedule = schedule_named(schedule)
+    predict = MIXTURE.predictor(schedule)
+    exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)))
+    for name, solve in FIXED_ORDER.items():
+        steps, tolerance = (1500, 2e-2) if name in ("ddim", "dpm-solver-1") else (400, 2e-3)
+        found = solve(predict, schedule, start(), time_grid("log-snr", schedule, steps + 1).tolist())
+        assert float((found - exact).abs().max()) < tolerance, name
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_first_order_is_ddim(schedule, grid):
+    schedule = schedule_named(schedule)
+    predict = MIXTURE.predictor(schedule)
+    times = time_grid(grid, schedule, 21).tolist()
+    by_ddim = ddim(predict, schedule, start(), times, 0.0, no_noise)
+    singlestep = dpm_solver(predict, schedule, start(), times, [1] * 20)
+    multistep = dpm_solver_pp(predict, schedule, start(), times, [1] * 20)
+    torch.testing.assert_close(singlestep, by_ddim, rtol=0, atol=1e-6)
+    torch.testing.assert_close(multistep, by_ddim, rtol=0, atol=1e-6)
+
+
+# Ancestral sampling
+
+
+def test_ddpm_reproduces_mean_and_covariance():
+    schedule = schedule_named("linear")
+    n = 5_000
+    x = ddpm(
+        MIXTURE.predictor(schedule),
+        schedule,
+        start(n),
+        time_grid("uniform", schedule, 1000).tolist(),
+        "fixed-small",
+        noise_like(start(n)),
+    )
+    standard_error = (MIXTURE.covariance().diagonal() / n).sqrt()
+    assert ((x.mean(0) - MIXTURE.mean()).abs() < 4 * standard_error).all()
+    torch.testing.assert_close(x.T.cov(), MIXTURE.covariance(), rtol=0, atol=0.04)
+
+
+@pytest.mark.parametrize("variance", ["fixed-small", "fixed-large"])
+def test_ddpm_step_by_hand(variance):
+    """Bayes' rule for two Gaussians: x_s given x_t and the predicted x_0 (Ho et al. 2020, eq. 6 and 7)."""
+    schedule = schedule_named("cosine")
+    t, s = 700.0, 650.0
+    x, eps, z = start(), noise_like(start(), 2)(), noise_like(start(), 3)()
+    bar_t, bar_s = float(schedule.alpha(t)) ** 2, float(schedule.alpha(s)) ** 2
+    beta = 1 - bar_t / bar_s
+    x0 = (x - math.sqrt(1 - bar_t) * eps) / math.sqrt(bar_t)
+    precision = (1 - beta) / beta + 1 / (1 - bar_s)
+    mean = (math.sqrt(1 - beta) / beta * x + math.sqrt(bar_s) / (1 - bar_s) * x0) / precision
+    spread = 1 / precision if variance == "fixed-small" else beta
+    one_step = mean + math.sqrt(spread) * z
+    found = ddpm(lambda y, _: eps, schedule, x, [t, s], variance, lambda: z)
+    clean = (one_step - math.sqrt(1 - bar_s) * eps) / math.sqrt(bar_s)  # the last step adds no noise
+    torch.testing.assert_close(found, clean, rtol=1e-10, atol=1e-10)
+
+
+def test_ddpm_refuses_an_unknown_variance():
+    with pytest.raises(ValueError, match="learned"):
+        ddpm(lambda x, t: x, schedule_named("linear"), start(), [9.0, 0.0], "learned", start)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_ddim_with_eta_one_is_ddpm_with_small_variance(schedule):
+    spec = {"nfe": 50, "grid": "uniform", "denoise": True, "eta": 1.0, "variance": "fixed-small"}
+    schedule = schedule_named(schedule)
+    by_ddim, by_ddpm = (
+        solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec, noise_like(start()))
+        for name in ("ddim", "ddpm")
+    )
+    torch.testing.assert_close(by_ddim, by_ddpm, rtol=1e-9, atol=1e-9)
+
+
+# Every solver through its spec
+
+CASES = [
+    (name, denoise, lower_order_final, grid)
+    for name, denoise, lower_order_final, grid in itertools.product(
+        solvers.MODULES, (True, False), (True, False), GRIDS
+    )
+    if denoise or name != "ddpm"
+]
+
+
+@pytest.mark.parametrize(("name", "denoise", "lower_order_final", "grid"), CASES)
+def test_evaluations_are_those_asked_for(name, denoise, lower_order_final, grid):
+    schedule = schedule_named("linear")
+    x = start(1).float()
+    times: list[float] = []
+
+    def predict(x: Tensor, t: float) -> Tensor:
+        times.append(t)
+        return x * float(schedule.sigma(t))
+
+    for nfe in (solvers.minimum_nfe(name, denoise), *range(5, 101, 5), 7, 98):
+        times.clear()
+        spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": denoise, "variance": "fixed-large"}
+        spec |= {"eta": 0.5, "lower_order_final": lower_order_final}
+        found = solvers.load(name)(predict, schedule, x, spec, lambda: torch.randn_like(x))
+        assert len(times) == nfe
+        assert times[0] == schedule.t_max and all(isinstance(t, float) for t in times)
+        assert all(later < earlier for earlier, later in itertools.pairwise(times))
+        assert (times[-1] == schedule.t_min) == (denoise and nfe > 1)
+        assert found.dtype == torch.float32 and found.isfinite().all()
+
+
+@pytest.mark.parametrize("name", solvers.MODULES)
+def test_fewer_evaluations_than_the_minimum_are_impossible(name):
+    for denoise in (True, False):
+        spec = {"name": name, "nfe": solvers.minimum_nfe(name, denoise) - 1, "grid": "uniform"}
+        spec |= {"denoise": denoise, "variance": "fixed-large", "eta": 0.0, "lower_order_final": False}
+        if name == "ddim" and not denoise:
+            continue  # one point, no step: x itself
+        with pytest.raises(ValueError, match="at least one"):
+            solvers.load(name)(lambda x, t: x, schedule_named("linear"), start(), spec, no_noise)
+
+
+@pytest.mark.parametrize("name", [name for name in solvers.MODULES if name != "ddpm"])
+def test_the_last_evaluation_gives_clean_images(name):
+    """One Gaussian has an exact flow: x_t lies at the same number of standard deviations at every t."""
+    mixture = GaussianMixture(column((0.3, -0.2)), torch.tensor([0.5]).double(), torch.ones(1).double())
+    schedule = schedule_named("linear")
+    mean, std = mixture.means[0], 0.5
+    alpha, sigma = float(schedule.alpha(999.0)), float(schedule.sigma(999.0))
+    deviations = (start() - alpha * mean) / math.hypot(alpha * std, sigma)
+    spec = {"name": name, "nfe": 400, "grid": "quadratic", "denoise": True, "eta": 0.0}
+    spec |= {"lower_order_final": True}
+    found = solvers.load(name)(mixture.predictor(schedule), schedule, start(), spec, no_noise)
+    torch.testing.assert_close(found, mean + std * deviations, rtol=0, atol=2e-2)
+
+
+def test_using_one_solver_imports_no_other():
+    script = (
+        "import sys\nfrom etsdm import solvers\n"
+        "assert 'torch' not in sys.modules\n"
+        "solvers.load('ddim')\n"
+        "print(*{m for m in solvers.MODULES.values() if f'etsdm.solvers.{m}' in sys.modules})"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["ddim"]
