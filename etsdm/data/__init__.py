@@ -1,0 +1,1 @@
+"""Data sets in: every source becomes one archive of PNG images."""
