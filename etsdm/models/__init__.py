@@ -1,0 +1,1 @@
+"""The noise-prediction network and its weights on disk."""

@@ -1,0 +1,318 @@
+"""The ADM U-Net (Dhariwal & Nichol, "Diffusion Models Beat GANs on Image Synthesis", 2021, section 3).
+
+The parameters carry the names and shapes of the authors' guided-diffusion code, so that its published
+checkpoints load with `load_state_dict`. Feature maps are (B, C, H, W); the embedding of the time condition is
+(B, 4 * channels).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from etsdm.errors import UserError
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation computed in the type of its weights, so in float32 under autocast."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
+
+
+class SinusoidalEmbedding(nn.Module):
+    """(B,) times, fractional ones allowed -> (B, size) cosines, then sines, in float32.
+
+    The transformer's positional encoding (Vaswani et al., 2017, section 3.5) in guided-diffusion's layout;
+    the frequencies fall from 1 towards 1/10000.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        half = size // 2
+        exponents = torch.arange(half, dtype=torch.float32) / half
+        self.register_buffer("frequencies", torch.exp(-math.log(10_000) * exponents), persistent=False)
+
+    def forward(self, t: Tensor) -> Tensor:
+        angles = t.float()[:, None] * self.frequencies
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class Upsample(nn.Module):
+    """Nearest-neighbour doubling, then a 3x3 convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(upsample(x))
+
+
+class Downsample(nn.Module):
+    """A 3x3 convolution of stride 2."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+def upsample(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def downsample(x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, 2)
+
+
+class ResidualBlock(nn.Module):
+    """norm, SiLU, conv, + time, norm, SiLU, dropout, conv, + skip.
+
+    With `scale_shift` the embedding gives a scale and a shift of the second norm's output (ADM's "adaptive
+    group normalisation", section 3.1); without, a bias added before that norm. `resample` halves or doubles
+    the size inside the block, as BigGAN does. The last convolution starts at zero.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        embedding: int,
+        dropout: float,
+        norm_groups: int,
+        scale_shift: bool,
+        resample: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.scale_shift = scale_shift
+        self.resample = {None: None, "up": upsample, "down": downsample}[resample]
+        self.in_layers = nn.Sequential(
+            GroupNorm(norm_groups, in_channels),
+            nn.SiLU(),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1),
+        )
+        self.emb_layers = nn.Sequential(
+            nn.SiLU(), nn.Linear(embedding, 2 * out_channels if scale_shift else out_channels)
+        )
+        self.out_layers = nn.Sequential(
+            GroupNorm(norm_groups, out_channels),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
+        )
+        self.skip_connection = (
+            nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+        )
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        norm, activation, conv = self.in_layers
+        h = activation(norm(x))
+        if self.resample is not None:
+            h, x = self.resample(h), self.resample(x)
+        h = conv(h)
+        bias = self.emb_layers(embedding).to(h.dtype)[:, :, None, None]
+        norm, activation, dropout, conv = self.out_layers
+        if self.scale_shift:
+            scale, shift = bias.chunk(2, dim=1)
+            h = torch.addcmul(shift, norm(h), 1 + scale)
+        else:
+            h = norm(h + bias)
+        return self.skip_connection(x) + conv(dropout(activation(h)))
+
+
+class AttentionBlock(nn.Module):
+    """Multi-head self-attention over the pixels of a feature map, added to it.
+
+    The `qkv` channels are ordered heads first, then query, key and value (guided-diffusion's default order).
+    The output projection starts at zero.
+    """
+
+    def __init__(self, channels: int, heads: int, norm_groups: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = GroupNorm(norm_groups, channels)
+        self.qkv = nn.Conv1d(channels, 3 * channels, 1)
+        self.proj_out = zeroed(nn.Conv1d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, height, width = x.shape
+        qkv = self.qkv(self.norm(x).flatten(2)).view(b, self.heads, 3, c // self.heads, height * width)
+        query, key, value = qkv.transpose(-1, -2).unbind(2)
+        h = functional.scaled_dot_product_attention(query, key, value)
+        h = self.proj_out(h.transpose(-1, -2).reshape(b, c, height * width))
+        return x + h.view(b, c, height, width)
+
+
+class TimedSequence(nn.ModuleList):
+    """Layers applied in turn, with the time embedding handed to the residual blocks."""
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        for layer in self:
+            x = layer(x, embedding) if isinstance(layer, ResidualBlock) else layer(x)
+        return x
+
+
+class UNet(nn.Module):
+    """The ADM U-Net: images (B, in_channels, resolution, resolution), times (B,) -> (B, out_channels, ...).
+
+    Args:
+        in_channels, out_channels: channels of the images that go in and come out.
+        resolution: height and width of the images, px.
+        channels: width of the first level; level i has channels * multipliers[i].
+        multipliers: one entry a level; each level but the last halves the size.
+        blocks: residual blocks a level on the way down (one more on the way up).
+        attention: the sizes, px, of the feature maps that get attention (the innermost one always does).
+        heads: attention heads, where `head_channels` is None.
+        head_channels: channels a head, which then sets the number of heads.
+        dropout: probability, in every residual block.
+        norm_groups: groups of every group normalisation.
+        scale_shift_norm: condition by scale and shift, not by an added bias.
+        resblock_updown: resample inside residual blocks, not by a convolution.
+
+    Raises:
+        UserError: a size that does not divide as these settings need.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        resolution: int,
+        channels: int,
+        multipliers: Sequence[int],
+        blocks: int,
+        attention: Sequence[int],
+        heads: int,
+        head_channels: int | None,
+        dropout: float,
+        norm_groups: int,
+        scale_shift_norm: bool,
+        resblock_updown: bool,
+    ) -> None:
+        super().__init__()
+        check_sizes(resolution, channels, multipliers, attention, heads, head_channels, norm_groups)
+        embedding = 4 * channels
+
+        def residual(wide: int, out: int, resample: str | None = None) -> ResidualBlock:
+            return ResidualBlock(wide, out, embedding, dropout, norm_groups, scale_shift_norm, resample)
+
+        def attend(wide: int) -> AttentionBlock:
+            return AttentionBlock(wide, wide // head_channels if head_channels else heads, norm_groups)
+
+        self.sinusoid = SinusoidalEmbedding(channels)
+        self.time_embed = nn.Sequential(
+            nn.Linear(channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
+
+        widths = [channels * m for m in multipliers]
+        size, wide = resolution, widths[0]
+        self.input_blocks = nn.ModuleList(
+            [TimedSequence([nn.Conv2d(in_channels, wide, 3, padding=1)])],
+        )
+        skips = [wide]
+        for level, level_width in enumerate(widths):
+            if level > 0:
+                self.input_blocks.append(
+                    TimedSequence([residual(wide, wide, "down") if resblock_updown else Downsample(wide)])
+                )
+                skips.append(wide)
+                size //= 2
+            for _ in range(blocks):
+                layers: list[nn.Module] = [residual(wide, level_width)]
+                wide = level_width
+                if size in attention:
+                    layers.append(attend(wide))
+                self.input_blocks.append(TimedSequence(layers))
+                skips.append(wide)
+
+        self.middle_block = TimedSequence([residual(wide, wide), attend(wide), residual(wide, wide)])
+
+        self.output_blocks = nn.ModuleList()
+        for level, level_width in reversed(list(enumerate(widths))):
+            for block in range(blocks + 1):
+                layers = [residual(wide + skips.pop(), level_width)]
+                wide = level_width
+                if size in attention:
+                    layers.append(attend(wide))
+                if level > 0 and block == blocks:
+                    layers.append(residual(wide, wide, "up") if resblock_updown else Upsample(wide))
+                    size *= 2
+                self.output_blocks.append(TimedSequence(layers))
+
+        self.out = nn.Sequential(
+            GroupNorm(norm_groups, wide),
+            nn.SiLU(),
+            zeroed(nn.Conv2d(wide, out_channels, 3, padding=1)),
+        )
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        embedding = self.time_embed(self.sinusoid(t))
+        skips = []
+        for block in self.input_blocks:
+            x = block(x, embedding)
+            skips.append(x)
+        x = self.middle_block(x, embedding)
+        for block in self.output_blocks:
+            x = block(torch.cat([x, skips.pop()], dim=1), embedding)
+        return self.out(x)
+
+
+def make_network(spec: Mapping[str, Any], resolution: int, channels: int) -> UNet:
+    """The U-Net of a "network" spec, whose keys are UNet's arguments, for images of `channels` channels.
+
+    Its weights are laid out channels last, which convolutions are faster with on CPUs and GPUs alike.
+    """
+    network = UNet(in_channels=channels, out_channels=channels, resolution=resolution, **spec)
+    return network.to(memory_format=torch.channels_last)
+
+
+def zeroed(module: nn.Module) -> nn.Module:
+    """The same module with every parameter at zero."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def check_sizes(
+    resolution: int,
+    channels: int,
+    multipliers: Sequence[int],
+    attention: Sequence[int],
+    heads: int,
+    head_channels: int | None,
+    norm_groups: int,
+) -> None:
+    """Refuse sizes that would not divide; see UNet for the arguments.
+
+    Raises:
+        UserError: naming the key, its value and what would be allowed.
+    """
+    halvings = len(multipliers) - 1
+    if resolution % 2**halvings:
+        raise UserError(
+            f"network.multipliers: {len(multipliers)} levels need images whose size is a multiple of "
+            f"{2**halvings} px, not {resolution} px; use fewer levels or another resolution"
+        )
+    sizes = [resolution >> level for level in range(len(multipliers))]
+    if unknown := [size for size in attention if size not in sizes]:
+        raise UserError(
+            f"network.attention: no level of this network is {unknown[0]} px; its levels are {sizes} px"
+        )
+    if channels % 2 or channels % norm_groups:
+        raise UserError(
+            f"network.channels: {channels} must be even and a multiple of network.norm_groups = {norm_groups}"
+        )
+    attended = {channels * m for m, size in zip(multipliers, sizes, strict=True) if size in attention}
+    per_head = head_channels or 1
+    for width in sorted(attended | {channels * multipliers[-1]}):
+        if width % per_head or (head_channels is None and width % heads):
+            setting = f"head_channels = {head_channels}" if head_channels else f"heads = {heads}"
+            raise UserError(f"network.{setting} does not divide the {width} channels that get attention")

@@ -1,0 +1,58 @@
+"""Weights on disk: safetensors, with the JSON specification of what was trained in the metadata."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from etsdm.errors import UserError
+from etsdm.files import atomic
+from etsdm.models.unet import UNet, make_network
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], spec: Mapping[str, Any]) -> None:
+    """Write `tensors` and `spec` to `path` atomically; equal contents give equal bytes."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(whole, metadata={"spec": json.dumps(spec)})
+    with atomic(path) as temporary:
+        temporary.write_bytes(
+            content
+        )  # safetensors' own save_file leaves the file readable by its owner only
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_weights` wrote: the tensors, on the CPU, and the specification.
+
+    Raises:
+        UserError: the file is missing, is damaged, or carries no specification.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error}); make it again") from error
+    if "spec" not in metadata:
+        raise UserError(
+            f"{path}: holds weights but no specification; only weights that etsdm wrote can be used"
+        )
+    return tensors, json.loads(metadata["spec"])
+
+
+def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
+    """The trained network at `path`, in evaluation mode on the CPU, and the specification of its training.
+
+    Raises:
+        UserError: the file cannot be used, or its tensors are not those of the network it specifies.
+    """
+    tensors, spec = load_weights(path)
+    network = make_network(spec["network"], spec["dataset"]["resolution"], spec["dataset"]["channels"])
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"{path}: its tensors are not those of the network it specifies: {error}") from error
+    return network.eval(), spec

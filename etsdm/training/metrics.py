@@ -1,0 +1,116 @@
+"""What a training run reports on its way: lines of metrics.jsonl and TensorBoard events."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from etsdm.errors import UserError
+from etsdm.files import write_text
+
+QUARTERS = 4
+
+
+class Tally:
+    """Sums over the images since the last line of metrics, kept on the device so that no step waits."""
+
+    def __init__(self, times: int, device: torch.device) -> None:
+        self.times = times
+        self.losses = torch.zeros(QUARTERS, dtype=torch.float64, device=device)
+        self.counts = torch.zeros(QUARTERS, dtype=torch.float64, device=device)
+        self.gradient_norms = torch.zeros((), dtype=torch.float64, device=device)
+        self.steps = 0
+
+    def add_losses(self, t: Tensor, losses: Tensor) -> None:
+        """Take in the loss of each image (B,) at its integer time t (B,)."""
+        quarter = t * QUARTERS // self.times
+        losses = losses.detach().double()
+        self.losses.index_add_(0, quarter, losses)
+        self.counts.index_add_(0, quarter, torch.ones_like(losses))
+
+    def add_step(self, gradient_norm: Tensor) -> None:
+        """Take in a step's gradient norm."""
+        self.gradient_norms += gradient_norm
+        self.steps += 1
+
+    def check_finite(self, images: int) -> None:
+        """Raise UserError if a loss or a gradient since the last line was not a number or infinite."""
+        if not torch.isfinite(self.losses.sum() + self.gradient_norms):
+            raise UserError(
+                f"training diverged: the loss or its gradient was not finite by {images:,} images; lower "
+                "training.learning_rate, lengthen training.warmup, or use training.precision: float32"
+            )
+
+    def means(self) -> dict[str, float | None]:
+        """Mean loss, overall and by quarter of the timesteps (None for an empty one), and gradient norm."""
+        losses, counts = self.losses.tolist(), self.counts.tolist()
+        quarters = {
+            f"loss_q{q}": total / count if count else None
+            for q, (total, count) in enumerate(zip(losses, counts, strict=True))
+        }
+        overall = sum(losses) / sum(counts)
+        return {"loss": overall, **quarters, "grad_norm": self.gradient_norms.item() / self.steps}
+
+    def clear(self) -> None:
+        """Start the next line."""
+        for total in (self.losses, self.counts, self.gradient_norms):
+            total.zero_()
+        self.steps = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums, for a saved state."""
+        sums = {"losses": self.losses, "counts": self.counts, "gradient_norms": self.gradient_norms}
+        return {**sums, "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from saved sums."""
+        self.losses.copy_(state["losses"])
+        self.counts.copy_(state["counts"])
+        self.gradient_norms.copy_(state["gradient_norms"])
+        self.steps = state["steps"]
+
+
+class MetricsLog:
+    """Appends to out/metrics.jsonl and out/tensorboard, after cutting both back to `images` images seen."""
+
+    def __init__(self, out: Path, images: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed by training alone
+
+        events = out / "tensorboard"
+        if images == 0 and events.exists():
+            shutil.rmtree(events)
+        cut_back(out / "metrics.jsonl", images)
+        self._file = (out / "metrics.jsonl").open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(events), purge_step=images + 1)
+        self._images = images
+        self._clock = time.perf_counter()
+
+    def write(self, images: int, values: dict[str, float | None]) -> None:
+        """Add the line of `values` at `images` images seen."""
+        now = time.perf_counter()
+        speed = (images - self._images) / (now - self._clock)
+        self._images, self._clock = images, now
+        values = {**values, "images_per_second": round(speed, 2)}
+        self._file.write(json.dumps({"images": images, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if value is not None:
+                self._events.add_scalar(name, value, images)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._events.close()
+
+
+def cut_back(path: Path, images: int) -> None:
+    """Drop the lines of metrics.jsonl past `images` images seen, and a last line cut off in mid-write."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["images"] <= images]
+    write_text(path, "".join(kept))

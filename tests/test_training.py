@@ -1,0 +1,382 @@
+"""Training: what a step computes, and that a run that is cut off ends as one that is not."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from etsdm.data.archive import Pixels, write_images
+from etsdm.errors import UserError
+from etsdm.models.weights import load_network, load_weights
+from etsdm.training import train as module
+from etsdm.training.data import batch_indices, draw, to_network
+from etsdm.training.ema import AveragedWeights
+from etsdm.training.metrics import Tally
+from etsdm.training.train import Trainer, train
+
+CPU = torch.device("cpu")
+SPEC: dict[str, Any] = {
+    "dataset": {"name": "noise", "resolution": 4, "channels": 1},
+    "diffusion": {"timesteps": 100, "schedule": "linear", "time": "discrete", "prediction": "eps"},
+    "method": {"name": "etsdm", "t_tilde": 40, "n": 2},
+    "network": {
+        "channels": 8,
+        "multipliers": [1],
+        "blocks": 1,
+        "attention": [],
+        "heads": 1,
+        "head_channels": None,
+        "dropout": 0.2,
+        "norm_groups": 4,
+        "scale_shift_norm": True,
+        "resblock_updown": True,
+    },
+    "training": {
+        "images": 100,
+        "batch": 10,
+        "micro_batch": 4,
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "betas": [0.9, 0.99],
+        "weight_decay": 0.01,
+        "warmup": 30,
+        "ema_half_life": 20,
+        "gradient_clip": 1.0,
+        "precision": "float32",
+        "flip": True,
+        "save_every": 20,
+        "log_every": 30,
+    },
+    "seed": 3,
+}
+
+
+def changed(**settings: Any) -> dict[str, Any]:
+    """SPEC with other values, wherever their keys are."""
+    spec = deepcopy(SPEC)
+    for key, value in settings.items():
+        next(part for part in (spec, *spec.values()) if isinstance(part, dict) and key in part)[key] = value
+    return spec
+
+
+def wake(trainer: Trainer) -> None:
+    """Move the output layer away from zero, so that the gradient reaches every parameter."""
+    with torch.no_grad():
+        for parameter in trainer.network.out.parameters():
+            parameter.add_(0.1)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (23, 4, 4, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def archive(pixels: Pixels, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "images.zip"
+    write_images(path, pixels)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole")
+    train(SPEC, archive, out, "cpu", progress=False)
+    return out
+
+
+class Cut(Exception):  # noqa: N818
+    """Stands for whatever ends a process."""
+
+
+def train_until(
+    images: int, archive: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **kwargs: Any
+) -> None:
+    """Train SPEC in `out` and break off in the middle of the step after `images` images."""
+    gradient = Trainer._accumulate_gradient
+
+    def cut(trainer: Trainer) -> None:
+        gradient(trainer)
+        if trainer.images == images:
+            raise Cut
+
+    with monkeypatch.context() as patch, pytest.raises(Cut):
+        patch.setattr(Trainer, "_accumulate_gradient", cut)
+        train(SPEC, archive, out, "cpu", progress=False, **kwargs)
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl but for the speed, which no two runs share."""
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "images_per_second"} for row in rows]
+
+
+def weights(out: Path) -> bytes:
+    return (out / "weights.safetensors").read_bytes()
+
+
+# ---------------------------------------------------------------- what a step sees
+
+
+def test_every_epoch_visits_every_image_once_in_its_own_order() -> None:
+    order = batch_indices(7, 0, 0, 21).reshape(3, 7)
+    assert (np.sort(order) == np.arange(7)).all()
+    assert len({tuple(epoch) for epoch in order}) == 3
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 16])
+def test_batches_follow_one_endless_order(batch: int) -> None:
+    endless = batch_indices(7, 5, 0, 64)
+    pieces = [batch_indices(7, 5, position, batch) for position in range(0, 64 - batch, batch)]
+    joined = np.concatenate(pieces)
+    assert (joined == endless[: len(joined)]).all()
+    assert (batch_indices(7, 6, 0, 64) != endless).any()
+
+
+def test_draws_are_a_function_of_seed_and_position() -> None:
+    draws = draw(1, 640, (4000, 1, 2, 2), 10, CPU)
+    torch.manual_seed(99)
+    again = draw(1, 640, (4000, 1, 2, 2), 10, CPU)
+    assert torch.equal(draws.t, again.t)
+    assert torch.equal(draws.eps, again.eps)
+    assert torch.equal(draws.flips, again.flips)
+    for seed, position in ((2, 640), (1, 1280)):
+        assert not torch.equal(draw(seed, position, (4000, 1, 2, 2), 10, CPU).eps, draws.eps)
+
+
+def test_draws_have_their_distributions() -> None:
+    draws = draw(0, 0, (4000, 1, 2, 2), 10, CPU)
+    counts = torch.bincount(draws.t, minlength=10)
+    assert len(counts) == 10
+    assert (counts - 400).abs().max() < 5 * 19  # five standard deviations of a binomial count
+    assert abs(draws.eps.mean()) < 5 / 16000**0.5
+    assert abs(draws.eps.var() - 1) < 5 * (2 / 16000) ** 0.5
+    assert abs(draws.flips.float().mean() - 0.5) < 5 * 0.5 / 4000**0.5
+
+
+def test_images_reach_the_network_as_they_are_or_mirrored() -> None:
+    pixels = torch.tensor([[[[0], [255]], [[51], [102]]]] * 2, dtype=torch.uint8)
+    images = to_network(pixels, torch.tensor([False, True]))
+    expected = torch.tensor([[-1.0, 1.0], [-0.6, -0.2]])
+    torch.testing.assert_close(images[0, 0], expected)
+    torch.testing.assert_close(images[1, 0], expected.flip(1))
+    assert torch.equal(((images + 1) * 127.5).round()[0, 0], pixels[0, :, :, 0].float())
+
+
+# ---------------------------------------------------------------- what a step computes
+
+
+def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels) -> None:
+    """Against the definition, an image at a time: the network is told f(t), the noise level follows t."""
+    trainer = Trainer(changed(dropout=0.0, flip=False), pixels, CPU)
+    wake(trainer)
+    trainer.images = 20
+    trainer._accumulate_gradient()
+    gradients = [parameter.grad.clone() for parameter in trainer.parameters if parameter.grad is not None]
+    draws = draw(3, 20, (10, 1, 4, 4), 100, CPU)
+    betas = torch.linspace(1e-3, 0.2, 100, dtype=torch.float64)
+    alpha_bar = torch.cumprod(1 - betas, 0)
+    total = torch.zeros(())
+    for i, index in enumerate(batch_indices(23, 3, 20, 10)):
+        x0 = torch.tensor(pixels[index, :, :, 0] / 127.5 - 1, dtype=torch.float32)
+        t, eps = int(draws.t[i]), draws.eps[i, 0]
+        x_t = alpha_bar[t].sqrt().float() * x0 + (1 - alpha_bar[t]).sqrt().float() * eps
+        told = 0.0 if t < 20 else 20.0 if t < 40 else float(t)
+        total = total + (trainer.network(x_t[None, None], torch.tensor([told])) - eps).square().mean()
+    for ours, reference in zip(gradients, torch.autograd.grad(total / 10, trainer.parameters), strict=True):
+        torch.testing.assert_close(ours, reference, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("micro_batch", [1, 3, 10, 64])
+def test_micro_batches_do_not_change_the_gradient(pixels: Pixels, micro_batch: int) -> None:
+    trainers = [Trainer(changed(dropout=0.0, micro_batch=size), pixels, CPU) for size in (None, micro_batch)]
+    for trainer in trainers:
+        wake(trainer)
+        trainer._accumulate_gradient()
+    for first, second in zip(trainers[0].parameters, trainers[1].parameters, strict=True):
+        torch.testing.assert_close(first.grad, second.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_steps_warm_up_and_clip(pixels: Pixels) -> None:
+    trainer = Trainer(changed(gradient_clip=1e-3), pixels, CPU)
+    rates = []
+    for _ in range(5):
+        rates.append(trainer.learning_rate)
+        trainer.step()
+        assert trainer.optimizer.param_groups[0]["lr"] == rates[-1]
+        norm = sum(float(p.grad.square().sum()) for p in trainer.parameters if p.grad is not None) ** 0.5
+        assert norm == pytest.approx(1e-3, rel=1e-3)
+    assert rates == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3, 1e-3])
+
+
+def test_average_halves_its_memory_every_half_life() -> None:
+    network = nn.Linear(3, 2)
+    nn.init.ones_(network.weight)
+    average = AveragedWeights(network, batch=10, half_life=40)
+    nn.init.constant_(network.weight, 5.0)
+    for images in range(10, 130, 10):
+        average.update()
+        expected = 5 + (1 - 5) * 0.5 ** (images / 40)
+        torch.testing.assert_close(average.weights["weight"], torch.full((2, 3), expected))
+
+
+def test_losses_are_told_apart_by_quarter_of_the_timesteps() -> None:
+    tally = Tally(times=10, device=CPU)
+    tally.add_losses(torch.tensor([0, 2, 3, 9]), torch.tensor([1.0, 3.0, 5.0, 7.0]))
+    tally.add_step(torch.tensor(2.0))
+    tally.add_step(torch.tensor(4.0))
+    quarters = {"loss_q0": 2.0, "loss_q1": 5.0, "loss_q2": None, "loss_q3": 7.0}
+    assert tally.means() == {"loss": 4.0, **quarters, "grad_norm": 3.0}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_learns(pixels: Pixels, precision: str) -> None:
+    """On one flat image the noise is x_t less a constant, which even a tiny network soon finds."""
+    flat = np.full_like(pixels, 128)
+    settings = {"learning_rate": 1e-2, "batch": 32, "micro_batch": None, "dropout": 0.0}
+    trainer = Trainer(changed(**settings, precision=precision), flat, CPU)
+    for _ in range(30):
+        trainer.step()
+    trainer.tally.clear()
+    trainer.step()
+    loss = trainer.tally.means()["loss"]
+    assert loss is not None
+    assert loss < 0.5  # that of predicting no noise is 1
+    assert {parameter.dtype for parameter in trainer.parameters} == {torch.float32}
+
+
+# ---------------------------------------------------------------- a whole run
+
+
+def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> None:
+    network, spec = load_network(whole / "weights.safetensors")
+    assert spec == SPEC
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    assert not (whole / "state").exists()
+    rows = lines(whole)
+    assert [row["images"] for row in rows] == [30, 60, 90, 100]
+    quarters = [f"loss_q{q}" for q in range(4)]
+    assert list(rows[0]) == ["images", "loss", *quarters, "grad_norm", "lr"]
+    events = EventAccumulator(str(whole / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [30, 60, 90, 100]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx([row["loss"] for row in rows])
+
+
+def test_the_weights_are_the_average(whole: Path, pixels: Pixels) -> None:
+    trainer = Trainer(SPEC, pixels, CPU)
+    for _ in range(10):
+        trainer.step()
+    saved, _ = load_weights(whole / "weights.safetensors")
+    for name, weight in trainer.average.weights.items():
+        assert torch.equal(saved[name], weight)
+        assert not torch.equal(saved[name], trainer.network.state_dict()[name])
+
+
+def test_the_cost_is_reported(archive: Path, tmp_path: Path) -> None:
+    cost = train(changed(images=25), archive, tmp_path, "cpu", progress=False)
+    network, _ = load_network(tmp_path / "weights.safetensors")
+    assert cost["images"] == 30  # whole batches of 10
+    assert cost["seconds"] > 0
+    assert cost["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_another_seed_gives_other_weights(whole: Path, archive: Path, tmp_path: Path) -> None:
+    train(changed(seed=4), archive, tmp_path, "cpu", progress=False)
+    ours, theirs = (load_weights(out / "weights.safetensors")[0] for out in (whole, tmp_path))
+    assert not torch.equal(ours["out.2.weight"], theirs["out.2.weight"])
+
+
+@pytest.mark.parametrize("images", [10, 20, 50, 90])
+def test_a_resumed_run_ends_with_the_same_bytes(
+    images: int, whole: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_until(images, archive, tmp_path, monkeypatch)
+    assert not (tmp_path / "weights.safetensors").exists()
+    train(SPEC, archive, tmp_path, "cpu", progress=False)
+    assert weights(tmp_path) == weights(whole)
+    assert lines(tmp_path) == lines(whole)
+    assert not (tmp_path / "state").exists()
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [30, 60, 90, 100]
+
+
+def test_a_run_may_be_cut_again_and_again(
+    whole: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for images in (30, 40, 40, 80):
+        train_until(images, archive, tmp_path, monkeypatch)
+    assert [path.name for path in sorted((tmp_path / "state").iterdir())] == [
+        "000000000060.pt",
+        "000000000080.pt",
+    ]
+    train(SPEC, archive, tmp_path, "cpu", progress=False)
+    assert weights(tmp_path) == weights(whole)
+    assert lines(tmp_path) == lines(whole)
+
+
+def test_a_damaged_state_gives_way_to_the_one_before(
+    whole: Path,
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train_until(70, archive, tmp_path, monkeypatch)
+    newest = tmp_path / "state" / "000000000060.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"images": 70, "lo')
+    train(SPEC, archive, tmp_path, "cpu", progress=False)
+    said = capsys.readouterr().err
+    assert "damaged" in said
+    assert "resuming after 40 images" in said
+    assert weights(tmp_path) == weights(whole)
+    assert lines(tmp_path) == lines(whole)
+
+
+@pytest.mark.parametrize(("spec", "digest"), [(SPEC, "new"), (changed(learning_rate=2e-3), "old")])
+def test_the_state_of_another_run_is_never_resumed(
+    spec: dict[str, Any],
+    digest: str,
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train_until(50, archive, tmp_path / "cut", monkeypatch, fingerprint="old")
+    for name in ("cut", "fresh"):
+        train(spec, archive, tmp_path / name, "cpu", progress=False, fingerprint=digest)
+    assert "not resumed" in capsys.readouterr().err
+    assert weights(tmp_path / "cut") == weights(tmp_path / "fresh")
+    assert lines(tmp_path / "cut") == lines(tmp_path / "fresh")
+
+
+def test_divergence_stops_the_run_and_keeps_the_last_good_state(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finite = module.noise_prediction_loss
+    calls = iter(range(1000))
+
+    def loss(*args: Any) -> torch.Tensor:
+        return finite(*args) * (torch.nan if next(calls) > 12 else 1)  # three micro-batches a step
+
+    monkeypatch.setattr(module, "noise_prediction_loss", loss)
+    with pytest.raises(UserError, match="by 60 images"):
+        train(SPEC, archive, tmp_path, "cpu", progress=False)
+    newest = max((tmp_path / "state").iterdir())
+    assert newest.name == "000000000040.pt"
+    network = torch.load(newest, weights_only=True)["network"]
+    assert all(bool(weight.isfinite().all()) for weight in network.values())
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_images_of_another_size_are_refused(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"images\.zip"):
+        train(changed(resolution=8), archive, tmp_path, "cpu", progress=False)
