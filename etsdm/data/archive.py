@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def _png(image: Pixels) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(
-        buffer, "png", compress_level=1
-    )
+    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(buffer, "png", compress_level=1)
     return buffer.getvalue()
 
 
@@ -54,13 +52,24 @@ def count_images(path: Path) -> int:
         return len(_names(archive))
 
 
+def iterate_images(path: Path, batch: int, limit: int | None = None) -> Iterator[Pixels]:
+    """The first `limit` images (or all) of the archive, (B, H, W, C), `batch` at a time.
+
+    Raises:
+        UserError: the archive is missing or damaged.
+    """
+    with _open(path) as archive:
+        names = _names(archive)[:limit]
+        for start in range(0, len(names), batch):
+            images = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names[start : start + batch]]
+            stacked = np.stack(images)
+            yield stacked[..., None] if stacked.ndim == 3 else stacked
+
+
 def read_images(path: Path, limit: int | None = None) -> Pixels:
     """The first `limit` images (or all) of the archive, (N, H, W, C).
 
     Raises:
         UserError: the archive is missing or damaged.
     """
-    with _open(path) as archive:
-        images = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in _names(archive)[:limit]]
-    stacked = np.stack(images)
-    return stacked[..., None] if stacked.ndim == 3 else stacked
+    return np.concatenate(list(iterate_images(path, 1024, limit)))

@@ -62,11 +62,14 @@ def check_source(name: str, spec: dict[str, Any], at_least: int) -> None:
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
-    """What tells that a source has changed, without reading it: names, sizes and time stamps of its files."""
+    """What tells that a folder has changed, without reading it: the names and sizes of its files.
+
+    Time stamps don't count, so a folder that was copied or touched leaves trained models alone.
+    """
     if spec["source"] != "folder":
         return None
-    files = ((path, path.stat()) for path in list_folder(Path(spec["path"])))
-    listing = [(str(path), status.st_size, status.st_mtime_ns) for path, status in files]
+    folder = Path(spec["path"])
+    listing = [(str(path.relative_to(folder)), path.stat().st_size) for path in list_folder(folder)]
     return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
 
 
