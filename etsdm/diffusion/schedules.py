@@ -75,7 +75,7 @@ LOG_ALPHAS: dict[str, Callable[[int, int], Array]] = {
 
 
 def _sigma(log_alpha: Array) -> Array:
-    return np.sqrt(-np.expm1(2 * log_alpha))
+    return np.asarray(np.sqrt(-np.expm1(2 * log_alpha)))
 
 
 def _half_log_snr(log_alpha: Array) -> Array:
@@ -115,7 +115,7 @@ class Schedule:
 
     def log_alpha(self, t: float | Array) -> Array:
         """Log alpha_t at real t in [0, t_max]."""
-        return np.interp(t, np.arange(len(self.lambdas)), self.log_alphas[: len(self.lambdas)])
+        return np.asarray(np.interp(t, np.arange(len(self.lambdas)), self.log_alphas[: len(self.lambdas)]))
 
     def alpha(self, t: float | Array) -> Array:
         """Signal level alpha_t."""
@@ -133,7 +133,7 @@ class Schedule:
         """The t in [0, t_max] at which lambda_t equals `lambda_`; the inverse of `lambda_`."""
         log_alpha = -0.5 * np.logaddexp(0.0, -2 * np.asarray(lambda_, dtype=np.float64))
         finite = self.log_alphas[: len(self.lambdas)]
-        return np.interp(log_alpha, finite[::-1], np.arange(len(finite), dtype=np.float64)[::-1])
+        return np.asarray(np.interp(log_alpha, finite[::-1], np.arange(len(finite), dtype=np.float64)[::-1]))
 
 
 def make_schedule(name: str, timesteps: int, resolution: int) -> Schedule:
