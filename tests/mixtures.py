@@ -28,9 +28,7 @@ class GaussianMixture:
         """-sigma grad log q(x) of q, the law of alpha x_0 + sigma eps; x is (N, D)."""
         variances = (alpha * self.stds) ** 2 + sigma**2
         offsets = x[:, None, :] - alpha * self.means
-        log_densities = (
-            self.weights.log() - x.shape[1] / 2 * variances.log() - (offsets**2).sum(-1) / (2 * variances)
-        )
+        log_densities = self.weights.log() - x.shape[1] / 2 * variances.log() - (offsets**2).sum(-1) / (2 * variances)
         responsibilities = log_densities.softmax(-1)
         return sigma * ((responsibilities / variances)[..., None] * offsets).sum(1)
 

@@ -29,9 +29,11 @@ def load(name: str) -> Callable[..., Any]:
 
 
 def minimum_nfe(name: str, denoise: bool) -> int:
-    """Fewest evaluations the named solver can be asked for.
+    """Fewest evaluations with which the named solver is what its name says.
 
-    For the DPM-Solvers a final denoising takes one evaluation besides at least one step; for ddpm and ddim it
-    is the last step itself.
+    A DPM-Solver of order k needs k of them for one step of its order, and one more for a final denoising; for
+    ddpm and ddim the denoising is the last step itself.
     """
-    return 2 if denoise and name not in ("ddpm", "ddim") else 1
+    if name in ("ddpm", "ddim"):
+        return 1
+    return int(name.rstrip("m")[-1]) + denoise

@@ -110,9 +110,7 @@ def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any],
     With `denoise` one of the evaluations is kept for the clean images at t_min; without, the result is x at
     t_min. Deterministic: `noise` is not called.
     """
-    orders = step_orders(
-        spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False)
-    )
+    orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False))
     times = outer_times(schedule, spec["grid"], orders)
     x = dpm_solver(predict, schedule, x, times, orders)
     return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x

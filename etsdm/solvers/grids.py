@@ -26,9 +26,7 @@ def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
     elif name == "quadratic":
         times = np.linspace(np.sqrt(first), np.sqrt(last), points) ** 2
     elif name == "log-snr":
-        times = np.asarray(
-            schedule.t_of_lambda(np.linspace(schedule.lambda_(first), schedule.lambda_(last), points))
-        )
+        times = np.asarray(schedule.t_of_lambda(np.linspace(schedule.lambda_(first), schedule.lambda_(last), points)))
     else:
         raise ValueError(f"unknown time grid {name!r}: uniform, quadratic or log-snr")
     times[-1], times[0] = last, first  # not one rounding error off; t_max where there is one point
