@@ -1,0 +1,1 @@
+"""Image archives to features to distances. Knows nothing of how the images were made."""

@@ -1,0 +1,41 @@
+"""Feature files. Kept free of torch: scoring runs as many short processes."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etsdm.errors import UserError
+from etsdm.files import atomic
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features (count, d) of the first `count` images of an archive, and the archive's SHA-256."""
+
+    features: NDArray[np.float32]
+    digest: str
+
+
+def save_features(path: Path, features: NDArray[np.float32], digest: str) -> None:
+    """Write features (count, d) of the archive with SHA-256 `digest` to the .npz file `path`, atomically."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, features=features, count=len(features), digest=digest)
+
+
+def load_features(path: Path) -> Features:
+    """Read what `save_features` wrote.
+
+    Raises:
+        UserError: the file is missing, damaged, or no feature file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features, count, digest = file["features"], int(file["count"]), str(file["digest"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a readable feature file ({error}); make it again") from error
+    if count != len(features):
+        raise UserError(f"{path}: holds {len(features)} features where it says {count}; make it again")
+    return Features(features, digest)

@@ -1,0 +1,245 @@
+"""Metrics against clean-fid, closed forms and definitions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cleanfid import fid
+from cleanfid.inception_torchscript import InceptionV3W
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from etsdm.data.archive import write_images
+from etsdm.errors import UserError
+from etsdm.files import sha256, write_json
+from etsdm.metrics.classifier import load_classifier, to_input, train_classifier
+from etsdm.metrics.distances import frechet, kernel
+from etsdm.metrics.features import classifier_encoder, extract, extract_features, inception_encoder
+from etsdm.metrics.inception import OFFLINE_SHA256, offline_weights, provide_inception
+from etsdm.metrics.store import load_features, save_features
+
+CPU = torch.device("cpu")
+CLASSIFIER = {
+    "name": "classifier",
+    "width": 16,
+    "features": 64,
+    "epochs": 15,
+    "batch": 64,
+    "learning_rate": 0.01,
+    "seed": 0,
+}
+
+
+def digits() -> tuple[np.ndarray, list[int]]:
+    data = load_digits()
+    return np.round(data.images * (255 / 16)).astype(np.uint8)[..., None], data.target.tolist()
+
+
+def write_digits(folder: Path, labels: list[int] | None) -> tuple[Path, Path]:
+    write_images(folder / "images.zip", digits()[0])
+    write_json(folder / "dataset.json", {"labels": labels})
+    return folder / "images.zip", folder / "dataset.json"
+
+
+# Distances
+
+
+def gaussian_with(mean: np.ndarray, covariance: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """n points whose sample mean and covariance are exactly those given."""
+    raw = np.random.default_rng(seed).standard_normal((n, len(mean)))
+    raw -= raw.mean(0)
+    white = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw, rowvar=False))).T
+    return mean + white @ np.linalg.cholesky(covariance).T
+
+
+def test_frechet_of_commuting_gaussians():
+    """With diagonal covariances it is |mu_a - mu_b|^2 + |std_a - std_b|^2."""
+    stds = np.array([1.0, 2.0, 0.5]), np.array([3.0, 0.1, 0.5])
+    means = np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0, 0.0])
+    a, b = (gaussian_with(m, np.diag(s**2), 50, k) for k, (m, s) in enumerate(zip(means, stds, strict=True)))
+    expected = ((means[0] - means[1]) ** 2).sum() + ((stds[0] - stds[1]) ** 2).sum()
+    assert frechet(a, b) == pytest.approx(expected, rel=1e-10)
+
+
+def test_frechet_of_plane_gaussians():
+    """For 2x2 matrices tr sqrt(M) = sqrt(tr M + 2 sqrt(det M))."""
+    first, second = np.array([[2.0, 0.7], [0.7, 1.0]]), np.array([[1.0, -0.4], [-0.4, 3.0]])
+    a, b = gaussian_with(np.zeros(2), first, 30, 0), gaussian_with(np.ones(2), second, 40, 1)
+    product = first @ second
+    root = np.sqrt(np.trace(product) + 2 * np.sqrt(np.linalg.det(product)))
+    assert frechet(a, b) == pytest.approx(2 + np.trace(first) + np.trace(second) - 2 * root, rel=1e-10)
+
+
+def test_frechet_is_that_of_clean_fid():
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((64, 64)) / 8
+    a = (rng.standard_normal((500, 64)) @ mixing).astype(np.float32)
+    b = (rng.standard_normal((400, 64)) @ mixing * 1.3 + 0.2).astype(np.float32)
+    theirs = fid.fid_from_feats(a.astype(np.float64), b.astype(np.float64))
+    assert frechet(a, b) == pytest.approx(theirs, rel=1e-9)
+    assert frechet(a, b) == pytest.approx(frechet(b, a), rel=1e-9)
+    assert frechet(a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_kernel_is_its_definition():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((7, 5)), rng.standard_normal((9, 5)) + 0.3
+
+    def k(x: np.ndarray, y: np.ndarray) -> float:
+        return (float(x @ y) / 5 + 1) ** 3
+
+    within_a = sum(k(a[i], a[j]) for i in range(7) for j in range(7) if i != j) / (7 * 6)
+    within_b = sum(k(b[i], b[j]) for i in range(9) for j in range(9) if i != j) / (9 * 8)
+    between = sum(k(x, y) for x in a for y in b) / (7 * 9)
+    assert kernel(a, b) == pytest.approx(within_a + within_b - 2 * between, rel=1e-12)
+
+
+def test_kernel_does_not_depend_on_the_block_and_agrees_with_clean_fid(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((300, 16)), rng.standard_normal((300, 16)) + 0.5
+    whole = kernel(a, b)
+    monkeypatch.setattr("etsdm.metrics.distances.BLOCK", 77)
+    assert kernel(a, b) == pytest.approx(whole, rel=1e-10)
+    # One subset of all the images leaves clean-fid nothing to draw, but it counts the pairs (i, i) of the two
+    # sets as any others, as this does.
+    assert fid.kernel_distance(a, b, num_subsets=1, max_subset_size=300) == pytest.approx(whole, rel=1e-10)
+
+
+def test_distances_import_neither_torch_nor_clean_fid():
+    script = "import sys, etsdm.metrics.score; assert not {'torch', 'cleanfid'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+# Inception
+
+
+@pytest.fixture(scope="module")
+def inception_weights(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("inception") / "weights.pt"
+    assert provide_inception(None, out)["sha256"] == sha256(out) == OFFLINE_SHA256
+    return out
+
+
+def test_frechet_of_inception_features_is_clean_fid(tmp_path, inception_weights):
+    """Against clean-fid reading folders of PNGs through its own network class, resizing and distance.
+
+    Both take the first 256 of the features, or the square root of the matrix would take most of the time.
+    """
+    gray = digits()[0][:24]
+    colour = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8)
+    encode = inception_encoder(inception_weights, CPU)
+    ours = []
+    for name, pixels in (("gray", gray), ("colour", colour)):
+        write_images(tmp_path / f"{name}.zip", pixels)
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(pixels):
+            Image.fromarray(image.squeeze()).save(tmp_path / name / f"{i:03d}.png")
+        ours.append(extract(encode, tmp_path / f"{name}.zip", 24, batch=16, progress=False))
+    torch.jit.load(inception_weights).net.save(str(tmp_path / "inception-2015-12-05.pt"))
+    network = InceptionV3W(str(tmp_path), download=False)
+    theirs = fid.compute_fid(
+        str(tmp_path / "gray"),
+        str(tmp_path / "colour"),
+        mode="clean",
+        num_workers=0,
+        device=CPU,
+        custom_feat_extractor=lambda x: network(x)[:, :256],
+        verbose=False,
+    )
+    assert ours[0].shape == (24, 2048) and ours[0].dtype == np.float32
+    assert frechet(ours[0][:, :256], ours[1][:, :256]) == pytest.approx(theirs, abs=1e-3)
+
+
+def test_other_weights_are_refused(tmp_path):
+    planted = tmp_path / "planted.pt"
+    planted.write_bytes(b"not the network")
+    out = tmp_path / "cache" / "weights.pt"
+    with pytest.raises(UserError, match=rf"planted\.pt.*{sha256(planted)}.*{OFFLINE_SHA256}"):
+        provide_inception(str(planted), out)
+    assert list(out.parent.iterdir()) == []
+    with pytest.raises(UserError, match="not the Inception weights"):
+        inception_encoder(planted, CPU)
+    with pytest.raises(UserError, match="no-such-file"):
+        provide_inception(str(tmp_path / "no-such-file.pt"), out)
+
+
+def test_download_is_the_last_resort_and_is_verified(tmp_path, monkeypatch):
+    package = offline_weights()
+    assert package is not None
+    monkeypatch.setattr("etsdm.metrics.inception.offline_weights", lambda: None)
+    out = tmp_path / "weights.pt"
+    found = provide_inception(None, out, url=package.as_uri())
+    assert found == {"source": package.as_uri(), "sha256": OFFLINE_SHA256}
+    (tmp_path / "other").write_text("an error page")
+    with pytest.raises(UserError, match="fetch it again"):
+        provide_inception(None, out, url=(tmp_path / "other").as_uri())
+    with pytest.raises(UserError, match="offline-weights"):
+        provide_inception(None, out, url=(tmp_path / "missing").as_uri())
+    assert sha256(out) == OFFLINE_SHA256
+
+
+# Classifier
+
+
+def test_classifier_learns_digits_and_is_reproducible(tmp_path):
+    images, dataset = write_digits(tmp_path, digits()[1])
+    first, second = tmp_path / "a" / "weights.safetensors", tmp_path / "b" / "weights.safetensors"
+    result = train_classifier(CLASSIFIER, images, dataset, first, CPU, progress=False)
+    assert result["accuracy"] > 0.95 and result["held_out"] == 359
+    assert train_classifier(CLASSIFIER, images, dataset, second, CPU, progress=False) == result
+    assert first.read_bytes() == second.read_bytes()
+
+    network = load_classifier(first, CPU)
+    features = extract(classifier_encoder(first, CPU), images, 100, batch=33, progress=False)
+    pixels = torch.from_numpy(digits()[0][:100])
+    np.testing.assert_allclose(features, network.features(to_input(pixels)), rtol=1e-4, atol=1e-5)
+    assert features.shape == (100, 64)
+    guesses = network.head(torch.from_numpy(features)).argmax(1)
+    assert (guesses == torch.tensor(digits()[1][:100])).double().mean() > 0.95
+
+
+@pytest.mark.parametrize(("labels", "what"), [(None, "no labels"), ([3] * 1797, "only one class")])
+def test_classifier_needs_labels(tmp_path, labels, what):
+    images, dataset = write_digits(tmp_path, labels)
+    with pytest.raises(UserError, match=f"{what}.*'inception'"):
+        train_classifier(CLASSIFIER, images, dataset, tmp_path / "weights.safetensors", CPU)
+
+
+@pytest.mark.parametrize("resolution", [4, 7, 32, 256])
+def test_classifier_takes_any_resolution(resolution):
+    from etsdm.metrics.classifier import Classifier
+
+    network = Classifier(resolution, channels=3, width=4, features=64, classes=5)
+    pixels = torch.zeros(2, resolution, resolution, 3, dtype=torch.uint8)
+    assert network(to_input(pixels)).shape == (2, 5)
+
+
+# Feature files
+
+
+def test_feature_file(tmp_path):
+    images, dataset = write_digits(tmp_path, digits()[1])
+    weights, out = tmp_path / "weights.safetensors", tmp_path / "features.npz"
+    train_classifier(CLASSIFIER | {"epochs": 1}, images, dataset, weights, CPU, progress=False)
+    found = extract_features("classifier", weights, images, out, 50, "cpu", progress=False)
+    stored = load_features(out)
+    assert found == {"count": 50, "digest": sha256(images)}
+    assert stored.features.shape == (50, 64) and stored.digest == sha256(images)
+    assert extract_features("classifier", weights, images, out, None, "cpu", progress=False)["count"] == 1797
+    with pytest.raises(UserError, match="1797 images, but 1798"):
+        extract_features("classifier", weights, images, out, 1798, "cpu", progress=False)
+
+
+def test_damaged_feature_files_are_refused(tmp_path):
+    with pytest.raises(UserError, match="missing"):
+        load_features(tmp_path / "missing.npz")
+    save_features(tmp_path / "whole.npz", np.zeros((9, 4), np.float32), "digest")
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes((tmp_path / "whole.npz").read_bytes()[:-60])
+    with pytest.raises(UserError, match="make it again"):
+        load_features(cut)
