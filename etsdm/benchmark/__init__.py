@@ -1,0 +1,1 @@
+"""Typed configuration, and the plan that turns it into runs."""

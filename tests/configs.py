@@ -1,0 +1,80 @@
+"""A benchmark that runs in seconds, for tests to vary."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "seeds": [0],
+    "datasets": {"digits": {"source": "bundled", "bundle": "digits"}},
+    "diffusion": {"timesteps": 1000, "schedule": "linear", "time": "discrete", "prediction": "eps"},
+    "network": {
+        "channels": 8,
+        "multipliers": [1],
+        "blocks": 1,
+        "attention": [],
+        "heads": 1,
+        "head_channels": None,
+        "dropout": 0.0,
+        "norm_groups": 4,
+        "scale_shift_norm": True,
+        "resblock_updown": False,
+    },
+    "training": {
+        "images": 256,
+        "batch": 32,
+        "micro_batch": None,
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "betas": [0.9, 0.999],
+        "weight_decay": 0.0,
+        "warmup": 64,
+        "ema_half_life": 128,
+        "gradient_clip": 1.0,
+        "precision": "float32",
+        "flip": False,
+        "save_every": 128,
+        "log_every": 64,
+    },
+    "evaluation": {
+        "samples": 70,
+        "encoders": [{"name": "classifier", "width": 4, "epochs": 1, "batch": 64, "learning_rate": 1e-3}],
+        "distances": ["frechet", "kernel"],
+    },
+    "experiments": {
+        "fast-sampling": {
+            "datasets": ["digits"],
+            "methods": ["ddpm", {"name": "etsdm", "t_tilde": 100, "n": 5}],
+            "solvers": [{"name": "ddim", "nfe": [2]}, {"name": "dpm-solver-2", "nfe": [2]}],
+        },
+        "lipschitz": {
+            "datasets": ["digits"],
+            "methods": ["ddpm", {"name": "etsdm", "t_tilde": 100, "n": 5}],
+            "images": 8,
+        },
+    },
+}
+
+
+def tiny(**changes: Any) -> dict[str, Any]:
+    """The tiny benchmark with dotted keys changed: `tiny(**{"training.images": 64})`."""
+    config = copy.deepcopy(TINY)
+    for key, value in changes.items():
+        block = config
+        *path, last = key.split(".")
+        for step in path:
+            block = block[int(step)] if isinstance(block, list) else block[step]
+        if isinstance(block, list):
+            block[int(last)] = value
+        else:
+            block[last] = value
+    return config
+
+
+def write_config(path: Path, **changes: Any) -> Path:
+    """Write the changed tiny benchmark to `path`."""
+    path.write_text(yaml.safe_dump(tiny(**changes)))
+    return path

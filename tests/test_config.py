@@ -1,0 +1,170 @@
+"""What a configuration allows, and the one clear message for each thing it does not."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from configs import tiny, write_config
+
+from etsdm.benchmark.config import load_config, parse_config
+from etsdm.benchmark.plan import Plan
+from etsdm.benchmark.reference import json_schema, readme_with_reference
+from etsdm.benchmark.source import ROOT
+from etsdm.cli import main
+from etsdm.errors import UserError
+
+SOLVERS = "experiments.fast-sampling.solvers"
+METHODS = "experiments.fast-sampling.methods"
+
+BAD = {
+    "wrong type": ({"training.batch": "many"}, "training.batch: input should be a valid integer, not 'many'"),
+    "wrong list": ({"seeds": 3}, "seeds: input should be a valid list, not 3"),
+    "out of bounds": (
+        {"training.images": 0},
+        "training.images: input should be greater than or equal to 1, not 0",
+    ),
+    "not a number": (
+        {"training.learning_rate": float("nan")},
+        "training.learning_rate: input should be a finite",
+    ),
+    "unknown key": ({"training.lerning_rate": 1.0}, "did you mean 'learning_rate'?"),
+    "unknown key at the top": ({"sedes": [1]}, "sedes: unknown key; allowed: name, seeds"),
+    "unknown experiment": ({"experiments.fast_sampling_": {}}, "did you mean 'fast-sampling'?"),
+    "unknown solver": (
+        {f"{SOLVERS}.0.name": "dimm"},
+        "solvers[0].name: unknown 'dimm'; allowed: ddpm, ddim, dpm",
+    ),
+    "unknown solver setting": (
+        {f"{SOLVERS}.0.eat": 1.0},
+        "solvers[0].eat: unknown key; allowed: name, nfe, grid",
+    ),
+    "unknown method": ({f"{METHODS}.0": "etsdmm"}, "methods[0].name: unknown 'etsdmm'; allowed: ddpm, etsdm"),
+    "unknown schedule": (
+        {"diffusion.schedule": "cosin"},
+        "diffusion.schedule: unknown 'cosin'; allowed: linear",
+    ),
+    "unknown bundle": ({"datasets.digits.bundle": "digit"}, "datasets.digits.bundle: unknown 'digit'"),
+    "unknown source": ({"datasets.digits.source": "zipp"}, "datasets.digits.source: unknown 'zipp'"),
+    "data set not defined": (
+        {"experiments.fast-sampling.datasets": ["digit"]},
+        "experiments.fast-sampling.datasets: no data set 'digit'; allowed: digits; did you mean 'digits'?",
+    ),
+    "no evaluations": (
+        {f"{SOLVERS}.0.nfe": [0]},
+        "solvers[0].nfe[0]: input should be greater than or equal to 1",
+    ),
+    "too few evaluations": (
+        {f"{SOLVERS}.1.nfe": [1]},
+        "nfe = 1 is too few: dpm-solver-2 with denoise = False needs",
+    ),
+    "more steps than T": ({f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}}, "cannot take 1001 steps"),
+    "n does not divide": (
+        {f"{METHODS}.1": {"name": "etsdm", "t_tilde": 100, "n": 7}},
+        "n = 7 does not divide t_tilde = 100",
+    ),
+    "t_tilde beyond T": (
+        {f"{METHODS}.1": {"name": "etsdm", "t_tilde": 1005, "n": 5}},
+        "t_tilde = 1005 lies beyond the last of 1000 timesteps; allowed: 1 to 1000",
+    ),
+    "probe beyond T": (
+        {"experiments.lipschitz.coarse_until": 1000},
+        "t = 1000 lies beyond the last timestep",
+    ),
+    "too few samples": (
+        {"evaluation.samples": 64},
+        "samples = 64 is too few: the Frechet distance needs at least 65",
+    ),
+    "odd resolution": ({"network.multipliers": [1] * 5}, "8 px cannot be halved 4 times"),
+    "groups": ({"network.norm_groups": 3}, "norm_groups = 3 does not divide the 8 channels of a level"),
+    "seed twice": ({"seeds": [1, 1]}, "seeds: each seed may be named once"),
+    "name with a shell in it": ({"name": "$(reboot)"}, "name: string should match pattern"),
+    "missing folder": (
+        {"datasets.digits": {"source": "folder", "path": "nowhere", "resolution": 8}},
+        "datasets.digits.path: no folder 'nowhere'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD.values(), ids=BAD.keys())
+def test_a_bad_configuration_is_one_clear_message_and_exit_code_2(tmp_path, changes, message):
+    file = write_config(tmp_path / "bad.yaml", **changes)
+    done = CliRunner().invoke(main, ["check", str(file)])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert all(line.startswith("etsdm: error: ") for line in done.output.splitlines())
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "not valid YAML"),
+        ("- 1", "a configuration is a mapping of keys, not list"),
+        ("", "a configuration is a mapping of keys, not NoneType"),
+        ("name: a\nname: b", "the key 'name' is given twice"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, text, message):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_config(file)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none\.yaml: cannot be read"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_every_configuration_that_ships_is_valid():
+    for file in (ROOT / "config").glob("*.yaml"):
+        load_config(file)
+
+
+def test_numbers_in_scientific_notation_are_numbers():
+    """YAML 1.1 reads 1e-3 as text."""
+    config = parse_config(tiny(**{"training.learning_rate": "1e-3"}), "test")
+    assert config.training.learning_rate == 1e-3
+
+
+def test_the_schema_and_the_key_reference_are_those_of_the_models():
+    folder = ROOT / "config"
+    readme = (folder / "README.md").read_text()
+    assert json.loads((folder / "schema.json").read_text()) == json_schema(), "run `etsdm schema`"
+    assert readme == readme_with_reference(readme), "run `etsdm schema`"
+
+
+def plan(**changes):
+    return Plan(parse_config(tiny(**changes), "test"))
+
+
+class TestIdentity:
+    def test_equal_specifications_share_a_folder_whatever_asked_for_them(self):
+        assert plan().models.keys() == plan(name="other", **{"evaluation.samples": 80}).models.keys()
+
+    def test_experiments_share_trainings(self):
+        users = {m.model.path: set() for m in plan().measurements}
+        for m in plan().measurements:
+            users[m.model.path].add(m.experiment)
+        assert list(users.values()) == [{"fast-sampling", "lipschitz"}] * 2
+
+    def test_a_hyper_parameter_moves_the_models_and_leaves_the_data(self):
+        other = plan(**{"training.learning_rate": 2e-3})
+        assert not other.models.keys() & plan().models.keys()
+        assert other.data.keys() == plan().data.keys()
+        assert other.encoders.keys() == plan().encoders.keys()
+
+    def test_a_seed_adds_models_and_moves_none(self):
+        assert plan().models.keys() < plan(seeds=[0, 1]).models.keys()
+
+    def test_a_solver_adds_sample_sets_and_moves_none(self):
+        more = plan(**{f"{SOLVERS}.1.nfe": [2, 3]})
+        assert plan().samples.keys() < more.samples.keys()
+        assert plan().models.keys() == more.models.keys()
+
+    def test_specifications_are_written_once(self, tmp_path):
+        plan().write_specs(tmp_path)
+        before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
+        plan().write_specs(tmp_path)
+        assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
+        assert len(before) == 1 + 1 + 2 + 4 + 2 + 1
