@@ -96,9 +96,7 @@ class Cut(Exception):  # noqa: N818
     """Stands for whatever ends a process."""
 
 
-def train_until(
-    images: int, archive: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **kwargs: Any
-) -> None:
+def train_until(images: int, archive: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **kwargs: Any) -> None:
     """Train SPEC in `out` and break off in the middle of the step after `images` images."""
     gradient = Trainer._accumulate_gradient
 

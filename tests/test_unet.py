@@ -84,14 +84,8 @@ def attention(name: str, channels: int) -> dict[str, tuple[int, ...]]:
 def test_names_and_shapes_are_those_of_guided_diffusion(updown: bool, scale_shift: bool) -> None:
     """Two levels of 8 and 16 channels on 8 px images of 3 channels, attention at 4 px, written by hand."""
     settings = {**SMALL, "attention": [4], "resblock_updown": updown, "scale_shift_norm": scale_shift}
-    down = (
-        residual("input_blocks.2.0", 8, 8, scale_shift) if updown else conv("input_blocks.2.0.op", 8, 8, 3, 3)
-    )
-    up = (
-        residual("output_blocks.1.2", 16, 16, scale_shift)
-        if updown
-        else conv("output_blocks.1.2.conv", 16, 16, 3, 3)
-    )
+    down = residual("input_blocks.2.0", 8, 8, scale_shift) if updown else conv("input_blocks.2.0.op", 8, 8, 3, 3)
+    up = residual("output_blocks.1.2", 16, 16, scale_shift) if updown else conv("output_blocks.1.2.conv", 16, 16, 3, 3)
     expected = {
         **conv("time_embed.0", 32, 8),
         **conv("time_embed.2", 32, 32),

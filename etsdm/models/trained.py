@@ -11,9 +11,7 @@ from etsdm.diffusion.schedules import make_schedule
 from etsdm.models.weights import load_network
 
 
-def load_predictor(
-    weights: Path, device: torch.device, clip_x0: bool = False
-) -> tuple[NoisePredictor, dict[str, Any]]:
+def load_predictor(weights: Path, device: torch.device, clip_x0: bool = False) -> tuple[NoisePredictor, dict[str, Any]]:
     """The network of a weights file with its own schedule and timestep condition, and its specification.
 
     Args:

@@ -108,9 +108,7 @@ class ResidualBlock(nn.Module):
             nn.Dropout(dropout),
             zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
         )
-        self.skip_connection = (
-            nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
-        )
+        self.skip_connection = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         norm, activation, conv = self.in_layers
@@ -208,9 +206,7 @@ class UNet(nn.Module):
             return AttentionBlock(wide, wide // head_channels if head_channels else heads, norm_groups)
 
         self.sinusoid = SinusoidalEmbedding(channels)
-        self.time_embed = nn.Sequential(
-            nn.Linear(channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
-        )
+        self.time_embed = nn.Sequential(nn.Linear(channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
 
         widths = [channels * m for m in multipliers]
         size, wide = resolution, widths[0]
@@ -303,9 +299,7 @@ def check_sizes(
         )
     sizes = [resolution >> level for level in range(len(multipliers))]
     if unknown := [size for size in attention if size not in sizes]:
-        raise UserError(
-            f"network.attention: no level of this network is {unknown[0]} px; its levels are {sizes} px"
-        )
+        raise UserError(f"network.attention: no level of this network is {unknown[0]} px; its levels are {sizes} px")
     if channels % 2 or channels % norm_groups:
         raise UserError(
             f"network.channels: {channels} must be even and a multiple of network.norm_groups = {norm_groups}"

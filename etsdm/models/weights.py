@@ -19,9 +19,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], spec: Mapping[str, A
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = save(whole, metadata={"spec": json.dumps(spec)})
     with atomic(path) as temporary:
-        temporary.write_bytes(
-            content
-        )  # safetensors' own save_file leaves the file readable by its owner only
+        temporary.write_bytes(content)  # safetensors' own save_file leaves the file readable by its owner only
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,9 +35,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error}); make it again") from error
     if "spec" not in metadata:
-        raise UserError(
-            f"{path}: holds weights but no specification; only weights that etsdm wrote can be used"
-        )
+        raise UserError(f"{path}: holds weights but no specification; only weights that etsdm wrote can be used")
     return tensors, json.loads(metadata["spec"])
 
 

@@ -1,0 +1,33 @@
+"""Noise that belongs to an image, not to a batch."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def stream_seed(*parts: object) -> int:
+    """A 63-bit seed that is a pure function of `parts`."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
+
+
+class ImageNoise:
+    """Standard normal noise for a batch in which image i draws from a stream of its own.
+
+    So image i depends on (seed, i) alone: not on the batch it is in, nor on how many images are made.
+
+    Args:
+        seed: the sample set's seed.
+        indices: number of each image in the batch.
+        shape: (C, H, W).
+        device: where the noise is drawn.
+    """
+
+    def __init__(self, seed: int, indices: range, shape: tuple[int, ...], device: torch.device) -> None:
+        self.shape = shape
+        self.generators = [torch.Generator(device).manual_seed(stream_seed("image", seed, index)) for index in indices]
+
+    def __call__(self) -> Tensor:
+        """Fresh noise, (B, C, H, W)."""
+        noise = [torch.randn(self.shape, generator=generator, device=generator.device) for generator in self.generators]
+        return torch.stack(noise)

@@ -1,0 +1,106 @@
+"""From a trained network and a solver's settings to images."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from etsdm import solvers
+from etsdm.data.archive import Pixels, write_images
+from etsdm.devices import pick_device
+from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.models.trained import load_predictor
+from etsdm.sampling.noise import ImageNoise
+
+BATCH_VALUES = 16_000
+"""On a CPU the default batch holds this many pixel values: small batches stay in the cache."""
+GPU_BATCH_VALUES = 2**23
+"""The same for a GPU."""
+
+
+def default_batch(shape: tuple[int, ...], device: torch.device) -> int:
+    """Images a batch, a function of the images' shape and the kind of device alone."""
+    values = GPU_BATCH_VALUES if device.type == "cuda" else BATCH_VALUES
+    return max(1, min(1024, values // math.prod(shape)))
+
+
+def to_pixels(x: Tensor) -> Pixels:
+    """Images in [-1, 1], (B, C, H, W), as uint8 (B, H, W, C)."""
+    pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()
+
+
+@torch.inference_mode()
+def sample_batch(
+    predict: NoisePredictor, solver: dict[str, Any], seed: int, indices: range, shape: tuple[int, ...]
+) -> Pixels:
+    """The images numbered `indices` of a sample set, uint8 (B, H, W, C).
+
+    Raises:
+        RuntimeError: the solver did not spend exactly the evaluations asked for.
+    """
+    device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
+    noise = ImageNoise(seed, indices, shape, device)
+    before = predict.nfe
+    x = solvers.load(solver["name"])(predict, predict.schedule, noise(), solver, noise)
+    if predict.nfe - before != solver["nfe"]:
+        raise RuntimeError(f"{solver['name']} made {predict.nfe - before} evaluations where {solver['nfe']} were asked")
+    return to_pixels(x)
+
+
+class _Ticking(NoisePredictor):
+    """A predictor that moves a progress bar at each evaluation."""
+
+    bar: tqdm
+
+    def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
+        self.bar.update(len(x))
+        return super().__call__(x, t)
+
+
+def sample(
+    weights: Path,
+    spec: dict[str, Any],
+    out: Path,
+    device: str = "auto",
+    batch: int | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Write `spec["samples"]` images to the archive `out`.
+
+    Every batch is computed at full size, the last one too, so an image does not depend on how many are made.
+
+    Args:
+        weights: `weights.safetensors` of a training.
+        spec: {"solver": settings with one `nfe`, "samples": count, "seed": seed}.
+        out: the archive to write.
+        device: `auto`, `cpu`, `cuda`, ...
+        batch: images at a time; None: `default_batch`.
+        progress: show a progress bar, in images times evaluations.
+
+    Returns:
+        {"nfe", "samples", "batch"}.
+
+    Raises:
+        UserError: the weights can't be read.
+    """
+    solver, count = spec["solver"], spec["samples"]
+    plain, trained = load_predictor(weights, pick_device(device), solver["clip_x0"])
+    predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0)
+    dataset = trained["dataset"]
+    shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
+    size = batch or default_batch(shape, pick_device(device))
+
+    def images() -> Iterator[Pixels]:
+        for start in range(0, count, size):
+            made = sample_batch(predict, solver, spec["seed"], range(start, start + size), shape)
+            yield from made[: count - start]
+
+    total = math.ceil(count / size) * size * solver["nfe"]
+    with tqdm(total=total, desc=f"sample {solver['name']}", unit=" img·NFE", disable=not progress) as predict.bar:
+        write_images(out, images())
+    return {"nfe": solver["nfe"], "samples": count, "batch": size}

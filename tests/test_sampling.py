@@ -1,0 +1,124 @@
+"""Image i is a function of (weights, solver settings, seed, i), and the evaluations are those asked for."""
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from trained import write_weights
+
+from etsdm import solvers
+from etsdm.benchmark.config import parse_solver
+from etsdm.cli import main
+from etsdm.data.archive import read_images
+from etsdm.errors import UserError
+from etsdm.files import read_json
+from etsdm.sampling.sample import sample, to_pixels
+
+DIFFERENT_BATCH_TOLERANCE = 1
+"""Grey levels by which an image may differ when batches of another shape take another path through a CPU."""
+
+
+def spec(name="ddim", nfe=5, count=8, seed=0, **settings):
+    return {"solver": parse_solver({"name": name, "nfe": [nfe], **settings}).model_dump() | {"nfe": nfe}} | {
+        "samples": count,
+        "seed": seed,
+    }
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_weights(tmp_path_factory.mktemp("weights") / "weights.safetensors")
+
+
+def images(weights, folder, values, **settings):
+    sample(weights, values, folder / "s.zip", progress=False, **settings)
+    return read_images(folder / "s.zip")
+
+
+@pytest.mark.parametrize("name", ["ddpm", "ddim", "dpm-solver-3", "dpm-solver++-2m"])
+def test_an_image_does_not_depend_on_how_many_are_made(weights, tmp_path, name):
+    some = images(weights, tmp_path, spec(name, count=5), batch=4)
+    more = images(weights, tmp_path, spec(name, count=11), batch=4)
+    assert some.shape == (5, 8, 8, 1)
+    assert np.array_equal(some, more[:5])
+
+
+@pytest.mark.parametrize("name", ["ddpm", "ddim"])
+def test_an_image_hardly_depends_on_the_batch_it_is_made_in(weights, tmp_path, name):
+    reference = images(weights, tmp_path, spec(name), batch=8).astype(int)
+    for batch in (1, 3, 5):
+        other = images(weights, tmp_path, spec(name), batch=batch).astype(int)
+        assert np.abs(other - reference).max() <= DIFFERENT_BATCH_TOLERANCE
+
+
+def test_the_archive_is_the_same_to_the_byte_and_the_seed_matters(weights, tmp_path):
+    for name, values in (("a", spec("ddpm")), ("b", spec("ddpm")), ("c", spec("ddpm", seed=1))):
+        sample(weights, values, tmp_path / name, progress=False)
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize("name", solvers.MODULES)
+@pytest.mark.parametrize("nfe", [5, 12])
+def test_every_solver_spends_what_was_asked(weights, tmp_path, name, nfe):
+    assert sample(weights, spec(name, nfe, count=2), tmp_path / "s.zip", progress=False)["nfe"] == nfe
+
+
+def test_methods_start_from_the_same_noise(tmp_path):
+    """The same weights under both methods, sampled above t_tilde only, give the same images."""
+    archives = [
+        images(write_weights(tmp_path / method, method), tmp_path, spec("dpm-solver-1", nfe=1))
+        for method in ("ddpm", "etsdm")
+    ]
+    assert np.array_equal(*archives)
+
+
+def test_the_shared_condition_reaches_the_solver(tmp_path):
+    """Below t_tilde the same weights are told another time, so the images differ."""
+    archives = [
+        images(write_weights(tmp_path / method, method), tmp_path, spec("ddim", nfe=50)) for method in ("ddpm", "etsdm")
+    ]
+    assert not np.array_equal(*archives)
+
+
+def test_pixels_are_rounded_and_clipped():
+    x = torch.tensor([-2.0, -1.0, 0.0, 1.0, 1.5]).view(1, 1, 1, 5)
+    assert to_pixels(x).ravel().tolist() == [0, 0, 128, 255, 255]
+
+
+def test_weights_that_are_none_are_refused(tmp_path):
+    (tmp_path / "w").write_bytes(b"not weights")
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        sample(tmp_path / "w", spec(), tmp_path / "s.zip", progress=False)
+    assert not (tmp_path / "s.zip").exists()
+
+
+def test_a_person_can_sample_in_one_line(weights, tmp_path):
+    out = tmp_path / "mine.zip"
+    arguments = ["sample", "--weights", str(weights), "--solver", "dpm-solver-3", "--nfe", "6", "-n", "3"]
+    done = CliRunner().invoke(main, [*arguments, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert len(read_images(out)) == 3
+    assert read_json(tmp_path / "manifest.json")["result"]["nfe"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--solver", "dimm"], "unknown 'dimm'"),
+        (["--solver", "dpm-solver-3", "--nfe", "2"], "nfe = 2 is too few"),
+        ([], "give either --spec or --solver"),
+        (["--solver", "ddim", "--device", "abacus"], "device 'abacus' cannot be used here"),
+    ],
+)
+def test_wrong_settings_are_one_message_and_exit_code_2(weights, tmp_path, arguments, message):
+    out = tmp_path / "s.zip"
+    done = CliRunner().invoke(main, ["sample", "--weights", str(weights), "--out", str(out), *arguments])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not out.exists()
+
+
+def test_the_images_are_not_saturated(weights, tmp_path):
+    """What the tests above compare has grey levels to differ in."""
+    assert len(np.unique(images(weights, tmp_path, spec("ddim", nfe=20)))) > 100

@@ -1,0 +1,44 @@
+"""Weights of a small network that has really been trained, for a few seconds."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from configs import tiny
+from torch import Tensor
+
+from etsdm.benchmark.config import parse_config
+from etsdm.benchmark.plan import Plan
+from etsdm.data.prepare import prepare
+from etsdm.models.weights import load_weights, save_weights
+from etsdm.training.train import train
+
+LONGER = {
+    "training.images": 12_800,
+    "training.batch": 64,
+    "training.learning_rate": 3e-3,
+    "training.ema_half_life": 500,
+}
+
+
+def model_spec(method: str) -> dict[str, Any]:
+    """The specification that the tiny benchmark, trained longer, gives the model of a method."""
+    models = Plan(parse_config(tiny(**LONGER), "test")).models.values()
+    return next(run.spec for run in models if run.spec["method"]["name"] == method)
+
+
+@cache
+def trained_tensors() -> dict[str, Tensor]:
+    """Parameters of the baseline after a short training on the digits."""
+    spec = model_spec("ddpm")
+    with TemporaryDirectory() as folder:
+        prepare(spec["dataset"], Path(folder), progress=False)
+        train(spec, Path(folder) / "images.zip", Path(folder), device="cpu", progress=False)
+        return load_weights(Path(folder) / "weights.safetensors")[0]
+
+
+def write_weights(path: Path, method: str = "ddpm") -> Path:
+    """Write the trained parameters as those of `method`: same network, another timestep condition."""
+    save_weights(path, trained_tensors(), model_spec(method))
+    return path
