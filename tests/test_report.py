@@ -1,0 +1,619 @@
+"""The report, from a real plan and result files with hand-chosen values, against hand computation."""
+
+import html
+import io
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from docutils.core import publish_string
+from jinja2 import Environment, StrictUndefined
+from PIL import Image
+
+from etsdm.benchmark.config import parse_config
+from etsdm.benchmark.plan import Plan
+from etsdm.data.archive import write_images
+from etsdm.files import write_json
+from etsdm.probes.lipschitz import pairs
+from etsdm.report import cells, contents, figures, page, published, tables, verdicts
+from etsdm.report.rows import write_rows
+
+ROOT = Path(__file__).parents[1]
+PUBLISHED = ROOT / "config" / "paper_results.csv"
+SEEDS = [3, 7]
+REASON = "sampling diverged: images 12 to 40 are not finite <check>"
+
+FRECHET: dict[tuple[str, int], dict[str, list[float | None]]] = {
+    ("ddpm", 1000): {"ddpm": [0.20, 0.22], "etsdm": [0.25, 0.27]},
+    ("ddim", 50): {"ddpm": [0.40, 0.40], "etsdm": [0.30, 0.34]},
+    ("ddim", 200): {"ddpm": [0.30, 0.50], "etsdm": [0.35, 0.45]},
+    ("dpm-solver-3", 20): {"ddpm": [0.60, 0.62], "etsdm": [0.50, None]},
+}
+"""Frechet distance by solver and NFE, method and seed; None: that run failed."""
+
+
+def configuration() -> dict[str, Any]:
+    methods = ["ddpm", {"name": "etsdm", "t_tilde": 100, "n": 5}]
+    return {
+        "name": "tiny",
+        "seeds": SEEDS,
+        "datasets": {"digits": {"source": "bundled", "bundle": "digits"}},
+        "network": {
+            "channels": 8,
+            "multipliers": [1, 2],
+            "blocks": 1,
+            "attention": [4],
+            "heads": 1,
+            "head_channels": None,
+            "dropout": 0.0,
+            "norm_groups": 4,
+            "scale_shift_norm": True,
+            "resblock_updown": True,
+        },
+        "training": {
+            "images": 4000,
+            "batch": 10,
+            "micro_batch": None,
+            "optimizer": "adamw",
+            "learning_rate": 0.001,
+            "betas": [0.9, 0.999],
+            "weight_decay": 0.0,
+            "warmup": 100,
+            "ema_half_life": 100,
+            "gradient_clip": 1.0,
+            "precision": "float32",
+            "flip": False,
+            "save_every": 1000,
+            "log_every": 1000,
+        },
+        "evaluation": {
+            "samples": 1000,
+            "encoders": [{"name": "classifier", "width": 8, "epochs": 1, "batch": 64, "learning_rate": 0.001}],
+            "distances": ["frechet", "kernel"],
+        },
+        "experiments": {
+            "datasets": {
+                "datasets": ["digits"],
+                "methods": methods,
+                "solvers": [{"name": "ddpm", "nfe": [1000]}],
+            },
+            "fast-sampling": {
+                "datasets": ["digits"],
+                "methods": methods,
+                "solvers": [{"name": "ddim", "nfe": [50, 200]}, {"name": "dpm-solver-3", "nfe": [20]}],
+            },
+            "lipschitz": {"datasets": ["digits"], "methods": methods, "images": 64},
+        },
+    }
+
+
+def k_of(method: str, seed: int, t_prime: int, t: int) -> float:
+    """120 / t for ddpm, a tenth more for the second seed; 0 for etsdm inside a sub-interval of 20 steps."""
+    shared = method == "etsdm" and t < 100 and t_prime // 20 == t // 20
+    return 0.0 if shared else 120 / t * (1.1 if seed == SEEDS[1] else 1.0)
+
+
+def manifest(seconds: float, result: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "seconds": seconds,
+        "peak_memory_mb": 512,
+        "device": "cpu",
+        "cpu": "x86_64",
+        "cpus": 2,
+        "git": {"revision": "0123456789abcdef"},
+        "result": result,
+    }
+
+
+def write_measurement(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+    model, file = inventory["models"][measurement["model"]], results / measurement["file"]
+    method, seed = model["method"]["name"], model["seed"]
+    if not measurement["sample"]:
+        probe = inventory["probes"][str(Path(measurement["file"]).parent)]
+        points = []
+        for t_prime, t in pairs(probe):
+            k = k_of(method, seed, t_prime, t)
+            points.append({"t_prime": t_prime, "t": t, "K": k, "K_std": 0.1, "K_per_sqrt_dimension": k / 8})
+        write_json(file, {"n": 64, "dimension": 64, "points": points, "seconds": 3.0})
+        return
+    folder = results / measurement["sample"]
+    solver = inventory["samples"][measurement["sample"]]["solver"]
+    value = FRECHET[solver["name"], solver["nfe"]][method][SEEDS.index(seed)]
+    if value is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "sample.log").write_text(f"etsdm: error: {REASON}\n")
+        return
+    write_json(folder / "manifest.json", manifest(solver["nfe"] / 10, {}))
+    noise = np.random.default_rng(seed).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
+    write_images(folder / "samples.zip", noise)
+    reference = {"count": 1797, "digest": "d" * 64}
+    values = {"fd-classifier-1k": value, "kd-classifier-1k": value / 1000}
+    write_json(file, {"n": 1000, "reference": reference, "values": values})
+
+
+def write_results(results: Path, config: dict[str, Any], measure: Callable[..., None] | None) -> Path:
+    """All result files of a benchmark as its runs would leave them; the report's folder, with its rows."""
+    plan = Plan(parse_config(config, "test"))
+    plan.write_specs(results)
+    inventory = plan.inventory()
+    if measure:
+        for folder in inventory["data"]:
+            write_images(results / folder / "images.zip", np.full((20, 8, 8, 1), 90, dtype=np.uint8))
+        for folder in inventory["encoders"]:
+            write_json(results / folder / "manifest.json", manifest(2, {"accuracy": 0.975, "held_out": 360}))
+        for folder in inventory["models"]:
+            write_json(results / folder / "manifest.json", manifest(60, {}))
+            lines = [
+                {"images": n, "loss": 100 / n, **{f"loss_q{q}": (4 - q) * 40 / n for q in range(4)}}
+                for n in range(1000, 4001, 1000)
+            ]
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            (results / folder / "metrics.jsonl").write_text(text)
+        for measurement in inventory["measurements"]:
+            measure(results, inventory, measurement)
+    write_rows(inventory, results, results / plan.report)
+    return results / plan.report
+
+
+def write_report(report: Path, results: Path) -> None:
+    tables.write_tables(report, PUBLISHED)
+    figures.write_figures(report, results, PUBLISHED)
+    page.write_page(report, results, PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(report folder, results root) of the hand-chosen values."""
+    results = tmp_path_factory.mktemp("results")
+    report = write_results(results, configuration(), write_measurement)
+    write_report(report, results)
+    return report, results
+
+
+@pytest.fixture(scope="module")
+def text(built: tuple[Path, Path]) -> str:
+    return (built[0] / "report.html").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- tables
+
+
+def read_cell(report: Path, experiment: str, **where: Any) -> "pd.Series[Any]":
+    table = pd.read_csv(report / "tables" / f"{experiment}.csv")
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_distance_table_equals_hand_computation(built: tuple[Path, Path]) -> None:
+    cell = read_cell(built[0], "fast-sampling", solver="ddim", nfe=50, method="etsdm", metric="fd-classifier-1k")
+    assert cell["mean"] == pytest.approx(0.32)
+    assert cell["sd"] == pytest.approx(0.04 / math.sqrt(2))
+    assert cell["n"] == 2
+    assert cell["seeds"] == "3 7"
+    assert cell["values"] == "0.3 0.34"
+    # Paired differences -0.10 and -0.06 on a ddpm mean of 0.40.
+    assert cell["change_percent"] == pytest.approx(-20)
+    assert cell["change_sd"] == pytest.approx(100 * 0.04 / math.sqrt(2) / 0.4)
+    assert cell["published"] == 19.34
+    assert cell["published_change_percent"] == pytest.approx(100 * (19.34 / 21.80 - 1))
+    assert cell["verdict"] == "same direction and size"
+    assert cell["seconds"] == 5
+
+
+def test_published_fid_does_not_stand_beside_a_kernel_distance(built: tuple[Path, Path]) -> None:
+    cell = read_cell(built[0], "fast-sampling", solver="ddim", nfe=50, method="etsdm", metric="kd-classifier-1k")
+    assert math.isnan(cell["published"])
+
+
+def test_published_fid_does_not_stand_beside_another_data_set(built: tuple[Path, Path]) -> None:
+    assert pd.read_csv(built[0] / "tables" / "datasets.csv")["published"].isna().all()
+
+
+def test_lipschitz_table_equals_hand_computation(built: tuple[Path, Path]) -> None:
+    ddpm = read_cell(built[0], "lipschitz", method="ddpm", metric="K", t=10)
+    assert ddpm["mean"] == pytest.approx(12.6)  # 12.0 and 13.2
+    assert ddpm["sd"] == pytest.approx(1.2 / math.sqrt(2))
+    assert ddpm["published"] == 23.5
+    scaled = read_cell(built[0], "lipschitz", method="ddpm", metric="K-per-sqrt-dimension", t=10)
+    assert scaled["mean"] == pytest.approx(12.6 / 8)
+    assert read_cell(built[0], "lipschitz", method="etsdm", metric="K", t=30)["mean"] == 0
+
+
+def test_cost_table_counts_each_run_once(built: tuple[Path, Path]) -> None:
+    training = read_cell(built[0], "costs", stage="train", method_label="ddpm")
+    assert (training["n"], training["seconds_mean"], training["seconds_sd"]) == (2, 60, 0)
+    sampling = read_cell(built[0], "costs", stage="sample", method_label="ddpm", solver_label="ddim", nfe=200)
+    assert (sampling["n"], sampling["seconds_mean"]) == (2, 20)
+
+
+def test_failed_cell_is_na_with_its_reason_and_the_rest_is_there(built: tuple[Path, Path], text: str) -> None:
+    where = {"solver": "dpm-solver-3", "nfe": 20, "metric": "fd-classifier-1k"}
+    failed = read_cell(built[0], "fast-sampling", method="etsdm", **where)
+    assert failed["reason"] == f"seed 7: {REASON}"
+    assert failed["n"] == 1
+    assert failed["verdict"] == "one seed"
+    assert read_cell(built[0], "fast-sampling", method="ddpm", **where)["n"] == 2
+    assert REASON in (built[0] / "tables" / "fast-sampling.md").read_text(encoding="utf-8")
+    assert html.escape(REASON) in text
+    assert "1 of 20 measurements have no value" in text
+
+
+def test_files_are_those_that_the_configuration_announces(built: tuple[Path, Path]) -> None:
+    report = built[0]
+    inventory = json.loads((report / "inventory.json").read_text())
+    assert contents.table_names(inventory) == ["lipschitz", "datasets", "fast-sampling", "costs"]
+    expected = {f"{name}.{kind}" for name in contents.table_names(inventory) for kind in ("csv", "md", "tex")}
+    assert {file.name for file in (report / "tables").iterdir()} == expected
+    expected = {f"{name}.{kind}" for name in contents.figure_names(inventory) for kind in ("png", "svg")}
+    assert {file.name for file in (report / "figures").iterdir()} == expected
+
+
+def test_an_experiment_that_is_not_asked_for_has_no_files() -> None:
+    inventory = {"config": {"experiments": {"datasets": None, "fast-sampling": None, "lipschitz": {"images": 1}}}}
+    assert contents.table_names(inventory) == ["lipschitz", "costs"]
+    assert contents.figure_names(inventory) == ["lipschitz", "losses"]
+
+
+def test_latex_has_no_character_outside_ascii(built: tuple[Path, Path]) -> None:
+    for file in (built[0] / "tables").glob("*.tex"):
+        assert file.read_text(encoding="utf-8").isascii(), file.name
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (23.456, "23.5"),
+        (1234.5, "1234"),
+        (0.04567, "0.0457"),
+        (-0.5, "−0.500"),
+        (2.5e-4, "2.50e−4"),
+    ],
+)
+def test_numbers_for_people(value: float, text: str) -> None:
+    assert cells.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "text"),
+    [
+        (0.2561, 0.0241, "0.256 ± 0.024"),
+        (12.6, 0.849, "12.60 ± 0.85"),
+        (2.561e-4, 2.41e-5, "(2.56 ± 0.24)e−4"),
+        (0.5, float("nan"), "0.500"),
+        (float("nan"), float("nan"), "NA"),
+    ],
+)
+def test_means_for_people(mean: float, sd: float, text: str) -> None:
+    assert cells.mean_sd(mean, sd) == text
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+@pytest.mark.parametrize(
+    ("differences", "size", "paper", "expected"),
+    [
+        ([], None, None, "not run"),
+        ([-1.0], -10, -10, "one seed"),
+        ([-1.0, 0.5], -5, -10, "no difference"),
+        ([-1.0, -10.0, -1.0], -20, -10, "no difference"),  # all agree, but mean 4 < spread 5.2
+        ([-1.0, -1.2], -11, -10, "same direction and size"),
+        ([-1.0, -1.2], -5, -10, "same direction and size"),
+        ([-1.0, -1.2], -4.9, -10, "same direction"),
+        ([-1.0, -1.2], -20.1, -10, "same direction"),
+        ([-1.0, -1.2], -10, None, "same direction"),
+        ([1.0, 1.2], 10, -10, "opposite"),
+        ([0.0, 0.0], 0, -10, "no difference"),
+    ],
+)
+def test_verdict_rule(differences: list[float], size: float, paper: float | None, expected: str) -> None:
+    assert verdicts.verdict(differences, -1, size, paper) == expected
+
+
+def test_change_pairs_by_seed() -> None:
+    change = verdicts.change({1: 10.0, 2: 20.0, 3: 99.0}, {2: 18.0, 1: 9.0, 4: 1.0})
+    assert change.differences == (-1.0, -2.0)
+    assert change.percent == pytest.approx(-10)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_share_of_false_calls_equals_simulation(seeds: int) -> None:
+    differences = np.random.default_rng(0).normal(size=(100_000, seeds))
+    called = abs(differences.mean(axis=1)) > differences.std(axis=1, ddof=1)
+    assert verdicts.false_calls(seeds) == pytest.approx(called.mean(), abs=0.006)
+
+
+def test_no_percentage_of_a_level_that_is_not_positive() -> None:
+    assert math.isnan(verdicts.change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}).percent)
+
+
+def found(report: Path) -> dict[str, verdicts.Finding]:
+    results = cells.load(report)
+    return {f.claim: f for f in verdicts.findings(results, published.read_published(PUBLISHED))}
+
+
+def test_findings_equal_hand_computation(built: tuple[Path, Path]) -> None:
+    by_claim = found(built[0])
+    fall = by_claim["The time-Lipschitz constant K of ddpm explodes towards t = 0."]
+    # 12.0 and 13.2 at t = 10, 1.20 and 1.32 at t = 100; the paper's 23.5 / 0.68 = 35 is more than twice 10.
+    assert fall.verdict == "same direction"
+    assert "falls from 12.6 at t = 10 to 1.26 at t = 100" in fall.measured
+    assert "factor of 10 (2 seeds: 10, 10; paper, other data and network: 35)" in fall.measured
+    zero = by_claim["Sharing the condition makes K zero inside each sub-interval."]
+    assert zero.verdict == "same direction and size"
+    assert "t = 10, 30, 50, 70 and 90, 2 seeds" in zero.measured
+    datasets = by_claim["E-TSDM lowers the distance to the data on every data set."]
+    assert datasets.verdict == "opposite"
+    assert "lower than ddpm's in 0 of 1 cells" in datasets.measured
+    # Changes of seed 3: 25 %; of seed 7: 0.05 / 0.22 = 22.7 %.
+    assert "+25.0 %, +22.7 %" in datasets.measured
+    fast = by_claim["E-TSDM lowers the distance under few-step solvers."]
+    # Seed 3: (-25 + 16.67) / 2; seed 7: (-15 - 10) / 2; paper: (-11.28 - 40.80) / 2.
+    assert "−4.2 %, −12.5 %; paper: −26.0 %" in fast.measured
+    assert "Left out, for want of a value: 1 of 3 cells" in fast.measured
+    assert fast.verdict == "same direction"
+    steps = by_claim["With more evaluations of a fast solver, ddpm gets worse."]
+    # From 0.40 to 0.30 in one seed, to 0.50 in the other.
+    assert steps.verdict == "no difference"
+
+
+def test_a_k_that_is_not_zero_is_found(tmp_path: Path) -> None:
+    def leaky(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        write_measurement(results, inventory, measurement)
+        file = results / measurement["file"]
+        if file.name == "lipschitz.json":
+            content = json.loads(file.read_text())
+            for point in content["points"]:
+                point["K"] = max(point["K"], 1e-9)
+            write_json(file, content)
+
+    report = write_results(tmp_path, configuration(), leaky)
+    zero = found(report)["Sharing the condition makes K zero inside each sub-interval."]
+    assert zero.verdict == "opposite"
+    assert "1.00e−9" in zero.measured
+
+
+def test_published_gain_is_over_33_percent_where_the_abstract_says_so() -> None:
+    frame = published.read_published(PUBLISHED)
+    for solver, nfe in (("dpm-solver-3", 50), ("dpm-solver-2", 50), ("ddim", 200)):
+        common = {"experiment": "fast-sampling", "time": "discrete", "schedule": "linear", "metric": "fid-x"}
+        common |= {"solver": solver, "nfe": nfe, "dataset": "any"}
+        ddpm = pd.Series(common | {"method": "ddpm", "method_parameters": "{}"})
+        etsdm = pd.Series(common | {"method": "etsdm", "method_parameters": '{"t_tilde": 100, "n": 5}'})
+        assert verdicts.published_change(frame, ddpm, etsdm) < -33
+        other = pd.Series(common | {"method": "etsdm", "method_parameters": '{"t_tilde": 200, "n": 5}'})
+        assert published.published_value(frame, other) is None
+
+
+# ---------------------------------------------------------------- figures
+
+
+def test_figures_show_something(built: tuple[Path, Path]) -> None:
+    for file in (built[0] / "figures").glob("*.png"):
+        with Image.open(file) as image:
+            assert image.width > 500
+            assert np.asarray(image.convert("L")).std() > 5, file.name
+
+
+def test_figures_are_the_same_bytes_again(built: tuple[Path, Path], tmp_path: Path) -> None:
+    report, results = built
+    for name in ("inventory.json", "rows.csv", "losses.csv"):
+        shutil.copy(report / name, tmp_path)
+    figures.write_figures(tmp_path, results, PUBLISHED)
+    for file in (report / "figures").iterdir():
+        assert (tmp_path / "figures" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_mosaic_places_images_row_by_row() -> None:
+    images = np.arange(1, 7, dtype=np.uint8)[:, None, None, None] * np.ones((6, 4, 4, 1), np.uint8)
+    sheet = figures.mosaic(images, 2, 3)
+    assert sheet.shape == (9, 14, 1)
+    assert [[int(sheet[y, x, 0]) for x in (0, 5, 10)] for y in (0, 5)] == [[1, 2, 3], [4, 5, 6]]
+    assert sheet[4, 0, 0] == sheet[0, 4, 0] == 255
+
+
+def test_loss_curve_is_averaged_over_equal_stretches() -> None:
+    curve = pd.DataFrame({"images": [1, 2, 3, 4, 5, 6, 7, 8], "loss": [8.0, 6.0, 4.0, 2.0, 1.0, 3.0, 5.0, 7.0]})
+    thin = figures.thinned(curve, 2)
+    assert list(thin["loss"]) == [6.0, 3.6]  # images 1 to 3, and 4 to 8
+
+
+def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> None:
+    config = configuration()
+    config["seeds"] = [3]
+    for block in config["experiments"].values():
+        block["schedules"] = ["linear", "quadratic"]
+        block["methods"] = ["ddpm", "etsdm", {"name": "etsdm", "t_tilde": 200, "n": 5}]
+
+    def only_probes(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        if not measurement["sample"]:
+            write_measurement(results, inventory, measurement)
+
+    report = write_results(tmp_path, config, only_probes)
+    results = cells.load(report)
+    names = ["ddpm", "etsdm (t_tilde 100)", "etsdm (t_tilde 200)"]
+    assert list(dict.fromkeys(results.rows["method_label"])) == names
+    drawn = {}
+    for name, figure in figures.draw(results, published.read_published(None), tmp_path):
+        drawn[name] = " ".join(axes.get_title() for axes in figure.axes)
+    assert set(drawn) == {"lipschitz", "methods", "distance-by-nfe", "samples", "losses"}
+    for name in ("lipschitz", "losses", "samples"):
+        assert "linear" in drawn[name]
+        assert "quadratic" in drawn[name]
+
+
+# ---------------------------------------------------------------- the page
+
+
+class Elements(HTMLParser):
+    """All start tags with their attributes, and whether every element that was opened was closed."""
+
+    VOID = ("meta", "img", "br", "link", "input")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_is_well_formed_and_its_links_lead_somewhere(built: tuple[Path, Path], text: str) -> None:
+    elements = Elements(text)
+    assert elements.open == []
+    ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in elements.found:
+        link = attributes.get("href")
+        if tag == "a" and link:
+            assert link[1:] in ids if link.startswith("#") else (built[0] / link).is_file(), link
+
+
+def test_page_needs_nothing_from_outside(text: str) -> None:
+    elements = Elements(text).found
+    assert not {tag for tag, _ in elements} & {"script", "link", "iframe", "object", "embed"}
+    images = [attributes["src"] for tag, attributes in elements if tag == "img"]
+    assert len(images) == 5
+    assert all(source and source.startswith("data:image/") for source in images)
+    assert all(attributes.get("alt") for tag, attributes in elements if tag == "img")
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_page_names_every_method_solver_seed_and_metric(text: str) -> None:
+    for word in ("ddpm", "etsdm (t_tilde 100, n 5)", "ddim at 50 and 200 NFE", "dpm-solver-3 at 20 NFE"):
+        assert word in text
+    assert "seeds 3 and 7" in text
+    assert "97.5 % right on 360 held-out images" in text
+    assert "fd-classifier-1k: Frechet distance" in text
+    assert "It is not FID" in text
+    assert "revision 0123456789ab" in text
+    assert "1,797 images" in text
+
+
+def test_page_says_what_was_not_confirmed(text: str) -> None:
+    confirmed, refuted = text.index("Confirmed at this scale"), text.index("Not confirmed at this scale")
+    assert confirmed < text.index("makes K zero inside each sub-interval") < refuted
+    assert refuted < text.index("E-TSDM lowers the distance to the data on every data set")
+    assert "No FID was measured" in text
+    assert "would call a difference in up to 39 % of cells even if there were none" in text
+    assert "not part of this run: schedules, alternatives, stability and super-resolution" in text
+
+
+def test_page_holds_the_resolved_configuration(text: str) -> None:
+    start = text.index("<pre>") + len("<pre>")
+    config = yaml.safe_load(html.unescape(text[start : text.index("</pre>")]))
+    assert config["experiments"]["lipschitz"]["fine_step"] == 10
+    assert config["diffusion"]["timesteps"] == 1000
+
+
+def test_report_of_a_benchmark_in_which_everything_failed(tmp_path: Path) -> None:
+    report = write_results(tmp_path, configuration(), None)
+    write_report(report, tmp_path)
+    text = (report / "report.html").read_text(encoding="utf-8")
+    assert "20 of 20 measurements have no value" in text
+    assert "Confirmed at this scale (0 of" in text
+    assert {f.verdict for f in found(report).values()} == {"not run"}
+
+
+WRAPPER = """<!DOCTYPE html><body><iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe>
+<script>addEventListener("load", () => {{
+  const view = document.querySelector("iframe").contentWindow, root = view.document.documentElement;
+  const wide = [...view.document.body.querySelectorAll("*")].filter(element =>
+    element.getBoundingClientRect().right > root.clientWidth + 1 && !element.closest(".scroll, pre"));
+  const seen = {{
+    width: root.clientWidth, scroll: root.scrollWidth, wide: wide.map(element => element.outerHTML.slice(0, 80)),
+    broken: [...view.document.images].filter(image => !image.naturalWidth).length,
+    images: view.document.images.length,
+    requests: view.performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
+  }};
+  document.body.innerHTML = "<pre>" + JSON.stringify(seen) + "</pre>";
+}});</script>"""
+
+
+def chromium() -> str:
+    """The browser; without one, skip on a user's machine and fail in CI."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        message = "no Chromium: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page_fits_its_window_in_a_browser(text: str, tmp_path: Path, width: int) -> None:
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(WRAPPER.format(width=width, page=html.escape(text)), encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--virtual-time-budget=10000",
+        "--window-size=1400,1000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
+    command = [chromium(), *flags, "--dump-dom", wrapper.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    seen = json.loads(html.unescape(done.stdout.split("<pre>")[1].split("</pre>")[0]))
+    assert seen["width"] >= width - 20  # a scroll bar's width
+    assert seen["scroll"] <= seen["width"], seen["wide"]
+    assert seen["wide"] == []
+    assert (seen["images"], seen["broken"]) == (5, 0)
+    assert seen["requests"] == []
+
+
+# ---------------------------------------------------------------- captions and imports
+
+
+@pytest.mark.parametrize("caption", sorted(file.name for file in (ROOT / "workflow" / "report").glob("*.rst")))
+def test_captions_state_the_settings(caption: str) -> None:
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    template = environment.from_string((ROOT / "workflow" / "report" / caption).read_text(encoding="utf-8"))
+    source = template.render(snakemake={"config": configuration()})
+    warnings = io.StringIO()
+    publish_string(source, writer="html", settings_overrides={"warning_stream": warnings, "report_level": 1})
+    assert warnings.getvalue() == ""
+    assert "3" in source
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("contents", ["pandas", "matplotlib", "torch"]),
+        ("figures", ["torch"]),
+        ("page", ["torch", "matplotlib"]),
+    ],
+)
+def test_reporting_is_light_to_start(module: str, heavy: list[str]) -> None:
+    code = f"import sys, etsdm.report.{module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
