@@ -1,0 +1,330 @@
+"""The command line: one command a stage. What a rule runs, a person can run."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etsdm.errors import UserError
+from etsdm.files import read_json
+from etsdm.manifest import manifest
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+ENCODERS = click.Choice(["inception", "classifier"])
+INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+SPEC = click.option("--spec", type=INPUT, required=True, help="The run's spec.json.")
+RESULTS = click.option(
+    "--results", type=FOLDER, default=Path("results"), show_default=True, help="Root of the results."
+)
+CONFIG = click.argument("config", type=FILE)
+
+
+class _Commands(click.Group):
+    """Commands in the order of the workflow; an error the user can mend is one message and exit code 2."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            for line in str(error).splitlines():
+                click.echo(f"etsdm: error: {line}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="etsdm")
+def main() -> None:
+    """Lipschitz singularities in diffusion models: the E-TSDM benchmark, stage by stage.
+
+    \b
+    The whole benchmark:   make demo
+    One stage by hand:     etsdm sample --weights results/models/.../weights.safetensors \\
+                             --solver dpm-solver-3 --nfe 20 --count 64 --out samples.zip
+    """
+
+
+@main.command()
+@CONFIG
+def check(config: Path) -> None:
+    """Check a configuration and its data sources; run nothing.
+
+    \b
+    Example:  etsdm check config/digits.yaml
+    """
+    from etsdm.benchmark.config import load_config
+    from etsdm.benchmark.plan import Plan
+
+    Plan(load_config(config))
+
+
+@main.command()
+@CONFIG
+def plan(config: Path) -> None:
+    """Show what a configuration asks for: runs by stage, and trainings shared between experiments.
+
+    \b
+    Example:  etsdm plan config/digits.yaml
+    """
+    from etsdm.benchmark.config import load_config
+    from etsdm.benchmark.plan import Plan
+
+    planned = Plan(load_config(config))
+    for stage, runs in planned.runs().items():
+        click.echo(f"{stage:10} {len(runs):6}")
+    click.echo(f"{'measured':10} {len(planned.measurements):6}")
+    users: dict[str, set[str]] = {}
+    for measurement in planned.measurements:
+        users.setdefault(measurement.model.path, set()).add(measurement.experiment)
+    shared = sum(len(experiments) > 1 for experiments in users.values())
+    click.echo(f"{shared} of {len(users)} trainings serve more than one experiment")
+
+
+@main.command()
+@SPEC
+@click.option("--out", type=FOLDER, required=True, help="Folder for images.zip and dataset.json.")
+@click.option("--at-least", default=1, show_default=True, help="Fewest images allowed.")
+def prepare(spec: Path, out: Path, at_least: int) -> None:
+    """Turn a data source into images.zip and dataset.json.
+
+    \b
+    Example:  etsdm prepare --spec results/data/digits-0a1b2c3d/spec.json --out results/data/digits-0a1b2c3d
+    """
+    from etsdm.data.prepare import prepare as run
+
+    with manifest(out / "manifest.json", [], read_json(spec)) as record:
+        description = run(read_json(spec), out, at_least)
+        record.update(count=description["count"], digest=description["digest"])
+
+
+@main.command()
+@SPEC
+@click.option("--data", type=INPUT, help="The data set's images.zip (classifier only).")
+@click.option("--out", type=FILE, required=True, help="Weights file to write.")
+@DEVICE
+def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
+    """Make a feature extractor: train the classifier, or find and verify the Inception weights.
+
+    \b
+    Example:  etsdm encoder --spec results/encoders/inception/spec.json --out inception-2015-12-05.pt
+    """
+    values = read_json(spec)
+    with manifest(out.with_name("manifest.json"), [data] if data else [], values) as record:
+        if values["name"] == "inception":
+            from etsdm.metrics.inception import provide_inception
+
+            record.update(provide_inception(values["weights"], out))
+        elif data is None:
+            raise UserError("encoder: the classifier is trained on a data set; give its images.zip with --data")
+        else:
+            from etsdm.devices import pick_device
+            from etsdm.metrics.classifier import train_classifier
+
+            description = data.with_name("dataset.json")
+            record.update(train_classifier(values, data, description, out, pick_device(device)))
+
+
+@main.command()
+@SPEC
+@click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for the weights; a cut-off training goes on there.")
+@DEVICE
+def train(spec: Path, data: Path, out: Path, device: str) -> None:
+    """Train a network, or go on with a training that was cut off.
+
+    \b
+    Example:  etsdm train --spec RUN/spec.json --data results/data/digits-0a1b2c3d/images.zip --out RUN
+    """
+    from etsdm.benchmark.source import digest
+    from etsdm.training.train import train as run
+
+    values = read_json(spec)
+    with manifest(out / "manifest.json", [data], values) as record:
+        record.update(run(values, data, out, fingerprint=digest("train"), device=device))
+
+
+@main.command()
+@click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
+@click.option("--spec", type=INPUT, help="The sample set's spec.json; else give --solver.")
+@click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.")
+@click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations.")
+@click.option("-n", "--count", type=int, default=64, show_default=True, help="Images to make.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on this seed and i alone.")
+@click.option("--grid", default="uniform", show_default=True, help="uniform, quadratic or log-snr.")
+@click.option("--batch", type=int, help="Images at a time.")
+@click.option("--out", type=FILE, required=True, help="Archive of PNGs to write.")
+@DEVICE
+def sample(
+    weights: Path,
+    spec: Path | None,
+    solver: str | None,
+    nfe: int,
+    count: int,
+    seed: int,
+    grid: str,
+    batch: int | None,
+    out: Path,
+    device: str,
+) -> None:
+    """Make images from trained weights.
+
+    \b
+    Example:  etsdm sample --weights RUN/weights.safetensors --solver dpm-solver-3 --nfe 20 -n 64 --out s.zip
+    """
+    if (spec is None) == (solver is None):
+        raise UserError("sample: give either --spec or --solver")
+    if spec is None:
+        from etsdm.benchmark.config import parse_solver
+
+        settings = parse_solver({"name": solver, "nfe": [nfe], "grid": grid}).model_dump() | {"nfe": nfe}
+        values = {"solver": settings, "samples": count, "seed": seed}
+    else:
+        values = read_json(spec)
+    from etsdm.sampling.sample import sample as run
+
+    with manifest(out.parent / "manifest.json", [weights], values) as record:
+        record.update(run(weights, values, out, device, batch))
+
+
+@main.command()
+@click.option("--encoder", type=ENCODERS, required=True, help="What the weights are of.")
+@click.option("--weights", type=INPUT, required=True, help="Weights of the encoder.")
+@click.option("--images", type=INPUT, required=True, help="Archive of images.")
+@click.option("--count", type=int, help="Use exactly this many images; default: all.")
+@click.option("--out", type=FILE, required=True, help="features.npz to write.")
+@DEVICE
+def features(encoder: str, weights: Path, images: Path, count: int | None, out: Path, device: str) -> None:
+    """Extract the features of an image archive, once for every metric.
+
+    \b
+    Example:  etsdm features --encoder inception --weights inception-2015-12-05.pt --images samples.zip
+                --out features.npz
+    """
+    from etsdm.metrics.features import extract_features
+
+    extract_features(encoder, weights, images, out, count, device)
+
+
+@main.command()
+@click.option("--samples", type=INPUT, required=True, help="Features of the generated images.")
+@click.option("--reference", type=INPUT, required=True, help="Features of the data set.")
+@click.option("--encoder", type=ENCODERS, required=True, help="What made them.")
+@click.option("--distance", multiple=True, default=["frechet", "kernel"], show_default=True, help="Repeatable.")
+@click.option("--count", type=int, required=True, help="Images the sample set must have.")
+@click.option("--out", type=FILE, required=True, help="scores.json to write.")
+def score(samples: Path, reference: Path, encoder: str, distance: tuple[str, ...], count: int, out: Path) -> None:
+    """Compute distances from stored features.
+
+    \b
+    Example:  etsdm score --samples s/features.npz --reference r/features.npz --encoder inception
+                --count 10000 --out scores.json
+    """
+    from etsdm.metrics.score import score as run
+
+    run(samples, reference, list(distance), encoder, count, out)
+
+
+@main.command()
+@click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
+@click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
+@SPEC
+@click.option("--out", type=FILE, required=True, help="lipschitz.json to write.")
+@DEVICE
+def probe(weights: Path, data: Path, spec: Path, out: Path, device: str) -> None:
+    """Measure the time-Lipschitz constant K(t, t') of a trained network.
+
+    \b
+    Example:  etsdm probe --weights RUN/weights.safetensors --data images.zip --spec spec.json --out lipschitz.json
+    """
+    from etsdm.files import write_json
+    from etsdm.probes.lipschitz import probe_lipschitz
+
+    with manifest(out.with_name("manifest.json"), [weights], read_json(spec)) as record:
+        result = probe_lipschitz(weights, data, read_json(spec), device)
+        write_json(out, result)
+        record.update(n=result["n"])
+
+
+def _report_stage(name: str, summary: str, run: Callable[[Path, Path], Any]) -> None:
+    @main.command(
+        name,
+        help=f"{summary}\n\n\b\nExample:  etsdm {name} --inventory results/reports/digits/inventory.json",
+    )
+    @click.option("--inventory", type=INPUT, required=True, help="The report's inventory.json.")
+    @RESULTS
+    def command(inventory: Path, results: Path) -> None:
+        run(inventory, results)
+
+
+def _rows(inventory: Path, results: Path) -> None:
+    from etsdm.report.rows import write_rows
+
+    write_rows(read_json(inventory), results, inventory.parent)
+
+
+def _tables(inventory: Path, results: Path) -> None:
+    from etsdm.report.tables import write_tables
+
+    write_tables(inventory.parent, PUBLISHED)
+
+
+def _figures(inventory: Path, results: Path) -> None:
+    from etsdm.report.figures import write_figures
+
+    write_figures(inventory.parent, results, PUBLISHED)
+
+
+def _page(inventory: Path, results: Path) -> None:
+    from etsdm.report.page import write_page
+
+    write_page(inventory.parent, results, PUBLISHED)
+
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "config" / "paper_results.csv"
+REPORT = {
+    "rows": ("Gather every measurement into rows.csv.", _rows),
+    "tables": ("Write the tables from rows.csv.", _tables),
+    "figures": ("Draw the figures from rows.csv.", _figures),
+    "page": ("Write report.html from the tables and figures.", _page),
+}
+for _name, (_summary, _run) in REPORT.items():
+    _report_stage(_name, _summary, _run)
+
+
+@main.command()
+@CONFIG
+@RESULTS
+def report(config: Path, results: Path) -> None:
+    """Build the whole report from the results there are; what is missing shows as NA.
+
+    \b
+    Example:  etsdm report config/digits.yaml
+    """
+    from etsdm.benchmark.config import load_config
+    from etsdm.benchmark.plan import Plan
+
+    planned = Plan(load_config(config))
+    planned.write_specs(results)
+    inventory = results / planned.report / "inventory.json"
+    for _, run in REPORT.values():
+        run(inventory, results)
+    click.echo(f"{results / planned.report / 'report.html'}")
+
+
+@main.command()
+@click.option("--out", type=FOLDER, default=Path("config"), show_default=True, help="Folder of schema.json, README.md.")
+def schema(out: Path) -> None:
+    """Write config/schema.json and the key reference in config/README.md from the typed models.
+
+    \b
+    Example:  etsdm schema
+    """
+    from etsdm.benchmark.reference import write_reference
+
+    write_reference(out)

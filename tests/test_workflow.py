@@ -1,0 +1,169 @@
+"""The whole workflow by real Snakemake, and the rerun contract: what runs again after which change."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from configs import write_config
+from filelock import FileLock
+
+from etsdm.benchmark.source import ROOT
+
+pytestmark = pytest.mark.workflow
+SOLVERS = "experiments.fast-sampling.solvers"
+REPORT = {"rows": 1, "tables": 1, "figures": 1, "page": 1, "all": 1}
+
+
+class Project:
+    """A copy of the project with results of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config" / "tiny.yaml"
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        tools = Path(sys.executable).parent
+        environment = os.environ | {
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [str(tools / "snakemake"), "--configfile", "config/tiny.yaml", "--cores", "2", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def would_run(self) -> dict[str, int]:
+        """Jobs by rule of a dry run."""
+        done = self.snakemake("--dry-run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
+        return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project in which the tiny benchmark has run to its end, made once for all test processes."""
+    shared = (
+        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
+    )
+    folder = shared / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            for part in ("etsdm", "workflow", "config"):
+                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            for part in ("Snakefile", "environment.yml"):
+                shutil.copy(ROOT / part, folder / part)
+            project = Project(folder)
+            write_config(project.config)
+            done = project.snakemake()
+            assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """The finished project, moved to a place of its own."""
+    shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+def test_the_report_has_every_measurement(finished):
+    rows = pd.read_csv(finished / "results/reports/tiny/rows.csv")
+    assert rows["value"].notna().all()
+    sampled = rows[rows["experiment"] == "fast-sampling"]
+    assert set(sampled["solver"]) == {"ddim", "dpm-solver-2"}
+    assert set(sampled["metric"]) == {"fd-classifier-70", "kd-classifier-70"}
+    assert len(sampled) == 2 * 2 * 2
+    k = rows[rows["metric"] == "K"].set_index(["method", "t"])["value"]
+    assert (k["etsdm"][[10, 30, 50, 70, 90]] == 0).all()
+    assert (k["ddpm"] > 0).all()
+    page = (finished / "results/reports/tiny/report.html").read_text()
+    for word in ("ddpm", "etsdm", "ddim", "dpm-solver-2", "fd-classifier-70"):
+        assert word in page
+
+
+def test_nothing_runs_twice_even_in_another_place(project):
+    assert project.would_run() == {}
+
+
+def test_touched_but_equal_inputs_cause_nothing(project):
+    for pattern in ("spec.json", "dataset.json", "images.zip", "inventory.json"):
+        for file in project.folder.glob(f"results/**/{pattern}"):
+            file.touch()
+    assert project.would_run() == {}
+
+
+def test_a_comment_in_the_training_code_causes_nothing(project):
+    project.edit("etsdm/training/train.py", "from etsdm", "# A remark.\nfrom etsdm")
+    assert project.would_run() == {}
+
+
+def test_edited_plotting_code_redraws_the_figures(project):
+    project.edit("etsdm/report/figures.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == {"figures": 1, "page": 1, "all": 1}
+
+
+def test_an_edited_distance_scores_again_without_extracting_features(project):
+    project.edit("etsdm/metrics/distances.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == REPORT | {"score": 4}
+
+
+def test_an_edited_solver_resamples_its_own_sets(project):
+    project.edit("etsdm/solvers/ddim.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == REPORT | {"sample": 2, "sample_features": 2, "score": 2}
+
+
+def test_edited_training_code_retrains(project):
+    project.edit("etsdm/training/ema.py", "\nclass ", "\nEDITED = True\n\n\nclass ")
+    expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
+    assert project.would_run() == REPORT | expected
+
+
+def test_one_more_solver_samples_and_trains_nothing(project):
+    write_config(project.config, **{f"{SOLVERS}.1.nfe": [2, 4]})
+    assert project.would_run() == REPORT | {"sample": 2, "sample_features": 2, "score": 2}
+    done = project.snakemake()
+    assert done.returncode == 0, done.stderr
+    assert project.would_run() == {}
+
+
+def test_one_more_seed_trains_that_seed(project):
+    write_config(project.config, seeds=[0, 1])
+    expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
+    assert project.would_run() == REPORT | expected
+
+
+def test_other_distances_only_score(project):
+    write_config(project.config, **{"evaluation.distances": ["kernel", "frechet"]})
+    assert project.would_run() == REPORT | {"score": 4}
+
+
+def test_a_changed_learning_rate_retrains_and_keeps_data_and_encoder(project):
+    write_config(project.config, **{"training.learning_rate": 2e-3})
+    expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
+    assert project.would_run() == REPORT | expected
+
+
+def test_a_bad_configuration_stops_snakemake_with_exit_code_2(project):
+    write_config(project.config, **{f"{SOLVERS}.0.name": "dimm"})
+    done = project.snakemake()
+    assert done.returncode == 2
+    assert "did you mean 'ddim'?" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_snakemakes_own_report_can_be_made(project):
+    done = project.snakemake("--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    assert (project.folder / "report.html").stat().st_size > 100_000

@@ -1,0 +1,24 @@
+# ------------------------------------------------------------------------------------------------------------------
+# Any source -> images.zip and dataset.json. What is made from the images watches dataset.json, which is small and holds
+# their digest: Snakemake compares small files by content, so a touched one causes nothing to run.
+# ------------------------------------------------------------------------------------------------------------------
+rule prepare:
+    input:
+        spec="results/data/{data}/spec.json",
+    output:
+        images="results/data/{data}/images.zip",
+        description="results/data/{data}/dataset.json",
+        manifest="results/data/{data}/manifest.json",
+    log:
+        "results/data/{data}/prepare.log",
+    conda:
+        ENVIRONMENT
+    params:
+        depends=lambda wildcards: depends(
+            "prepare",
+            source=fingerprint(plan.data[f"data/{wildcards.data}"].spec),
+            at_least=plan.config.evaluation.minimum_images(),
+        ),
+    shell:
+        "etsdm prepare --spec {input.spec:q} --out results/data/{wildcards.data:q}"
+        " --at-least {params.depends[at_least]} > {log:q} 2>&1"

@@ -1,0 +1,113 @@
+# ------------------------------------------------------------------------------------------------------------------
+# Feature extractors: a classifier trained on the data set's labels, or the verified Inception network of FID.
+# ------------------------------------------------------------------------------------------------------------------
+rule classifier:
+    input:
+        spec="results/encoders/{encoder}/spec.json",
+        data=lambda wildcards: f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/dataset.json",
+        images=lambda wildcards: ancient(
+            f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/images.zip"
+        ),
+    output:
+        weights="results/encoders/{encoder}/weights.safetensors",
+        manifest="results/encoders/{encoder}/manifest.json",
+    log:
+        "results/encoders/{encoder}/encoder.log",
+    wildcard_constraints:
+        encoder=r"[^/]+/classifier-[^/]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        depends=depends("encoder"),
+    shell:
+        "etsdm encoder --spec {input.spec:q} --data {input.images:q}" " --out {output.weights:q} > {log:q} 2>&1"
+
+
+rule inception:
+    input:
+        spec="results/encoders/inception/spec.json",
+    output:
+        weights="results/encoders/inception/inception-2015-12-05.pt",
+        manifest="results/encoders/inception/manifest.json",
+    log:
+        "results/encoders/inception/encoder.log",
+    conda:
+        ENVIRONMENT
+    params:
+        depends=depends("inception"),
+    shell:
+        "etsdm encoder --spec {input.spec:q} --out {output.weights:q} > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
+# Image archives -> features, once for every metric.
+# ------------------------------------------------------------------------------------------------------------------
+rule sample_features:
+    input:
+        images="results/samples/{sample}/samples.zip",
+        encoder=lambda wildcards: encoder_file(measurement_of(wildcards).encoder),
+    output:
+        features="results/samples/{sample}/{encoder}/features.npz",
+    log:
+        "results/samples/{sample}/{encoder}/features.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        depends=lambda wildcards: depends(
+            "features",
+            encoder=measurement_of(wildcards).encoder.spec["name"],
+            count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
+        ),
+    shell:
+        "etsdm features --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
+        " --count {params.depends[count]} --out {output.features:q} > {log:q} 2>&1"
+
+
+rule reference_features:
+    input:
+        data="results/data/{data}/dataset.json",
+        images=ancient("results/data/{data}/images.zip"),
+        encoder=lambda wildcards: encoder_file(reference_of(wildcards)),
+    output:
+        features="results/data/{data}/{encoder}/features.npz",
+    log:
+        "results/data/{data}/{encoder}/features.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        depends=lambda wildcards: depends("features", encoder=reference_of(wildcards).spec["name"]),
+    shell:
+        "etsdm features --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
+        " --out {output.features:q} > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
+# Features -> distances between a sample set and its data set.
+# ------------------------------------------------------------------------------------------------------------------
+rule score:
+    input:
+        samples="results/samples/{sample}/{encoder}/features.npz",
+        reference=lambda wildcards: f"results/{measurement_of(wildcards).reference}/features.npz",
+    output:
+        scores="results/samples/{sample}/{encoder}/scores.json",
+    log:
+        "results/samples/{sample}/{encoder}/score.log",
+    conda:
+        ENVIRONMENT
+    params:
+        depends=lambda wildcards: depends(
+            "score",
+            encoder=measurement_of(wildcards).encoder.spec["name"],
+            distances=" ".join(f"--distance {name}" for name in plan.config.evaluation.distances),
+            count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
+        ),
+    shell:
+        "etsdm score --samples {input.samples:q} --reference {input.reference:q}"
+        " --encoder {params.depends[encoder]} {params.depends[distances]}"
+        " --count {params.depends[count]} --out {output.scores:q} > {log:q} 2>&1"

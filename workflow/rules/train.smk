@@ -1,0 +1,24 @@
+# ------------------------------------------------------------------------------------------------------------------
+# images.zip -> weights.safetensors. A training that was cut off goes on from its state folder, which is no output,
+# so that Snakemake leaves it alone.
+# ------------------------------------------------------------------------------------------------------------------
+rule train:
+    input:
+        spec="results/models/{model}/spec.json",
+        data=lambda wildcards: f"{data_of(wildcards.model)}/dataset.json",
+        images=lambda wildcards: ancient(f"{data_of(wildcards.model)}/images.zip"),
+    output:
+        weights="results/models/{model}/weights.safetensors",
+        metrics="results/models/{model}/metrics.jsonl",
+        manifest="results/models/{model}/manifest.json",
+    log:
+        "results/models/{model}/train.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        depends=depends("train"),
+    shell:
+        "etsdm train --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
+        " > {log:q} 2>&1"
