@@ -1,0 +1,99 @@
+"""The command line: examples in every help text, errors as one message, manifests that tell the truth."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from configs import write_config
+
+from etsdm.cli import main
+from etsdm.files import read_json, sha256, write_json
+from etsdm.manifest import manifest
+from etsdm.metrics.store import save_features
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", main.commands)
+def test_every_command_has_a_summary_and_an_example(command):
+    text = run(command, "--help").output
+    assert f"Example:  etsdm {command} " in text or f"Example:  etsdm {command}\n" in text
+    assert "etsdm" in text and len(main.commands[command].get_short_help_str()) > 10
+
+
+def features(path, count, seed):
+    save_features(path, np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32), f"digest-{count}")
+    return path
+
+
+def score(folder, made=70, real=90, count=70):
+    samples, reference = features(folder / "s.npz", made, 0), features(folder / "r.npz", real, 1)
+    options = ["--samples", samples, "--reference", reference, "--encoder", "classifier", "--count", count]
+    return run("score", *options, "--out", folder / "scores.json")
+
+
+def test_scores_name_their_protocol_and_both_sides(tmp_path):
+    done = score(tmp_path)
+    assert done.exit_code == 0, done.output
+    scores = read_json(tmp_path / "scores.json")
+    assert set(scores["values"]) == {"fd-classifier-70", "kd-classifier-70"}
+    assert scores["reference"] == {"count": 90, "digest": "digest-90"}
+    assert scores["n"] == 70
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"count": 80}, "holds 70 images, but the metric is defined for 80"),
+        ({"made": 64, "count": 64}, "64 images are too few"),
+        ({"real": 64}, "64 images are too few"),
+    ],
+)
+def test_a_wrong_or_short_count_is_refused(tmp_path, counts, message):
+    done = score(tmp_path, **counts)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_weights_with_the_wrong_digest_are_refused(tmp_path):
+    (tmp_path / "fake.pt").write_bytes(b"not the network")
+    write_json(tmp_path / "spec.json", {"name": "inception", "weights": str(tmp_path / "fake.pt")})
+    out = tmp_path / "out" / "inception-2015-12-05.pt"
+    done = run("encoder", "--spec", tmp_path / "spec.json", "--out", out)
+    assert done.exit_code == 2
+    assert "fake.pt" in done.output and sha256(tmp_path / "fake.pt") in done.output
+    assert "Traceback" not in done.output
+    assert not out.exists() and not out.with_name("manifest.json").exists()
+
+
+def test_the_plan_counts_runs_and_shared_trainings(tmp_path):
+    text = run("plan", write_config(tmp_path / "tiny.yaml")).output
+    counts = dict(line.split()[:2] for line in text.splitlines()[:5])
+    assert counts == {"prepare": "1", "encoder": "1", "train": "2", "sample": "4", "probe": "2"}
+    assert "2 of 2 trainings serve more than one experiment" in text
+
+
+def test_a_report_of_what_there_is_shows_the_rest_as_na(tmp_path):
+    config = write_config(tmp_path / "tiny.yaml")
+    done = run("report", config, "--results", tmp_path / "results")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "results/reports/tiny/report.html").read_text()
+    assert "not run" in page
+
+
+def test_a_manifest_tells_how_a_file_came_to_be(tmp_path):
+    (tmp_path / "input").write_text("x")
+    with manifest(tmp_path / "manifest.json", [tmp_path / "input"], {"a": 1}) as record:
+        record["answer"] = 42
+    written = read_json(tmp_path / "manifest.json")
+    assert written["inputs"] == {str(tmp_path / "input"): sha256(tmp_path / "input")}
+    assert written["spec"] == {"a": 1} and written["result"] == {"answer": 42}
+    assert written["seconds"] >= 0 and written["packages"]["torch"]
+
+
+def test_no_manifest_of_what_failed(tmp_path):
+    with pytest.raises(RuntimeError), manifest(tmp_path / "manifest.json", []):
+        raise RuntimeError("no")
+    assert not list(tmp_path.iterdir())
