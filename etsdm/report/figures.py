@@ -138,12 +138,15 @@ def draw_lipschitz(results: Results, published: pd.DataFrame, folder: Path) -> F
     end = results.config["experiments"]["lipschitz"]["fine_until"]
     for axes, ((dataset, resolution, schedule), group) in zip(panels, groups, strict=True):
         _draw_k(axes, group, look, labelled=True)
-        axes.set(xscale="log", xlabel="timestep t", ylabel="K(t', t)  [per step]", ylim=(0, None))
+        room = 1.9  # the inset lies above every curve
+        axes.set(
+            xscale="log", xlabel="timestep t", ylabel="K(t', t)  [per step]", ylim=(0, room * group["value"].max())
+        )
         axes.set_title(f"{dataset} ({resolution} px), {schedule}")
         axes.xaxis.set_major_formatter(_plain)
         near = group[(group["t"] >= 0.6 * end) & (group["t"] <= 2.2 * end)]
         if near["t"].nunique() > 1:
-            inset = axes.inset_axes((0.48, 0.4, 0.5, 0.53))
+            inset = axes.inset_axes((0.5, 0.62, 0.49, 0.3))
             _draw_k(inset, near, look, labelled=False)
             inset.set(xscale="log", xlim=(0.55 * end, 2.4 * end), ylim=(0, 1.15 * near["value"].max()))
             inset.tick_params(labelsize=8)
@@ -354,7 +357,7 @@ def _labelled_losses(results: Results) -> pd.DataFrame:
     """The training curves with the label of each method, looked up by the method and its settings."""
     if results.losses.empty:
         return results.losses
-    keys = [key for key in ("method", "method_parameters") if key in results.losses]
+    keys = ["method", "method_parameters"]
     names = results.rows[[*keys, "method_label"]].drop_duplicates(keys)
     return results.losses.merge(names, on=keys)
 
