@@ -125,7 +125,8 @@ def write_measurement(results: Path, inventory: dict[str, Any], measurement: dic
         for t_prime, t in pairs(probe):
             k = k_of(method, seed, t_prime, t)
             points.append({"t_prime": t_prime, "t": t, "K": k, "K_std": 0.1, "K_per_sqrt_dimension": k / 8})
-        write_json(file, {"n": 64, "dimension": 64, "points": points, "seconds": 3.0})
+        write_json(file, {"n": 64, "dimension": 64, "points": points})
+        write_json(file.with_name("manifest.json"), manifest(3.0, {"n": 64}))
         return
     folder = results / measurement["sample"]
     solver = inventory["samples"][measurement["sample"]]["solver"]
@@ -511,6 +512,11 @@ def test_page_names_every_method_solver_seed_and_metric(text: str) -> None:
     assert "It is not FID" in text
     assert "revision 0123456789ab" in text
     assert "1,797 images" in text
+
+
+def test_page_states_what_the_probes_cost(text: str) -> None:
+    """Four probes of three seconds each."""
+    assert "Cost: 4 probes took 12.0 s in all." in text
 
 
 def test_page_says_what_was_not_confirmed(text: str) -> None:

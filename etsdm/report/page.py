@@ -122,8 +122,8 @@ def _encoders(inventory: dict[str, Any], results: Path) -> list[str]:
 def _cost(inventory: dict[str, Any], results: Path) -> list[str]:
     """Time and peak memory by stage, and the devices, from the manifests."""
     lines, everything = [], []
-    stages = (("training", "models"), ("classifiers and encoders", "encoders"), ("sampling", "samples"))
-    for stage, key in stages:
+    stages = {"training": "models", "encoders": "encoders", "sampling": "samples", "probes": "probes"}
+    for stage, key in stages.items():
         made = list(_manifests(inventory[key], results).values())
         everything += made
         if made:

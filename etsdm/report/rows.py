@@ -92,7 +92,7 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
     solver = inventory["samples"][sample]["solver"] if sample else {}
     file = results / measurement["file"]
     content = read_json(file) if file.exists() else None
-    made = _manifest(results / (sample or measurement["model"]))
+    made = _manifest(results / sample if sample else file.parent)
     trained = _manifest(results / measurement["model"])
     common = {
         "experiment": measurement["experiment"],
@@ -106,7 +106,7 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
         "solver_parameters": _parameters(solver, ("name", "nfe")) if solver else None,
         "nfe": solver.get("nfe"),
         "seed": model["seed"],
-        "seconds": made.get("seconds") if sample else (content or {}).get("seconds"),
+        "seconds": made.get("seconds"),
         "train_seconds": trained.get("seconds"),
         "device": made.get("device"),
         "revision": made.get("git", {}).get("revision"),
