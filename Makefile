@@ -1,5 +1,5 @@
 # Everything a user runs. `make` alone lists the targets. Variables are given on the command line, e.g.
-#   make reproduce CONFIG=config/cifar10.yaml PROFILE=workflow/profiles/default CORES=8
+#   make reproduce CONFIG=config/mine.yaml PROFILE=workflow/profiles/default CORES=8
 CONFIG = config/digits.yaml
 PROFILE = workflow/profiles/default
 # How many cores, when the profile's own answer is not wanted.
@@ -48,7 +48,9 @@ reproduce: $(INSTALLED) ## The same for CONFIG, on the machine that PROFILE desc
 # A config that cannot run ends here with one message and exit code 2, before Snakemake starts.
 define run-workflow
 @"$(BIN)/etsdm" check "$(CONFIG)"
-@$(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES))
+@$(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES)) || { status=$$?; \
+    echo 'Some jobs failed: what they should have measured is NA, with the reason, in' >&2; \
+    "$(BIN)/etsdm" report "$(CONFIG)" >&2; exit $$status; }
 @"$(BIN)/python" -c '$(say-where)' "$(CONFIG)"
 endef
 

@@ -1,5 +1,6 @@
 """The command line: one command a stage. What a rule runs, a person can run."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 import click
 
-from etsdm.errors import UserError
-from etsdm.files import read_json
+from etsdm.errors import Interrupted, UserError
+from etsdm.files import read_json, sha256
 from etsdm.manifest import manifest
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ENCODERS = click.Choice(["inception", "classifier"])
+DISTANCES = click.Choice(["frechet", "kernel"])
 INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 SPEC = click.option("--spec", type=INPUT, required=True, help="The run's spec.json.")
@@ -36,6 +38,9 @@ class _Commands(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"etsdm: error: {line}", err=True)
             sys.exit(2)
+        except Interrupted as interruption:
+            click.echo(f"etsdm: {interruption}", err=True)
+            sys.exit(os.EX_TEMPFAIL)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,10 +63,9 @@ def check(config: Path) -> None:
     \b
     Example:  etsdm check config/digits.yaml
     """
-    from etsdm.benchmark.config import load_config
-    from etsdm.benchmark.plan import Plan
+    from etsdm.benchmark.plan import load_plan
 
-    Plan(load_config(config))
+    load_plan(config)
 
 
 @main.command()
@@ -72,10 +76,9 @@ def plan(config: Path) -> None:
     \b
     Example:  etsdm plan config/digits.yaml
     """
-    from etsdm.benchmark.config import load_config
-    from etsdm.benchmark.plan import Plan
+    from etsdm.benchmark.plan import load_plan
 
-    planned = Plan(load_config(config))
+    planned = load_plan(config)
     for stage, runs in planned.runs().items():
         click.echo(f"{stage:10} {len(runs):6}")
     click.echo(f"{'measured':10} {len(planned.measurements):6}")
@@ -89,8 +92,7 @@ def plan(config: Path) -> None:
 @main.command()
 @SPEC
 @click.option("--out", type=FOLDER, required=True, help="Folder for images.zip and dataset.json.")
-@click.option("--at-least", default=1, show_default=True, help="Fewest images allowed.")
-def prepare(spec: Path, out: Path, at_least: int) -> None:
+def prepare(spec: Path, out: Path) -> None:
     """Turn a data source into images.zip and dataset.json.
 
     \b
@@ -99,7 +101,7 @@ def prepare(spec: Path, out: Path, at_least: int) -> None:
     from etsdm.data.prepare import prepare as run
 
     with manifest(out / "manifest.json", [], read_json(spec)) as record:
-        description = run(read_json(spec), out, at_least)
+        description = run(read_json(spec), out)
         record.update(count=description["count"], digest=description["digest"])
 
 
@@ -115,7 +117,7 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
     Example:  etsdm encoder --spec results/encoders/inception/spec.json --out inception-2015-12-05.pt
     """
     values = read_json(spec)
-    with manifest(out.with_name("manifest.json"), [data] if data else [], values) as record:
+    with manifest(out.with_name("manifest.json"), [data] if data else [], values, device) as record:
         if values["name"] == "inception":
             from etsdm.metrics.inception import provide_inception
 
@@ -145,8 +147,8 @@ def train(spec: Path, data: Path, out: Path, device: str) -> None:
     from etsdm.training.train import train as run
 
     values = read_json(spec)
-    with manifest(out / "manifest.json", [data], values) as record:
-        record.update(run(values, data, out, fingerprint=digest("train"), device=device))
+    with manifest(out / "manifest.json", [data], values, device) as record:
+        record.update(run(values, data, out, fingerprint=f"{digest('train')} {sha256(data)}", device=device))
 
 
 @main.command()
@@ -188,7 +190,8 @@ def sample(
         values = read_json(spec)
     from etsdm.sampling.sample import sample as run
 
-    with manifest(out.parent / "manifest.json", [weights], values) as record:
+    beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
+    with manifest(beside, [weights], values, device) as record:
         record.update(run(weights, values, out, device, batch))
 
 
@@ -215,7 +218,9 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
 @click.option("--samples", type=INPUT, required=True, help="Features of the generated images.")
 @click.option("--reference", type=INPUT, required=True, help="Features of the data set.")
 @click.option("--encoder", type=ENCODERS, required=True, help="What made them.")
-@click.option("--distance", multiple=True, default=["frechet", "kernel"], show_default=True, help="Repeatable.")
+@click.option(
+    "--distance", type=DISTANCES, multiple=True, default=["frechet", "kernel"], show_default=True, help="Repeatable."
+)
 @click.option("--count", type=int, required=True, help="Images the sample set must have.")
 @click.option("--out", type=FILE, required=True, help="scores.json to write.")
 def score(samples: Path, reference: Path, encoder: str, distance: tuple[str, ...], count: int, out: Path) -> None:
@@ -245,7 +250,7 @@ def probe(weights: Path, data: Path, spec: Path, out: Path, device: str) -> None
     from etsdm.files import write_json
     from etsdm.probes.lipschitz import probe_lipschitz
 
-    with manifest(out.with_name("manifest.json"), [weights], read_json(spec)) as record:
+    with manifest(out.with_name("manifest.json"), [weights, data], read_json(spec), device) as record:
         result = probe_lipschitz(weights, data, read_json(spec), device)
         write_json(out, result)
         record.update(n=result["n"])
@@ -306,10 +311,9 @@ def report(config: Path, results: Path) -> None:
     \b
     Example:  etsdm report config/digits.yaml
     """
-    from etsdm.benchmark.config import load_config
-    from etsdm.benchmark.plan import Plan
+    from etsdm.benchmark.plan import load_plan
 
-    planned = Plan(load_config(config))
+    planned = load_plan(config)
     planned.write_specs(results)
     inventory = results / planned.report / "inventory.json"
     for _, run in REPORT.values():

@@ -35,21 +35,22 @@ def git_state() -> dict[str, Any]:
     return {"revision": revision, "dirty": None if revision is None else bool(status)}
 
 
-def _device() -> str:
+def _device(name: str) -> str:
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    return "cpu"
+    if name == "cpu" or torch is None or not torch.cuda.is_available():
+        return "cpu"
+    return str(torch.cuda.get_device_name(None if name == "auto" else name))
 
 
 @contextmanager
-def manifest(path: Path, inputs: list[Path], spec: Any = None) -> Iterator[dict[str, Any]]:
+def manifest(path: Path, inputs: list[Path], spec: Any = None, device: str = "cpu") -> Iterator[dict[str, Any]]:
     """Write `path` when the block ends well; what the block adds to the yielded dictionary is stored in it.
 
     Args:
         path: the manifest file.
         inputs: files the result was made from; their SHA-256 is stored.
         spec: the resolved specification.
+        device: what the stage was told to compute on.
     """
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
@@ -66,7 +67,7 @@ def manifest(path: Path, inputs: list[Path], spec: Any = None) -> Iterator[dict[
             "host": socket.gethostname(),
             "cpu": platform.processor() or platform.machine(),
             "cpus": os.cpu_count(),
-            "device": _device(),
+            "device": _device(device),
             "python": platform.python_version(),
             "packages": {name: version(name) for name in PACKAGES},
             "git": git_state(),

@@ -1,11 +1,19 @@
 """The command line: examples in every help text, errors as one message, manifests that tell the truth."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from configs import write_config
+from trained import model_spec
 
 from etsdm.cli import main
+from etsdm.data.prepare import prepare
 from etsdm.files import read_json, sha256, write_json
 from etsdm.manifest import manifest
 from etsdm.metrics.store import save_features
@@ -79,8 +87,10 @@ def test_a_report_of_what_there_is_shows_the_rest_as_na(tmp_path):
     config = write_config(tmp_path / "tiny.yaml")
     done = run("report", config, "--results", tmp_path / "results")
     assert done.exit_code == 0, done.output
-    page = (tmp_path / "results/reports/tiny/report.html").read_text()
-    assert "not run" in page
+    rows = pd.read_csv(tmp_path / "results/reports/tiny/rows.csv")
+    assert len(rows) == 2 * 2 * 2 + 2 * 2
+    assert rows["value"].isna().all()
+    assert set(rows["reason"]) == {"not run"}
 
 
 def test_a_manifest_tells_how_a_file_came_to_be(tmp_path):
@@ -97,3 +107,24 @@ def test_no_manifest_of_what_failed(tmp_path):
     with pytest.raises(RuntimeError), manifest(tmp_path / "manifest.json", []):
         raise RuntimeError("no")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
+    """A real process, a real SIGTERM, exit code 75."""
+    spec = model_spec("ddpm")
+    spec["training"]["images"] = 10**7
+    prepare(spec["dataset"], tmp_path, progress=False)
+    write_json(tmp_path / "spec.json", spec)
+    command = [Path(sys.executable).with_name("etsdm"), "train", "--spec", tmp_path / "spec.json"]
+    files = ["--data", tmp_path / "images.zip", "--out", tmp_path / "run"]
+    with subprocess.Popen([*command, *files], stderr=subprocess.PIPE, text=True) as process:
+        states = tmp_path / "run" / "state"
+        while not (states.exists() and any(states.glob("*.pt"))):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.terminate()
+        said = process.stderr.read()
+    assert process.returncode == 75
+    assert "images; the same command goes on" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run" / "weights.safetensors").exists()

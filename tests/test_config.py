@@ -24,8 +24,8 @@ BAD = {
         "training.images: input should be greater than or equal to 1, not 0",
     ),
     "not a number": (
-        {"training.learning_rate": float("nan")},
-        "training.learning_rate: input should be a finite",
+        {"training.gradient_clip": float("inf")},
+        "training.gradient_clip: input should be a finite",
     ),
     "unknown key": ({"training.lerning_rate": 1.0}, "did you mean 'learning_rate'?"),
     "unknown key at the top": ({"sedes": [1]}, "sedes: unknown key; allowed: name, seeds"),
@@ -55,7 +55,7 @@ BAD = {
     ),
     "too few evaluations": (
         {f"{SOLVERS}.1.nfe": [1]},
-        "nfe = 1 is too few: dpm-solver-2 with denoise = False needs",
+        "nfe = 1 is too few: dpm-solver-2 with these settings needs at least 2",
     ),
     "more steps than T": ({f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}}, "cannot take 1001 steps"),
     "n does not divide": (
@@ -76,7 +76,19 @@ BAD = {
     ),
     "odd resolution": ({"network.multipliers": [1] * 5}, "8 px cannot be halved 4 times"),
     "groups": ({"network.norm_groups": 3}, "norm_groups = 3 does not divide the 8 channels of a level"),
-    "seed twice": ({"seeds": [1, 1]}, "seeds: each seed may be named once"),
+    "seed twice": ({"seeds": [1, 1]}, "seeds: 1 is given twice"),
+    "budget twice": ({f"{SOLVERS}.0.nfe": [2, 2]}, "solvers[0].nfe: 2 is given twice"),
+    "solver twice": ({f"{SOLVERS}.1": {"name": "ddim", "nfe": [2]}}, "solvers: ddim is given twice"),
+    "encoder twice": ({"evaluation.encoders": ["inception"] * 2}, "evaluation: inception is given twice"),
+    "flag for a number": ({"training.learning_rate": True}, "learning_rate: a number is needed, not True"),
+    "moment rate": ({"training.betas": [0.9, 1.5]}, "training.betas[1]: input should be less than 1"),
+    "heads": ({"network.heads": 3}, "heads = 3 does not divide the 8 channels of the last level"),
+    "odd channels": ({"network.channels": 9, "network.norm_groups": 3}, "channels = 9 must be even"),
+    "probe between steps": ({"experiments.lipschitz.fine_until": 95}, "fine_until = 95 must be two or more times"),
+    "missing weights": (
+        {"evaluation.encoders": [{"name": "inception", "weights": "no.pt"}], "evaluation.distances": ["kernel"]},
+        "evaluation.encoders: no weights file 'no.pt'",
+    ),
     "name with a shell in it": ({"name": "$(reboot)"}, "name: string should match pattern"),
     "missing folder": (
         {"datasets.digits": {"source": "folder", "path": "nowhere", "resolution": 8}},

@@ -120,6 +120,12 @@ def test_too_few_images_for_the_metrics_are_refused_before_any_job(photos):
         check_source("mine", folder_spec(photos), 65)
 
 
+def test_images_without_labels_are_refused_where_an_encoder_needs_them(photos):
+    check_source("mine", folder_spec(photos), labelled=True)
+    with pytest.raises(UserError, match="no labels in"):
+        check_source("mine", folder_spec(photos / "cat"), labelled=True)
+
+
 def test_archives_round_trip_and_a_damaged_one_is_named(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
     assert write_images(tmp_path / "a.zip", images) == 5

@@ -17,9 +17,10 @@ from sklearn.datasets import load_digits
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
 from etsdm.files import sha256, write_json
+from etsdm.metrics import classifier, inception
 from etsdm.metrics.classifier import load_classifier, to_input, train_classifier
 from etsdm.metrics.distances import frechet, kernel
-from etsdm.metrics.features import classifier_encoder, extract, extract_features, inception_encoder
+from etsdm.metrics.features import extract, extract_features
 from etsdm.metrics.inception import OFFLINE_SHA256, offline_weights, provide_inception
 from etsdm.metrics.store import load_features, save_features
 
@@ -132,7 +133,7 @@ def test_frechet_of_inception_features_is_clean_fid(tmp_path, inception_weights)
     """
     gray = digits()[0][:24]
     colour = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8)
-    encode = inception_encoder(inception_weights, CPU)
+    encode = inception.make_encoder(inception_weights, CPU)
     ours = []
     for name, pixels in (("gray", gray), ("colour", colour)):
         write_images(tmp_path / f"{name}.zip", pixels)
@@ -163,7 +164,7 @@ def test_other_weights_are_refused(tmp_path):
         provide_inception(str(planted), out)
     assert list(out.parent.iterdir()) == []
     with pytest.raises(UserError, match="not the Inception weights"):
-        inception_encoder(planted, CPU)
+        inception.make_encoder(planted, CPU)
     with pytest.raises(UserError, match="no-such-file"):
         provide_inception(str(tmp_path / "no-such-file.pt"), out)
 
@@ -195,7 +196,7 @@ def test_classifier_learns_digits_and_is_reproducible(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
     network = load_classifier(first, CPU)
-    features = extract(classifier_encoder(first, CPU), images, 100, batch=33, progress=False)
+    features = extract(classifier.make_encoder(first, CPU), images, 100, batch=33, progress=False)
     pixels = torch.from_numpy(digits()[0][:100])
     np.testing.assert_allclose(features, network.features(to_input(pixels)), rtol=1e-4, atol=1e-5)
     assert features.shape == (100, 64)

@@ -99,7 +99,7 @@ def test_a_person_can_sample_in_one_line(weights, tmp_path):
     done = CliRunner().invoke(main, [*arguments, "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert len(read_images(out)) == 3
-    assert read_json(tmp_path / "manifest.json")["result"]["nfe"] == 6
+    assert read_json(tmp_path / "mine.manifest.json")["result"]["nfe"] == 6
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from etsdm.errors import UserError
+from etsdm.models.trained import load_network
 from etsdm.models.unet import (
     AttentionBlock,
     Downsample,
@@ -19,7 +20,7 @@ from etsdm.models.unet import (
     Upsample,
     make_network,
 )
-from etsdm.models.weights import load_network, load_weights, save_weights
+from etsdm.models.weights import load_weights, save_weights
 
 SMALL: dict[str, Any] = {
     "channels": 8,

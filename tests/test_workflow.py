@@ -144,9 +144,15 @@ def test_one_more_seed_trains_that_seed(project):
     assert project.would_run() == REPORT | expected
 
 
-def test_other_distances_only_score(project):
-    write_config(project.config, **{"evaluation.distances": ["kernel", "frechet"]})
+def test_another_set_of_distances_only_scores(project):
+    write_config(project.config, **{"evaluation.distances": ["kernel"]})
     assert project.would_run() == REPORT | {"score": 4}
+
+
+def test_an_edited_network_leaves_the_classifier_alone(project):
+    project.edit("etsdm/models/unet.py", "\nclass ", "\nEDITED = True\n\n\nclass ")
+    expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
+    assert project.would_run() == REPORT | expected
 
 
 def test_a_changed_learning_rate_retrains_and_keeps_data_and_encoder(project):

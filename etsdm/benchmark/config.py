@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,7 +25,22 @@ from etsdm.metrics.names import FEATURES
 from etsdm.solvers import minimum_nfe
 
 Model = TypeVar("Model")
-Real = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+
+
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"a number is needed, not {value}")
+    return value
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise ValueError(f"{getattr(twice[0], 'name', twice[0])} is given twice")
+    return values
+
+
+Real = Annotated[float, BeforeValidator(_no_flag), Field(strict=False, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
 ScheduleName = Literal["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
 GridName = Literal["uniform", "quadratic", "log-snr"]
@@ -113,7 +129,7 @@ class Etsdm(Strict):
 
 class _Solver(Strict):
     name: str
-    nfe: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    nfe: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(_distinct)] = Field(min_length=1)
     """Budgets of network evaluations; each becomes a sample set."""
     grid: GridName = "uniform"
     """How the times are spaced: evenly in t, evenly in sqrt(t), or evenly in lambda_t."""
@@ -124,12 +140,10 @@ class _Solver(Strict):
 
     @model_validator(mode="after")
     def _enough_evaluations(self) -> Self:
-        least = minimum_nfe(self.name, self.denoise)
+        least = minimum_nfe(self.name, self.denoise, getattr(self, "lower_order_final", False))
         for nfe in self.nfe:
             if nfe < least:
-                raise ValueError(
-                    f"nfe = {nfe} is too few: {self.name} with denoise = {self.denoise} needs at least {least}"
-                )
+                raise ValueError(f"nfe = {nfe} is too few: {self.name} with these settings needs at least {least}")
         return self
 
 
@@ -175,8 +189,8 @@ def _named(value: Any) -> Any:
 
 Method = Annotated[Ddpm | Etsdm, Field(discriminator="name")]
 Solver = Annotated[AncestralSolver | DdimSolver | FirstOrderSolver | HighOrderSolver, Field(discriminator="name")]
-Methods = Annotated[list[Annotated[Method, BeforeValidator(_named)]], Field(min_length=1)]
-Solvers = Annotated[list[Solver], Field(min_length=1)]
+Methods = Annotated[list[Annotated[Method, BeforeValidator(_named)]], Field(min_length=1), AfterValidator(_distinct)]
+Solvers = Annotated[list[Solver], Field(min_length=1), AfterValidator(_distinct)]
 
 # ---------------------------------------------------------------- what is trained, and how
 
@@ -220,16 +234,19 @@ class Network(Strict):
 
     @model_validator(mode="after")
     def _channels_divide(self) -> Self:
-        for multiplier in self.multipliers:
-            width = self.channels * multiplier
-            for what, value in (
-                ("norm_groups", self.norm_groups),
-                ("head_channels", self.head_channels or 1),
-            ):
-                if width % value:
-                    raise ValueError(f"{what} = {value} does not divide the {width} channels of a level")
-            if self.head_channels is None and self.attention and width % self.heads:
-                raise ValueError(f"heads = {self.heads} does not divide the {width} channels of a level")
+        widths = [self.channels * multiplier for multiplier in self.multipliers]
+        for width in widths:
+            if width % self.norm_groups:
+                raise ValueError(f"norm_groups = {self.norm_groups} does not divide the {width} channels of a level")
+        if self.channels % 2:
+            raise ValueError(f"channels = {self.channels} must be even: time is embedded in sines and cosines")
+        last = widths[-1]  # the middle block always has attention
+        if self.head_channels is None and last % self.heads:
+            raise ValueError(f"heads = {self.heads} does not divide the {last} channels of the last level")
+        if self.head_channels is not None and last % self.head_channels:
+            raise ValueError(
+                f"head_channels = {self.head_channels} does not divide the {last} channels of the last level"
+            )
         return self
 
 
@@ -246,7 +263,7 @@ class Training(Strict):
     """The optimizer."""
     learning_rate: Real = Field(gt=0)
     """After the warm-up."""
-    betas: tuple[Real, Real] = Field(strict=False)
+    betas: tuple[Annotated[Real, Field(ge=0, lt=1)], Annotated[Real, Field(ge=0, lt=1)]] = Field(strict=False)
     """AdamW's moment decay rates."""
     weight_decay: Real = Field(ge=0)
     """AdamW's decoupled weight decay."""
@@ -308,7 +325,7 @@ class Evaluation(Strict):
     """Images generated for each sample set; the metric's name carries the number."""
     encoders: list[Encoder] = Field(min_length=1)
     """Feature extractors."""
-    distances: list[Literal["frechet", "kernel"]] = Field(min_length=1)
+    distances: Annotated[list[Literal["frechet", "kernel"]], AfterValidator(_distinct)] = Field(min_length=1)
     """Distances between the features of samples and of the data set."""
 
     def minimum_images(self) -> int:
@@ -316,6 +333,11 @@ class Evaluation(Strict):
         if "frechet" not in self.distances:
             return 2
         return max(FEATURES[encoder.name] for encoder in self.encoders) + 1
+
+    @model_validator(mode="after")
+    def _one_encoder_a_name(self) -> Self:
+        _distinct([encoder.name for encoder in self.encoders])
+        return self
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
@@ -333,9 +355,9 @@ class Evaluation(Strict):
 class Sampled(Strict):
     """A grid of data sets, schedules, methods and solvers, scored by the distances of `evaluation`."""
 
-    datasets: list[str] = Field(min_length=1)
+    datasets: Annotated[list[str], AfterValidator(_distinct)] = Field(min_length=1)
     """Names from `datasets`."""
-    schedules: list[ScheduleName] | None = None
+    schedules: Annotated[list[ScheduleName], AfterValidator(_distinct)] | None = None
     """Noise schedules; null: the one of `diffusion`."""
     methods: Methods
     """Methods: a name alone takes that method's defaults."""
@@ -346,9 +368,9 @@ class Sampled(Strict):
 class Lipschitz(Strict):
     """The time-Lipschitz constant K(t, t') of each trained network."""
 
-    datasets: list[str] = Field(min_length=1)
+    datasets: Annotated[list[str], AfterValidator(_distinct)] = Field(min_length=1)
     """Names from `datasets`."""
-    schedules: list[ScheduleName] | None = None
+    schedules: Annotated[list[ScheduleName], AfterValidator(_distinct)] | None = None
     """Noise schedules; null: the one of `diffusion`."""
     methods: Methods
     """Methods: a name alone takes that method's defaults."""
@@ -362,6 +384,14 @@ class Lipschitz(Strict):
     """Step of the coarse pairs."""
     coarse_until: int = Field(400, ge=1)
     """Last t of the coarse pairs."""
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.fine_until % self.fine_step or self.fine_until < 2 * self.fine_step:
+            raise ValueError(f"fine_until = {self.fine_until} must be two or more times fine_step = {self.fine_step}")
+        if self.coarse_until % self.coarse_step:
+            raise ValueError(f"coarse_until = {self.coarse_until} is no multiple of coarse_step = {self.coarse_step}")
+        return self
 
 
 class Experiments(Strict):
@@ -389,7 +419,7 @@ class Benchmark(Strict):
 
     name: Name
     """Name of the report folder."""
-    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field(min_length=1)
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], AfterValidator(_distinct)] = Field(min_length=1)
     """Seeds; each trains a network of its own, and samples from noise of its own."""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     """Data sets by name."""
@@ -446,8 +476,6 @@ class Benchmark(Strict):
                     f"network.attention: {self.network.attention} are not all resolutions of the network on "
                     f"{name}; allowed: {', '.join(map(str, levels))}"
                 )
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: each seed may be named once")
         return self
 
 

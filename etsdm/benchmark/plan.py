@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etsdm.benchmark.config import Benchmark, Dataset, Inception, Lipschitz, Method, Sampled
+from etsdm.benchmark.config import Benchmark, Dataset, Inception, Lipschitz, Method, Sampled, load_config, parse_config
 from etsdm.data.sources import check_source
+from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
 
 Spec = dict[str, Any]
@@ -55,7 +56,11 @@ class Measurement:
 
 
 class Plan:
-    """All runs of a benchmark, each once, by path."""
+    """All runs of a benchmark, each once, by path.
+
+    Raises:
+        UserError: a data source or a weights file is not there, or holds too little.
+    """
 
     def __init__(self, config: Benchmark) -> None:
         self.config = config
@@ -65,8 +70,15 @@ class Plan:
         self.samples: dict[str, Run] = {}
         self.probes: dict[str, Run] = {}
         self.measurements: list[Measurement] = []
+        evaluation = config.evaluation
+        labelled = any(encoder.name == "classifier" for encoder in evaluation.encoders)
         for name, dataset in config.datasets.items():
-            check_source(name, dataset.model_dump(), config.evaluation.minimum_images())
+            check_source(name, dataset.model_dump(), evaluation.minimum_images(), labelled)
+        for encoder in evaluation.encoders:
+            if isinstance(encoder, Inception) and encoder.weights and not Path(encoder.weights).is_file():
+                raise UserError(
+                    f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
+                )
         for experiment, block in config.experiments.all().items():
             self._add_experiment(experiment, block)
 
@@ -196,3 +208,28 @@ class Plan:
                 for m in self.measurements
             ],
         }
+
+
+def make_plan(values: Any, file: str) -> Plan:
+    """The plan of a configuration given as plain values.
+
+    Args:
+        values: what the YAML file holds.
+        file: its name, for messages.
+
+    Raises:
+        UserError: the configuration is not valid, or what it names is not there; each line begins with the file.
+    """
+    return _plan(parse_config(values, file), file)
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan of the configuration at `path`; see `make_plan`."""
+    return _plan(load_config(path), str(path))
+
+
+def _plan(config: Benchmark, file: str) -> Plan:
+    try:
+        return Plan(config)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None

@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from etsdm import solvers
-
 ROOT = Path(__file__).resolve().parents[2]
 
 STAGES = {
@@ -99,16 +97,14 @@ def modules(*roots: str) -> dict[str, Path]:
 
 
 @cache
-def digest(stage: str, solver: str | None = None) -> str:
-    """Digest of the code behind a stage, and behind one solver for the sampling stage.
+def digest(stage: str, module: str | None = None) -> str:
+    """Digest of the code behind a stage.
 
     Args:
         stage: a key of `STAGES`.
-        solver: name of the solver, whose module is loaded by name and so imported by none.
+        module: the module that the stage loads by name, which so is imported by none: a solver's, an encoder's.
     """
-    roots = list(STAGES[stage])
-    if solver:
-        roots.append(f"etsdm.solvers.{solvers.MODULES[solver]}")
+    roots = STAGES[stage] + ([module] if module else [])
     parts = [f"{name} {_parsed(path)[0]}" for name, path in sorted(modules(*roots).items())]
     parts += [
         f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"

@@ -12,13 +12,12 @@ from etsdm.data.sources import check_source, load_source
 from etsdm.files import write_json
 
 
-def prepare(spec: dict[str, Any], out: Path, at_least: int = 1, progress: bool = True) -> dict[str, Any]:
+def prepare(spec: dict[str, Any], out: Path, progress: bool = True) -> dict[str, Any]:
     """Write the data set's images to `out/images.zip` and its description to `out/dataset.json`.
 
     Args:
         spec: the data set's resolved specification.
         out: folder of the data set.
-        at_least: fewest images the metrics need.
         progress: show a progress bar.
 
     Returns:
@@ -28,7 +27,7 @@ def prepare(spec: dict[str, Any], out: Path, at_least: int = 1, progress: bool =
     Raises:
         UserError: the source is missing, empty, too small, corrupt, or of unlike sizes.
     """
-    check_source(spec["name"], spec, at_least)
+    check_source(spec["name"], spec)
     source = load_source(spec)
     digest = hashlib.sha256(repr(source.labels).encode())
 

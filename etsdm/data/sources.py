@@ -31,13 +31,14 @@ def list_folder(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def check_source(name: str, spec: dict[str, Any], at_least: int) -> None:
+def check_source(name: str, spec: dict[str, Any], at_least: int = 1, labelled: bool = False) -> None:
     """Refuse a source that is missing, empty or too small, without reading pixels.
 
     Args:
         name: the data set's name in the configuration.
         spec: its entry there.
         at_least: fewest images the metrics need.
+        labelled: whether an encoder needs labels.
 
     Raises:
         UserError: naming the data set, the place looked and what to do.
@@ -53,6 +54,11 @@ def check_source(name: str, spec: dict[str, Any], at_least: int) -> None:
         if count == 0:
             raise UserError(
                 f"datasets.{name}.path: no images in {spec['path']!r}; allowed: {', '.join(sorted(SUFFIXES))}"
+            )
+        if labelled and _labels(folder, list_folder(folder)) is None:
+            raise UserError(
+                f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "
+                "the images of each class into a sub-folder of its own, or use the encoder 'inception'"
             )
     if count < at_least:
         raise UserError(
@@ -96,19 +102,21 @@ def _read(path: Path, resolution: int, mode: str) -> Pixels:
     return pixels.reshape(resolution, resolution, -1)
 
 
+def _labels(folder: Path, paths: list[Path]) -> tuple[list[int], list[str]] | None:
+    """Label of each image, and the classes, if each image lies in one of several sub-folders."""
+    if any(path.parent == folder for path in paths):
+        return None
+    names = [path.relative_to(folder).parts[0] for path in paths]
+    classes = sorted(set(names))
+    return ([classes.index(name) for name in names], classes) if len(classes) > 1 else None
+
+
 def _folder(spec: dict[str, Any]) -> Source:
     folder = Path(spec["path"])
     paths = list_folder(folder)
     mode = {1: "L", 3: "RGB"}[spec["channels"]]
-    parents = [path.relative_to(folder).parts[0] if path.parent != folder else None for path in paths]
-    classes = sorted({parent for parent in parents if parent is not None})
-    labelled = len(classes) > 1 and None not in parents
-    return Source(
-        (_read(path, spec["resolution"], mode) for path in paths),
-        len(paths),
-        [classes.index(parent) for parent in parents if parent is not None] if labelled else None,
-        classes if labelled else None,
-    )
+    labels, classes = _labels(folder, paths) or (None, None)
+    return Source((_read(path, spec["resolution"], mode) for path in paths), len(paths), labels, classes)
 
 
 def load_source(spec: dict[str, Any]) -> Source:

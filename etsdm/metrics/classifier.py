@@ -6,6 +6,7 @@ Distances between its features are comparable within one data set and one classi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from etsdm.data.archive import read_images
+from etsdm.data.archive import Pixels, read_images
 from etsdm.errors import UserError
 from etsdm.files import read_json
 from etsdm.models.weights import load_weights, save_weights
@@ -151,3 +152,9 @@ def load_classifier(weights: Path, device: torch.device) -> Classifier:
     network = Classifier(width=own["width"], features=own["features"], **shape)
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False).to(device)
+
+
+def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tensor]:
+    """The penultimate layer of a classifier: uint8 images (B, H, W, C) to features (B, d)."""
+    network = load_classifier(weights, device)
+    return lambda pixels: network.features(to_input(torch.from_numpy(pixels).to(device)))

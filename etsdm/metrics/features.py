@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from cleanfid.resize import build_resizer
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -18,32 +17,10 @@ from etsdm.data.archive import Pixels, count_images, iterate_images
 from etsdm.devices import pick_device
 from etsdm.errors import UserError
 from etsdm.files import sha256
-from etsdm.metrics.classifier import load_classifier, to_input
-from etsdm.metrics.inception import load_inception
 from etsdm.metrics.store import save_features
 
 Encode = Callable[[Pixels], Tensor]
 """uint8 images (B, H, W, C), C of 1 or 3, to features (B, d)."""
-
-
-def inception_encoder(weights: Path, device: torch.device) -> Encode:
-    """The Inception network behind clean-fid's own resizing (mode "clean"); gray images become RGB."""
-    network, resize, pool = load_inception(weights, device), build_resizer("clean"), ThreadPoolExecutor()
-
-    def encode(pixels: Pixels) -> Tensor:
-        resized = np.stack(list(pool.map(resize, np.broadcast_to(pixels, (*pixels.shape[:3], 3)))))
-        return network(torch.from_numpy(resized).permute(0, 3, 1, 2).to(device))  # channels last in memory
-
-    return encode
-
-
-def classifier_encoder(weights: Path, device: torch.device) -> Encode:
-    """The penultimate layer of a classifier that `train_classifier` wrote."""
-    network = load_classifier(weights, device)
-    return lambda pixels: network.features(to_input(torch.from_numpy(pixels).to(device)))
-
-
-ENCODERS = {"inception": inception_encoder, "classifier": classifier_encoder}
 
 
 @torch.inference_mode()
@@ -58,7 +35,7 @@ def extract(encode: Encode, images: Path, count: int, batch: int = 64, progress:
         raise UserError(f"{images}: holds {held} images, but {count} are needed; make the rest of them")
     parts = []
     with (
-        torch.backends.cudnn.flags(allow_tf32=False),  # the same number on a GPU as on a CPU
+        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),  # the same number on a GPU as on a CPU
         tqdm(total=count, desc="features", unit=" images", disable=not progress) as bar,
     ):
         for pixels in iterate_images(images, batch, count):
@@ -80,7 +57,7 @@ def extract_features(
     """Write the features of the first `count` images (None: of all) of an archive to `out`.
 
     Args:
-        encoder: a key of `ENCODERS`.
+        encoder: `inception` or `classifier`: the module that makes it.
         weights: its weights file.
         images: the archive.
         out: the feature file, `features.npz`.
@@ -95,7 +72,7 @@ def extract_features(
     Raises:
         UserError: the weights can't be used, or the archive is missing, damaged or too small.
     """
-    encode = ENCODERS[encoder](weights, pick_device(device))
+    encode = importlib.import_module(f"etsdm.metrics.{encoder}").make_encoder(weights, pick_device(device))
     used = count_images(images) if count is None else count
     features = extract(encode, images, used, batch, progress)
     digest = sha256(images)

@@ -12,12 +12,17 @@ import importlib.util
 import shutil
 import urllib.request
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from cleanfid.resize import build_resizer
 from torch import Tensor, nn
 
+from etsdm.data.archive import Pixels
 from etsdm.errors import UserError
 from etsdm.files import atomic, sha256
 
@@ -118,3 +123,18 @@ def load_inception(weights: Path, device: torch.device) -> Inception:
         module = torch.jit.load(str(weights), map_location="cpu").eval()
     base = module.net if hasattr(module, "net") else module  # the offline package wraps NVIDIA's module
     return Inception(base.layers).to(device)
+
+
+def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tensor]:
+    """The Inception network behind clean-fid's own resizing (mode "clean"); gray images become RGB.
+
+    It takes uint8 images (B, H, W, C) and gives features (B, 2048).
+    """
+    network, resize, pool = load_inception(weights, device), build_resizer("clean"), ThreadPoolExecutor()
+
+    def encode(pixels: Pixels) -> Tensor:
+        resized = np.stack(list(pool.map(resize, np.broadcast_to(pixels, (*pixels.shape[:3], 3)))))
+        features: Tensor = network(torch.from_numpy(resized).permute(0, 3, 1, 2).to(device))  # channels last
+        return features
+
+    return encode

@@ -1,4 +1,4 @@
-"""A trained network, ready to be asked for noise."""
+"""A trained network, read back from its weights and ready to be asked for noise."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,24 @@ import torch
 from etsdm.diffusion.conditions import make_condition
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import make_schedule
-from etsdm.models.weights import load_network
+from etsdm.errors import UserError
+from etsdm.models.unet import UNet, make_network
+from etsdm.models.weights import load_weights
+
+
+def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
+    """The trained network at `path`, in evaluation mode on the CPU, and the specification of its training.
+
+    Raises:
+        UserError: the file cannot be used, or its tensors are not those of the network it specifies.
+    """
+    tensors, spec = load_weights(path)
+    network = make_network(spec["network"], spec["dataset"]["resolution"], spec["dataset"]["channels"])
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"{path}: its tensors are not those of the network it specifies: {error}") from error
+    return network.eval(), spec
 
 
 def load_predictor(weights: Path, device: torch.device, clip_x0: bool = False) -> tuple[NoisePredictor, dict[str, Any]]:

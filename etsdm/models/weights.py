@@ -11,7 +11,6 @@ from torch import Tensor
 
 from etsdm.errors import UserError
 from etsdm.files import atomic
-from etsdm.models.unet import UNet, make_network
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], spec: Mapping[str, Any]) -> None:
@@ -37,18 +36,3 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if "spec" not in metadata:
         raise UserError(f"{path}: holds weights but no specification; only weights that etsdm wrote can be used")
     return tensors, json.loads(metadata["spec"])
-
-
-def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
-    """The trained network at `path`, in evaluation mode on the CPU, and the specification of its training.
-
-    Raises:
-        UserError: the file cannot be used, or its tensors are not those of the network it specifies.
-    """
-    tensors, spec = load_weights(path)
-    network = make_network(spec["network"], spec["dataset"]["resolution"], spec["dataset"]["channels"])
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(f"{path}: its tensors are not those of the network it specifies: {error}") from error
-    return network.eval(), spec

@@ -43,13 +43,19 @@ def _parameters(spec: dict[str, Any], without: tuple[str, ...]) -> str:
 
 
 def _reason(folders: list[Path]) -> str:
-    """The first error in the logs of the runs a measurement needs, from the data on."""
+    """Why there is no value: the first error in the logs of the runs a measurement needs, from the data on.
+
+    A run with a log and no manifest was cut off, or ended in a way that it could not explain.
+    """
+    unfinished = "not run"
     for folder in folders:
         for log in sorted(folder.glob("*.log")):
             for line in log.read_text(errors="replace").splitlines():
                 if line.startswith(ERROR):
                     return line.removeprefix(ERROR)
-    return "not run"
+            if unfinished == "not run" and not (folder / "manifest.json").exists():
+                unfinished = f"did not finish; see {log}"
+    return unfinished
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -68,7 +74,8 @@ def _score_values(measurement: dict[str, Any], inventory: dict[str, Any], scores
         {
             "metric": metric,
             "n": scores["n"],
-            "value": scores["values"][metric],
+            "value": scores["values"].get(metric),
+            "reason": None if metric in scores["values"] else "not scored yet",
             "reference_count": reference["count"],
             "reference_digest": reference["digest"],
         }
@@ -107,7 +114,7 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
         "nfe": solver.get("nfe"),
         "seed": model["seed"],
         "seconds": made.get("seconds"),
-        "train_seconds": trained.get("seconds"),
+        "train_seconds": trained.get("result", {}).get("seconds"),
         "device": made.get("device"),
         "revision": made.get("git", {}).get("revision"),
         "file": measurement["file"],

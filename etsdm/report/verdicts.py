@@ -31,9 +31,10 @@ Verdict = Literal["same direction and size", "same direction", "no difference", 
 
 RULE = (
     "A difference is called only if every seed agrees in its sign and its mean over seeds is larger than its "
-    "standard deviation over seeds; with one seed nothing is called. The direction is that of the paper's "
-    "claim; the size is called the same if it lies between half and twice the published one. Seeds are "
-    "paired: each compares networks trained, and images sampled, from the same seed."
+    "standard deviation over seeds; with one seed nothing is called. What must hold exactly, a K of 0, needs no "
+    "spread and is called from any number of seeds. The direction is that of the paper's claim; the size is called "
+    "the same if it lies between half and twice the published one. Seeds are paired: each compares networks "
+    "trained, and images sampled, from the same seed."
 )
 
 PAPER_SOLVERS = ("ddim", "dpm-solver-2", "dpm-solver-3")

@@ -22,18 +22,32 @@ MODULES = {
 }
 
 
+def module(name: str) -> str:
+    """Full name of the named solver's module. Raises KeyError for a name not in MODULES."""
+    return f"etsdm.solvers.{MODULES[name]}"
+
+
 def load(name: str) -> Callable[..., Any]:
     """The `solve` function of the named solver. Raises KeyError for a name not in MODULES."""
     solve: Callable[..., Any] = importlib.import_module(f"{__name__}.{MODULES[name]}").solve
     return solve
 
 
-def minimum_nfe(name: str, denoise: bool) -> int:
+FEWEST = {
+    "ddpm": (1, 1),
+    "ddim": (1, 1),
+    "dpm-solver-1": (1, 1),
+    "dpm-solver-2": (2, 3),
+    "dpm-solver-3": (4, 4),
+    "dpm-solver++-2m": (2, 3),
+    "dpm-solver++-3m": (3, 5),
+}
+"""Evaluations with which a solver takes its first step of full order: plain, and with a lower-order last step."""
+
+
+def minimum_nfe(name: str, denoise: bool, lower_order_final: bool = False) -> int:
     """Fewest evaluations with which the named solver is what its name says.
 
-    A DPM-Solver of order k needs k of them for one step of its order, and one more for a final denoising; for
-    ddpm and ddim the denoising is the last step itself.
+    A final denoising takes one more, except for ddpm and ddim, whose last step it is.
     """
-    if name in ("ddpm", "ddim"):
-        return 1
-    return int(name.rstrip("m")[-1]) + denoise
+    return FEWEST[name][lower_order_final] + (denoise and name not in ("ddpm", "ddim"))

@@ -75,16 +75,19 @@ class Tally:
 
 
 class MetricsLog:
-    """Appends to out/metrics.jsonl and out/tensorboard, after cutting both back to `images` images seen."""
+    """Appends to metrics.jsonl in `states` and to `events`, after cutting both back to `images` images seen.
 
-    def __init__(self, out: Path, images: int) -> None:
+    The lines grow in the folder of states, because a workflow deletes the outputs of a job that was cut off.
+    """
+
+    def __init__(self, states: Path, events: Path, images: int) -> None:
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed by training alone
 
-        events = out / "tensorboard"
         if images == 0 and events.exists():
             shutil.rmtree(events)
-        cut_back(out / "metrics.jsonl", images)
-        self._file = (out / "metrics.jsonl").open("a", encoding="utf-8")
+        self.path = states / "metrics.jsonl"
+        cut_back(self.path, images)
+        self._file = self.path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(events), purge_step=images + 1)
         self._images = images
         self._clock = time.perf_counter()

@@ -20,13 +20,15 @@ from etsdm.diffusion.conditions import make_condition
 from etsdm.diffusion.losses import noise_prediction_loss
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import make_schedule
-from etsdm.errors import UserError
+from etsdm.errors import Interrupted, UserError
+from etsdm.files import write_text
 from etsdm.models.unet import make_network
 from etsdm.models.weights import save_weights
 from etsdm.training.data import batch_indices, derived_seed, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import MetricsLog, Tally
 from etsdm.training.state import load_state, remove_states, run_identity, save_state
+from etsdm.training.stop import StopRequest
 
 Spec = dict[str, Any]
 
@@ -140,6 +142,7 @@ def train(
 
     Raises:
         UserError: the images are not those of the specification, or the training diverged.
+        Interrupted: SIGTERM or SIGINT came; the state is saved.
     """
     pixels = read_images(images)
     check_images(images, pixels, spec["dataset"])
@@ -157,7 +160,8 @@ def train(
 
     settings = spec["training"]
     with ExitStack() as stack:
-        log = stack.enter_context(MetricsLog(out, trainer.images))
+        stop = stack.enter_context(StopRequest())
+        log = stack.enter_context(MetricsLog(states, out / "tensorboard", trainer.images))
         bar = stack.enter_context(
             tqdm(
                 total=settings["images"],
@@ -177,9 +181,13 @@ def train(
                 trainer.tally.check_finite(trainer.images)
                 log.write(trainer.images, {**trainer.tally.means(), "lr": rate})
                 trainer.tally.clear()
-            if not done and passed(settings["save_every"], before, trainer.images):
+            due = stop.requested or passed(settings["save_every"], before, trainer.images)
+            if due and not done:
                 trainer.tally.check_finite(trainer.images)
                 save_state(states, {**trainer.state_dict(), "fingerprint": identity, "seconds": seconds()})
+                if stop.requested:
+                    raise Interrupted(f"{out}: saved after {trainer.images:,} images; the same command goes on")
+    write_text(out / "metrics.jsonl", log.path.read_text(encoding="utf-8"))
     save_weights(out / "weights.safetensors", trainer.average.weights, spec)
     remove_states(states)
     return {

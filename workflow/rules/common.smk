@@ -3,8 +3,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from etsdm.benchmark.config import parse_config
-from etsdm.benchmark.plan import Plan
+from etsdm import solvers
+from etsdm.benchmark.plan import make_plan
 from etsdm.benchmark.source import digest
 from etsdm.data.sources import fingerprint
 from etsdm.errors import UserError
@@ -16,7 +16,7 @@ GPU = int(shutil.which("nvidia-smi") is not None)
 ENVIRONMENT = workflow.source_path("../../environment.yml")
 
 try:
-    plan = Plan(parse_config(config, ", ".join(map(str, workflow.configfiles))))
+    plan = make_plan(config, ", ".join(map(str, workflow.configfiles)))
 except UserError as error:
     for line in str(error).splitlines():
         print(f"etsdm: error: {line}", file=sys.stderr)
@@ -35,12 +35,12 @@ wildcard_constraints:
     encoder=r"[^/]+",
 
 
-def depends(stage, **settings):
+def depends(stage, module=None, **settings):
     """The code and the settings that a result depends on besides its input files.
 
     One dictionary a rule, because Snakemake compares a rule's parameters as a set without keys.
     """
-    return {"code": digest(stage)} | settings
+    return {"code": digest(stage, module)} | settings
 
 
 def measurement_of(wildcards):
@@ -65,6 +65,16 @@ def encoder_file(encoder):
 def data_of(model):
     """Folder of the data set that a model is trained on."""
     return f"results/{plan.models[f'models/{model}'].needs['data'].path}"
+
+
+def encoder_module(name):
+    """The module that makes the named feature extractor."""
+    return f"etsdm.metrics.{name}"
+
+
+def solver_of(sample):
+    """Name of the solver that a sample set is drawn by."""
+    return plan.samples[f"samples/{sample}"].spec["solver"]["name"]
 
 
 def model_of(sample):

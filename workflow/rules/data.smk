@@ -14,11 +14,6 @@ rule prepare:
     conda:
         ENVIRONMENT
     params:
-        depends=lambda wildcards: depends(
-            "prepare",
-            source=fingerprint(plan.data[f"data/{wildcards.data}"].spec),
-            at_least=plan.config.evaluation.minimum_images(),
-        ),
+        depends=lambda wildcards: depends("prepare", source=fingerprint(plan.data[f"data/{wildcards.data}"].spec)),
     shell:
-        "etsdm prepare --spec {input.spec:q} --out results/data/{wildcards.data:q}"
-        " --at-least {params.depends[at_least]} > {log:q} 2>&1"
+        "etsdm prepare --spec {input.spec:q} --out results/data/{wildcards.data:q} > {log:q} 2>&1"

@@ -59,6 +59,7 @@ rule sample_features:
     params:
         depends=lambda wildcards: depends(
             "features",
+            encoder_module(measurement_of(wildcards).encoder.spec["name"]),
             encoder=measurement_of(wildcards).encoder.spec["name"],
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
         ),
@@ -81,7 +82,11 @@ rule reference_features:
     resources:
         gpu=GPU,
     params:
-        depends=lambda wildcards: depends("features", encoder=reference_of(wildcards).spec["name"]),
+        depends=lambda wildcards: depends(
+            "features",
+            encoder_module(reference_of(wildcards).spec["name"]),
+            encoder=reference_of(wildcards).spec["name"],
+        ),
     shell:
         "etsdm features --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --out {output.features:q} > {log:q} 2>&1"

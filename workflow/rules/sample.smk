@@ -15,11 +15,6 @@ rule sample:
     resources:
         gpu=GPU,
     params:
-        depends=lambda wildcards: {
-            "code": digest(
-                "sample",
-                plan.samples[f"samples/{wildcards.sample}"].spec["solver"]["name"],
-            )
-        },
+        depends=lambda wildcards: depends("sample", solvers.module(solver_of(wildcards.sample))),
     shell:
         "etsdm sample --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"

@@ -13,6 +13,8 @@ rule train:
         manifest="results/models/{model}/manifest.json",
     log:
         "results/models/{model}/train.log",
+    # The longest jobs start first, so that none is left to run alone at the end.
+    priority: 10
     conda:
         ENVIRONMENT
     resources:
