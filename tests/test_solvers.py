@@ -310,3 +310,14 @@ def test_using_one_solver_imports_no_other():
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["ddim"]
+
+
+@pytest.mark.parametrize("lower_order_final", [False, True])
+@pytest.mark.parametrize("name", [name for name in solvers.MODULES if name.startswith("dpm")])
+def test_the_fewest_evaluations_just_allow_one_step_of_full_order(name, lower_order_final):
+    order = int(name.rstrip("m")[-1])
+    orders = multistep_orders if "++" in name else singlestep_orders
+    fewest = solvers.minimum_nfe(name, False, lower_order_final)
+    assert order in orders(fewest, order, lower_order_final)
+    assert fewest == 1 or order not in orders(fewest - 1, order, lower_order_final)
+    assert solvers.minimum_nfe(name, True, lower_order_final) == fewest + 1
