@@ -17,6 +17,7 @@ include: "workflow/rules/common.smk"
 rule all:
     default_target: True
     input:
+        RESULT_FILES,
         f"{REPORT}/report.html",
         FIGURES,
         TABLES,

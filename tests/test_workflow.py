@@ -161,6 +161,23 @@ def test_a_changed_learning_rate_retrains_and_keeps_data_and_encoder(project):
     assert project.would_run() == REPORT | expected
 
 
+def test_what_a_failed_job_took_away_is_made_again(project):
+    """Snakemake deletes the outputs of a failed job; the report of the run before is still there."""
+    old, new = "    pixels = read_images(images)\n", "    raise UserError('power cut')\n"
+    project.edit("etsdm/training/train.py", old, new)
+    done = project.snakemake("--keep-going")
+    assert done.returncode == 1
+    assert "etsdm: error: power cut" in next(project.folder.glob("results/models/**/train.log")).read_text()
+    project.edit("etsdm/training/train.py", new, old)
+    expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
+    assert project.would_run() == REPORT | expected
+
+
+def test_a_lost_result_is_made_again(project):
+    next(project.folder.glob("results/samples/**/samples.zip")).unlink()
+    assert project.would_run() == REPORT | {"sample": 1, "sample_features": 1, "score": 1}
+
+
 def test_a_bad_configuration_stops_snakemake_with_exit_code_2(project):
     write_config(project.config, **{f"{SOLVERS}.0.name": "dimm"})
     done = project.snakemake()

@@ -80,3 +80,16 @@ def solver_of(sample):
 def model_of(sample):
     """Folder of the model that a sample set is drawn from."""
     return f"results/{plan.samples[f'samples/{sample}'].needs['model'].path}"
+
+
+# Asked for by name, because Snakemake does not miss an intermediate file whose report is there already: a result that
+# a failed job has taken away would not be made again.
+RESULT_FILES = [
+    *(f"results/{path}/dataset.json" for path in plan.data),
+    *(encoder_file(encoder) for encoder in plan.encoders.values()),
+    *(f"results/{path}/weights.safetensors" for path in plan.models),
+    *(f"results/{path}/samples.zip" for path in plan.samples),
+    *(f"results/{reference}/features.npz" for reference in REFERENCES),
+    *(f"results/{file.removesuffix('scores.json')}features.npz" for file in SCORED),
+    *(f"results/{measurement.file}" for measurement in plan.measurements),
+]
