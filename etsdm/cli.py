@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import read_json, sha256
+from etsdm.files import read_json
 from etsdm.manifest import manifest
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -148,7 +148,7 @@ def train(spec: Path, data: Path, out: Path, device: str) -> None:
 
     values = read_json(spec)
     with manifest(out / "manifest.json", [data], values, device) as record:
-        record.update(run(values, data, out, fingerprint=f"{digest('train')} {sha256(data)}", device=device))
+        record.update(run(values, data, out, fingerprint=digest("train"), device=device))
 
 
 @main.command()

@@ -381,6 +381,17 @@ def test_the_state_of_another_run_is_never_resumed(
     assert lines(tmp_path / "cut") == lines(tmp_path / "fresh")
 
 
+def test_a_training_does_not_go_on_with_other_images(
+    pixels: Pixels, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "other.zip", 255 - pixels)
+    train_until(50, archive, tmp_path / "cut", monkeypatch)
+    for name in ("cut", "fresh"):
+        train(SPEC, tmp_path / "other.zip", tmp_path / name, "cpu", progress=False)
+    assert "not resumed" in capsys.readouterr().err
+    assert weights(tmp_path / "cut") == weights(tmp_path / "fresh")
+
+
 def test_divergence_stops_the_run_and_keeps_the_last_good_state(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from etsdm.diffusion.losses import noise_prediction_loss
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import write_text
+from etsdm.files import sha256, write_text
 from etsdm.models.unet import make_network
 from etsdm.models.weights import save_weights
 from etsdm.training.data import batch_indices, derived_seed, draw, to_network
@@ -134,7 +134,7 @@ def train(
         out: the run's folder.
         device: see `pick_device`.
         progress: draw a progress bar on stderr.
-        fingerprint: digest of the code; a state left by other code, or by another specification, is not
+        fingerprint: digest of the code; a state left by other code, other images or another specification is not
             resumed.
 
     Returns:
@@ -147,7 +147,7 @@ def train(
     pixels = read_images(images)
     check_images(images, pixels, spec["dataset"])
     trainer = Trainer(spec, pixels, pick_device(device))
-    states, identity = out / "state", run_identity(spec, fingerprint)
+    states, identity = out / "state", run_identity(spec, f"{fingerprint} {sha256(images)}")
     state = load_state(states, identity, trainer.device)
     earlier = 0.0
     if state:
