@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,26 +10,16 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from etsdm.diffusion import mixtures
+from etsdm.diffusion.schedules import Schedule
+
 
 def column(*rows: tuple[float, ...]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-@dataclass(frozen=True)
-class GaussianMixture:
-    """sum_k weights_k N(means_k, stds_k^2 I) in float64; means are (K, D), stds and weights (K,)."""
-
-    means: Tensor = field(default_factory=lambda: column((-0.8, 0.1), (0.5, 0.6), (0.4, -0.7)))
-    stds: Tensor = field(default_factory=lambda: torch.tensor([0.5, 0.4, 0.6], dtype=torch.float64))
-    weights: Tensor = field(default_factory=lambda: torch.tensor([0.3, 0.5, 0.2], dtype=torch.float64))
-
-    def eps(self, x: Tensor, alpha: float, sigma: float) -> Tensor:
-        """-sigma grad log q(x) of q, the law of alpha x_0 + sigma eps; x is (N, D)."""
-        variances = (alpha * self.stds) ** 2 + sigma**2
-        offsets = x[:, None, :] - alpha * self.means
-        log_densities = self.weights.log() - x.shape[1] / 2 * variances.log() - (offsets**2).sum(-1) / (2 * variances)
-        responsibilities = log_densities.softmax(-1)
-        return sigma * ((responsibilities / variances)[..., None] * offsets).sum(1)
+class GaussianMixture(mixtures.GaussianMixture):
+    """The library's mixture with what solvers and samples are checked against."""
 
     def predictor(self, schedule: Any) -> Callable[[Tensor, float], Tensor]:
         """predict(x, t) -> eps."""
@@ -63,7 +52,7 @@ class GaussianMixture:
         return level(lambda_end)[0] * torch.from_numpy(found.y[:, -1]).reshape(x.shape)
 
 
-class SmoothSchedule:
+class SmoothSchedule(Schedule):
     """The linear VP SDE in closed form, tau = (t + 1) / 1000: no kinks at the integers."""
 
     t_min, t_max = 0.0, 999.0

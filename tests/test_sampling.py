@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from trained import write_weights
 
 from etsdm import solvers
-from etsdm.benchmark.config import parse_solver
+from etsdm.benchmark.reading import parse_solver
 from etsdm.cli import main
 from etsdm.data.archive import read_images
 from etsdm.errors import UserError

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest, uniform
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from etsdm.data.archive import Pixels, write_images
+from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import Interrupted, UserError
 from etsdm.models.trained import load_network
 from etsdm.models.weights import load_weights
@@ -25,9 +27,10 @@ from etsdm.training.train import Trainer, train
 
 CPU = torch.device("cpu")
 SPEC: dict[str, Any] = {
+    "task": {"name": "generation"},
     "dataset": {"name": "noise", "resolution": 4, "channels": 1},
-    "diffusion": {"timesteps": 100, "schedule": "linear", "time": "discrete", "prediction": "eps"},
-    "method": {"name": "etsdm", "t_tilde": 40, "n": 2},
+    "diffusion": {"timesteps": 100, "schedule": "linear", "time": "discrete", "prediction": "eps", "tau_min": 1e-3},
+    "method": {"name": "etsdm", "t_tilde": 40, "n": 2, "partition": "uniform"},
     "network": {
         "channels": 8,
         "multipliers": [1],
@@ -141,25 +144,41 @@ def test_batches_follow_one_endless_order(batch: int) -> None:
     assert (batch_indices(7, 6, 0, 64) != endless).any()
 
 
+def process(time: str = "discrete", prediction: str = "eps", schedule: str = "linear") -> Process:
+    diffusion = {"schedule": schedule, "timesteps": 100, "time": time, "prediction": prediction, "tau_min": 0.05}
+    return make_process(diffusion, {"name": "ddpm"}, 2)
+
+
 def test_draws_are_a_function_of_seed_and_position() -> None:
-    draws = draw(1, 640, (4000, 1, 2, 2), 10, CPU)
+    draws = draw(1, 640, (4000, 1, 2, 2), process(), CPU)
     torch.manual_seed(99)
-    again = draw(1, 640, (4000, 1, 2, 2), 10, CPU)
+    again = draw(1, 640, (4000, 1, 2, 2), process(), CPU)
     assert torch.equal(draws.t, again.t)
     assert torch.equal(draws.eps, again.eps)
     assert torch.equal(draws.flips, again.flips)
     for seed, position in ((2, 640), (1, 1280)):
-        assert not torch.equal(draw(seed, position, (4000, 1, 2, 2), 10, CPU).eps, draws.eps)
+        assert not torch.equal(draw(seed, position, (4000, 1, 2, 2), process(), CPU).eps, draws.eps)
 
 
 def test_draws_have_their_distributions() -> None:
-    draws = draw(0, 0, (4000, 1, 2, 2), 10, CPU)
-    counts = torch.bincount(draws.t, minlength=10)
-    assert len(counts) == 10
-    assert (counts - 400).abs().max() < 5 * 19  # five standard deviations of a binomial count
+    draws = draw(0, 0, (4000, 1, 2, 2), process(), CPU)
+    counts = torch.bincount(draws.t.long(), minlength=100)
+    assert len(counts) == 100
+    assert (counts - 40).abs().max() < 5 * 6.3  # five standard deviations of a binomial count
     assert abs(draws.eps.mean()) < 5 / 16000**0.5
     assert abs(draws.eps.var() - 1) < 5 * (2 / 16000) ** 0.5
     assert abs(draws.flips.float().mean() - 0.5) < 5 * 0.5 / 4000**0.5
+
+
+def test_times_are_uniform_in_continuous_time() -> None:
+    t = np.sort(draw(0, 0, (4000, 1, 2, 2), process("continuous"), CPU).t.numpy())
+    assert kstest(t, uniform(5, 95).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("prediction", "last"), [("eps", 98), ("v", 99), ("x_0", 99)])
+def test_times_without_signal_are_trained_only_where_the_prediction_means_something(prediction: str, last: int) -> None:
+    draws = draw(0, 0, (4000, 1, 2, 2), process(prediction=prediction, schedule="zero-terminal-snr"), CPU)
+    assert draws.t.max() == last
 
 
 def test_images_reach_the_network_as_they_are_or_mirrored() -> None:
@@ -181,7 +200,7 @@ def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels)
     trainer.images = 20
     trainer._accumulate_gradient()
     gradients = [parameter.grad.clone() for parameter in trainer.parameters if parameter.grad is not None]
-    draws = draw(3, 20, (10, 1, 4, 4), 100, CPU)
+    draws = draw(3, 20, (10, 1, 4, 4), trainer.process, CPU)
     betas = torch.linspace(1e-3, 0.2, 100, dtype=torch.float64)
     alpha_bar = torch.cumprod(1 - betas, 0)
     total = torch.zeros(())
@@ -395,13 +414,13 @@ def test_a_training_does_not_go_on_with_other_images(
 def test_divergence_stops_the_run_and_keeps_the_last_good_state(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finite = module.noise_prediction_loss
+    finite = module.prediction_loss
     calls = iter(range(1000))
 
     def loss(*args: Any) -> torch.Tensor:
         return finite(*args) * (torch.nan if next(calls) > 12 else 1)  # three micro-batches a step
 
-    monkeypatch.setattr(module, "noise_prediction_loss", loss)
+    monkeypatch.setattr(module, "prediction_loss", loss)
     with pytest.raises(UserError, match="by 60 images"):
         train(SPEC, archive, tmp_path, "cpu", progress=False)
     newest = max((tmp_path / "state").glob("*.pt"))

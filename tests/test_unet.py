@@ -34,7 +34,7 @@ SMALL: dict[str, Any] = {
     "scale_shift_norm": True,
     "resblock_updown": True,
 }
-SPEC = {"dataset": {"resolution": 8, "channels": 1}, "network": SMALL}
+SPEC = {"task": {"name": "generation"}, "dataset": {"resolution": 8, "channels": 1}, "network": SMALL}
 
 
 def awake(network: torch.nn.Module) -> torch.nn.Module:
@@ -108,7 +108,7 @@ def test_names_and_shapes_are_those_of_guided_diffusion(updown: bool, scale_shif
         **norm("out.0", 8),
         **conv("out.2", 3, 8, 3, 3),
     }
-    state = make_network(settings, 8, 3).state_dict()
+    state = make_network(settings, 8, 3, 3).state_dict()
     assert {name: tuple(tensor.shape) for name, tensor in state.items()} == expected
 
 
@@ -214,7 +214,7 @@ def test_group_norm_computes_in_float32_and_keeps_the_type() -> None:
 
 @pytest.mark.parametrize(("channels", "norm_groups"), [(32, 8), (32, 32), (8, 4)])
 def test_small_images_of_one_channel_start_at_zero(channels: int, norm_groups: int) -> None:
-    network = make_network({**SMALL, "channels": channels, "norm_groups": norm_groups}, 8, 1)
+    network = make_network({**SMALL, "channels": channels, "norm_groups": norm_groups}, 8, 1, 1)
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([0.0, 999.0])
     assert torch.equal(network(x, t), torch.zeros_like(x))
     out = awake(network)(x, t)
@@ -225,14 +225,14 @@ def test_small_images_of_one_channel_start_at_zero(channels: int, norm_groups: i
 @pytest.mark.parametrize("updown", [True, False])
 def test_images_of_a_batch_do_not_see_each_other(updown: bool) -> None:
     settings = {**SMALL, "attention": [4], "resblock_updown": updown, "blocks": 2}
-    network = awake(make_network(settings, 8, 3))
+    network = awake(make_network(settings, 8, 3, 3))
     x, t = torch.randn(4, 3, 8, 8), torch.tensor([0.0, 20.5, 500.0, 999.0])
     alone = torch.cat([network(x[i : i + 1], t[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(network(x, t), alone, atol=1e-5, rtol=1e-5)
 
 
 def test_the_output_depends_on_time_and_on_every_parameter() -> None:
-    network = awake(make_network({**SMALL, "attention": [4, 8]}, 8, 1))
+    network = awake(make_network({**SMALL, "attention": [4, 8]}, 8, 1, 1))
     x = torch.randn(2, 1, 8, 8)
     first, later = network(x, torch.tensor([3.0, 3.0])), network(x, torch.tensor([3.5, 3.5]))
     assert (first - later).abs().max() > 1e-5
@@ -254,11 +254,11 @@ def test_the_output_depends_on_time_and_on_every_parameter() -> None:
 )
 def test_sizes_that_do_not_divide_are_refused(changes: dict[str, Any], key: str) -> None:
     with pytest.raises(UserError, match=key):
-        make_network({**SMALL, **changes}, 8, 1)
+        make_network({**SMALL, **changes}, 8, 1, 1)
 
 
 def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
-    network = awake(make_network(SMALL, 8, 1))
+    network = awake(make_network(SMALL, 8, 1, 1))
     path = tmp_path / "weights.safetensors"
     save_weights(path, network.state_dict(), SPEC)
     loaded, spec = load_network(path)
@@ -274,7 +274,7 @@ def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [lambda b: b[:-7], lambda b: b[:40], lambda b: b"", lambda b: b"PK" + b])
 def test_damaged_weights_are_refused(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "weights.safetensors"
-    save_weights(path, make_network(SMALL, 8, 1).state_dict(), SPEC)
+    save_weights(path, make_network(SMALL, 8, 1, 1).state_dict(), SPEC)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=r"weights\.safetensors"):
         load_weights(path)

@@ -8,8 +8,8 @@ from typing import Any
 from configs import tiny
 from torch import Tensor
 
-from etsdm.benchmark.config import parse_config
 from etsdm.benchmark.plan import Plan
+from etsdm.benchmark.reading import parse_config
 from etsdm.data.prepare import prepare
 from etsdm.models.weights import load_weights, save_weights
 from etsdm.training.train import train
@@ -29,12 +29,24 @@ def model_spec(method: str) -> dict[str, Any]:
 
 
 @cache
+def _folder() -> TemporaryDirectory[str]:
+    """Deleted when the process ends."""
+    return TemporaryDirectory()
+
+
+@cache
+def prepared_digits() -> Path:
+    """The archive of the digits."""
+    prepare(model_spec("ddpm")["dataset"], Path(_folder().name), progress=False)
+    return Path(_folder().name) / "images.zip"
+
+
+@cache
 def trained_tensors() -> dict[str, Tensor]:
     """Parameters of the baseline after a short training on the digits."""
     spec = model_spec("ddpm")
     with TemporaryDirectory() as folder:
-        prepare(spec["dataset"], Path(folder), progress=False)
-        train(spec, Path(folder) / "images.zip", Path(folder), device="cpu", progress=False)
+        train(spec, prepared_digits(), Path(folder), device="cpu", progress=False)
         return load_weights(Path(folder) / "weights.safetensors")[0]
 
 

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from etsdm.diffusion.conditions import Condition, identity
-from etsdm.diffusion.schedules import Schedule
+from etsdm.diffusion.predictions import NOISE, Prediction
+from etsdm.diffusion.schedules import Array, Schedule
 
 Network = Callable[[Tensor, Tensor], Tensor]
+
+
+def diffuse(x0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """x_t = alpha_t x_0 + sigma_t eps, for levels that broadcast to images of shape (B, C, H, W)."""
+    return alpha * x0 + sigma * eps
 
 
 class NoisePredictor:
@@ -19,34 +26,60 @@ class NoisePredictor:
         schedule: noise levels at the true t.
         condition: f, applied to t and to nothing else; the noise level always follows the true t.
         clip_x0: move the prediction so that the x_0 it implies lies in [-1, 1], as guided-diffusion does.
+        prediction: what the network's output means.
 
     Attributes:
         nfe: network evaluations so far; a batch counts once.
+        context: images (B, C, H, W) that the network is given beside x, for a conditional one.
     """
 
     def __init__(
-        self, network: Network, schedule: Schedule, condition: Condition = identity, clip_x0: bool = False
+        self,
+        network: Network,
+        schedule: Schedule,
+        condition: Condition = identity,
+        clip_x0: bool = False,
+        prediction: Prediction = NOISE,
     ) -> None:
         self.network = network
         self.schedule = schedule
         self.condition = condition
         self.clip_x0 = clip_x0
+        self.prediction = prediction
+        self.context: Tensor | None = None
         self.nfe = 0
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
         """Predict the noise in `x` (B, C, H, W) at time `t`, a number or one per image (B,)."""
-        self.nfe += 1
-        times = torch.as_tensor(t, dtype=torch.float64).expand(len(x))
-        eps = self.network(x, self.condition(times).to(x.device, torch.float32))
+        times = torch.as_tensor(t, dtype=torch.float64, device="cpu").expand(len(x))
+        output = self.output(x, times)
+        if self.prediction is NOISE and not self.clip_x0:
+            return output
+        alpha, sigma = self.levels(times, x)
+        eps = self.prediction.eps(output, x, alpha, sigma)
         if not self.clip_x0:
             return eps
-        alpha, sigma = self._levels(times, x)
         x0 = ((x - sigma * eps) / alpha).clamp(-1, 1)
         return (x - alpha * x0) / sigma
 
-    def _levels(self, times: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        def level(values: object) -> Tensor:
-            return torch.as_tensor(values, dtype=x.dtype, device=x.device).view(-1, *[1] * (x.ndim - 1))
+    def output(self, x: Tensor, t: Tensor) -> Tensor:
+        """The network's own output F(x, f(t)), (B, C, H, W), for times (B,) in float64 on the CPU."""
+        return self.network_output(x, self.conditions(t, x))
 
-        t = times.cpu().numpy()
-        return level(self.schedule.alpha(t)), level(self.schedule.sigma(t))
+    def network_output(self, x: Tensor, condition: Tensor) -> Tensor:
+        """F for conditions as the network is given them, float32 (B,) beside x."""
+        self.nfe += 1
+        return self.network(x if self.context is None else torch.cat([x, self.context], 1), condition)
+
+    def conditions(self, t: Tensor, x: Tensor) -> Tensor:
+        """f(t) in float32, (B,), on the device of `x`."""
+        return torch.from_numpy(np.asarray(self.condition(t.numpy()))).to(x.device, torch.float32)
+
+    def levels(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha_t and sigma_t, each (B, 1, 1, 1), with the type and device of `x`."""
+
+        def beside(values: Array) -> Tensor:
+            return torch.from_numpy(np.asarray(values)).to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
+
+        times = t.numpy()
+        return beside(self.schedule.alpha(times)), beside(self.schedule.sigma(times))

@@ -1,77 +1,34 @@
-"""Noise schedules in float64.
+"""Noise schedules in float64, in discrete and in continuous time.
 
-Time `t` is the index the network is given: a real number in [0, T - 1]. The forward process is
-`x_t = alpha_t x_0 + sigma_t eps` with `alpha_t^2 + sigma_t^2 = 1`, so alpha_t is the square root of what Ho et al.
-(2020) call alpha-bar at their step t + 1, and clean data lies one step before t = 0.
+Time `t` is what the network is told: a number of steps. In discrete time it is one of 0 to T - 1; in continuous time it
+is T tau for tau in (0, 1], so that E-TSDM's t_tilde means the same in both. The forward process is
+`x_t = alpha_t x_0 + sigma_t eps` with `alpha_t^2 + sigma_t^2 = 1`. In discrete time alpha_t is the square root of what
+Ho et al. (2020) call alpha-bar at their step t + 1, and clean data lies one step before t = 0.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+BETA_START, BETA_END = 0.1, 20.0
+"""T times the first and the last beta (Ho et al. 2020, section 4: 1e-4 and 0.02 in 1,000 steps)."""
+COSINE_S = 0.008
+"""The cosine schedule's offset (Nichol & Dhariwal 2021, section 3.2)."""
 MAX_BETA = 0.999
 """The cosine schedule's cap on beta (Nichol & Dhariwal 2021, section 3.2)."""
+COSINE_END = 0.9946
+"""Last tau of the cosine schedules in continuous time, where beta has no bound (the value in Lu et al. 2022's code)."""
+BISECTIONS = 80
 
 
-def linear_log_alphas(timesteps: int, beta_start: float = 1e-4, beta_end: float = 0.02) -> Array:
-    """Log alpha_t for beta linear in t (Ho et al. 2020, section 4).
-
-    The ends are those for 1,000 steps, scaled by 1000 / T for another T as guided-diffusion does.
-    """
-    scale = 1000 / timesteps
-    betas = np.linspace(scale * beta_start, scale * beta_end, timesteps)
-    return 0.5 * np.cumsum(np.log1p(-betas))
-
-
-def quadratic_log_alphas(timesteps: int, beta_start: float = 1e-4, beta_end: float = 0.02) -> Array:
-    """Log alpha_t for sqrt(beta) linear in t, between the same ends as `linear_log_alphas`."""
-    scale = 1000 / timesteps
-    betas = np.linspace((scale * beta_start) ** 0.5, (scale * beta_end) ** 0.5, timesteps) ** 2
-    return 0.5 * np.cumsum(np.log1p(-betas))
-
-
-def cosine_log_alphas(timesteps: int, s: float = 0.008) -> Array:
-    """Log alpha_t of the cosine schedule (Nichol & Dhariwal 2021, equation 17), with beta <= 0.999."""
-
-    def alpha_bar(u: Array) -> Array:
-        return np.cos((u + s) / (1 + s) * np.pi / 2) ** 2
-
-    steps = np.arange(timesteps + 1) / timesteps
-    betas = np.minimum(1 - alpha_bar(steps[1:]) / alpha_bar(steps[:-1]), MAX_BETA)
-    return 0.5 * np.cumsum(np.log1p(-betas))
-
-
-def cosine_shift_log_alphas(timesteps: int, resolution: int) -> Array:
-    """The cosine schedule with its log-SNR shifted by 2 log(64 / resolution) (Hoogeboom et al. 2023, section 3.1).
-
-    The log-SNR is 2 lambda, so lambda moves by log(64 / resolution).
-    """
-    log_alphas = cosine_log_alphas(timesteps)
-    lambdas = _half_log_snr(log_alphas) + np.log(64 / resolution)
-    return -0.5 * np.logaddexp(0.0, -2 * lambdas)
-
-
-def zero_terminal_snr_log_alphas(timesteps: int) -> Array:
-    """The linear schedule with alpha_t shifted and rescaled so that alpha is exactly 0 at the last step.
-
-    Lin et al. (2024), algorithm 1: the first alpha is kept. The last log alpha is minus infinity.
-    """
-    alphas = np.exp(linear_log_alphas(timesteps))
-    rescaled = (alphas - alphas[-1]) * alphas[0] / (alphas[0] - alphas[-1])
-    with np.errstate(divide="ignore"):
-        return np.log(rescaled)
-
-
-LOG_ALPHAS: dict[str, Callable[[int, int], Array]] = {
-    "linear": lambda timesteps, resolution: linear_log_alphas(timesteps),
-    "quadratic": lambda timesteps, resolution: quadratic_log_alphas(timesteps),
-    "cosine": lambda timesteps, resolution: cosine_log_alphas(timesteps),
-    "cosine-shift": cosine_shift_log_alphas,
-    "zero-terminal-snr": lambda timesteps, resolution: zero_terminal_snr_log_alphas(timesteps),
-}
+def ramp(u: float | Array) -> Array:
+    """A smooth step from 0 at u = 0 to 1 at u = 1, flat at both ends: 3 u^2 - 2 u^3."""
+    u = np.clip(u, 0.0, 1.0)
+    return np.asarray(u**2 * (3 - 2 * u))
 
 
 def _sigma(log_alpha: Array) -> Array:
@@ -79,43 +36,63 @@ def _sigma(log_alpha: Array) -> Array:
 
 
 def _half_log_snr(log_alpha: Array) -> Array:
-    return log_alpha - np.log(_sigma(log_alpha))
+    with np.errstate(divide="ignore"):
+        return np.asarray(log_alpha - np.log(_sigma(log_alpha)))
 
 
-@dataclass(frozen=True)
+def _log_alpha_of_lambda(lambda_: float | Array) -> Array:
+    return np.asarray(-0.5 * np.logaddexp(0.0, -2 * np.asarray(lambda_, dtype=np.float64)))
+
+
+def shifted(log_alpha: Array, resolution: int) -> Array:
+    """Log alpha with its log-SNR shifted by 2 log(64 / resolution) (Hoogeboom et al. 2023, section 3.1).
+
+    The log-SNR is 2 lambda, so lambda moves by log(64 / resolution).
+    """
+    return _log_alpha_of_lambda(_half_log_snr(log_alpha) + np.log(64 / resolution))
+
+
 class Schedule:
-    """A discrete-time schedule, defined between the integers by linear interpolation of log alpha.
+    """Noise levels at real times t from `t_min` to `t_max`.
 
-    That interpolation is the one DPM-Solver uses for discrete-time networks (Lu et al. 2022, appendix D). `t_max` is
-    the last step with alpha > 0: where alpha is 0, x_t carries no trace of x_0 and noise prediction cannot start.
+    Attributes:
+        name: one of `NAMES`.
+        timesteps: T.
+        resolution: side of the images in pixels; only cosine-shift depends on it.
+        shared_edges: edges of the sub-intervals that have one noise level each; none but in shared-noise.
     """
 
     name: str
-    log_alphas: Array
-    alphas: Array = field(init=False)
-    sigmas: Array = field(init=False)
-    lambdas: Array = field(init=False)
-    t_min: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alphas", np.exp(self.log_alphas))
-        object.__setattr__(self, "sigmas", _sigma(self.log_alphas))
-        finite = self.log_alphas[: int(self.t_max) + 1]
-        object.__setattr__(self, "lambdas", _half_log_snr(finite))
+    timesteps: int
+    resolution: int
+    shared_edges: tuple[float, ...] = ()
 
     @property
-    def timesteps(self) -> int:
-        """T, the number of discrete steps."""
-        return len(self.log_alphas)
+    def t_min(self) -> float:
+        """Where sampling ends."""
+        raise NotImplementedError
 
     @property
     def t_max(self) -> float:
-        """The largest t from which noise prediction can start sampling."""
-        return float(np.flatnonzero(np.isfinite(self.log_alphas))[-1])
+        """Where sampling starts: the last time with alpha > 0, for where alpha is 0, x_t has no trace of x_0."""
+        raise NotImplementedError
+
+    @property
+    def t_end(self) -> float:
+        """The last time of the process, where alpha may be 0."""
+        raise NotImplementedError
+
+    def draw(self, uniform: Array, last: float) -> Array:
+        """Times from `t_min` to `last`, equally likely, from numbers uniform in [0, 1)."""
+        raise NotImplementedError
 
     def log_alpha(self, t: float | Array) -> Array:
-        """Log alpha_t at real t in [0, t_max]."""
-        return np.asarray(np.interp(t, np.arange(len(self.lambdas)), self.log_alphas[: len(self.lambdas)]))
+        """Log alpha_t; minus infinity where alpha is 0."""
+        raise NotImplementedError
+
+    def t_of_lambda(self, lambda_: float | Array) -> Array:
+        """The t up to t_max at which lambda_t equals `lambda_`; the inverse of `lambda_`."""
+        raise NotImplementedError
 
     def alpha(self, t: float | Array) -> Array:
         """Signal level alpha_t."""
@@ -129,19 +106,222 @@ class Schedule:
         """Half log-SNR, lambda_t = log(alpha_t / sigma_t)."""
         return _half_log_snr(self.log_alpha(t))
 
+    def flattened(self, until: float) -> "Schedule":
+        """This schedule with d alpha/dt = 0 at t = 0.
+
+        Beta is multiplied by `ramp(t / until)`, so it is the same from t = `until` on; the cosine schedules have their
+        offset set to 0 instead.
+        """
+        raise NotImplementedError
+
+
+# ---------------------------------------------------------------- discrete time
+
+
+def _product(betas: Array, flat_until: float) -> Array:
+    steps = np.arange(1, len(betas) + 1)
+    return 0.5 * np.cumsum(np.log1p(-betas * (ramp(steps / flat_until) if flat_until else 1.0)))
+
+
+def linear_log_alphas(timesteps: int, resolution: int = 0, flat_until: float = 0.0) -> Array:
+    """Beta linear in t (Ho et al. 2020, section 4).
+
+    The ends are those for 1,000 steps, scaled by 1000 / T for another T as guided-diffusion does.
+    """
+    return _product(np.linspace(BETA_START, BETA_END, timesteps) / timesteps, flat_until)
+
+
+def quadratic_log_alphas(timesteps: int, resolution: int = 0, flat_until: float = 0.0) -> Array:
+    """The square root of beta linear in t, between the same ends as `linear_log_alphas`."""
+    return _product(np.linspace(BETA_START**0.5, BETA_END**0.5, timesteps) ** 2 / timesteps, flat_until)
+
+
+def cosine_log_alphas(timesteps: int, resolution: int = 0, flat_until: float = 0.0) -> Array:
+    """The cosine schedule (Nichol & Dhariwal 2021, equation 17), with beta <= 0.999."""
+    s = 0.0 if flat_until else COSINE_S
+    alpha_bar = np.cos((np.arange(timesteps + 1) / timesteps + s) / (1 + s) * np.pi / 2) ** 2
+    betas = np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], MAX_BETA)
+    return 0.5 * np.cumsum(np.log1p(-betas))
+
+
+def cosine_shift_log_alphas(timesteps: int, resolution: int, flat_until: float = 0.0) -> Array:
+    """The cosine schedule, `shifted`."""
+    return shifted(cosine_log_alphas(timesteps, resolution, flat_until), resolution)
+
+
+def zero_terminal_snr_log_alphas(timesteps: int, resolution: int = 0, flat_until: float = 0.0) -> Array:
+    """The linear schedule with alpha_t shifted and rescaled so that alpha is exactly 0 at the last step.
+
+    Lin et al. (2024), algorithm 1: the first alpha is kept. The last log alpha is minus infinity.
+    """
+    alphas = np.exp(linear_log_alphas(timesteps, resolution, flat_until))
+    rescaled = (alphas - alphas[-1]) * alphas[0] / (alphas[0] - alphas[-1])
+    with np.errstate(divide="ignore"):
+        return np.log(rescaled)
+
+
+LOG_ALPHAS: dict[str, Callable[[int, int, float], Array]] = {
+    "linear": linear_log_alphas,
+    "quadratic": quadratic_log_alphas,
+    "cosine": cosine_log_alphas,
+    "cosine-shift": cosine_shift_log_alphas,
+    "zero-terminal-snr": zero_terminal_snr_log_alphas,
+}
+"""Log alpha at the integers 0 to T - 1, from (T, resolution, flat_until); the last is 0 unless `flattened`."""
+NAMES = tuple(LOG_ALPHAS)
+
+
+@dataclass(frozen=True)
+class DiscreteSchedule(Schedule):
+    """A schedule known at the integers and defined between them by linear interpolation of log alpha.
+
+    That interpolation is the one DPM-Solver uses for discrete-time networks (Lu et al. 2022, appendix D).
+    """
+
+    name: str
+    timesteps: int
+    resolution: int
+    flat_until: float = 0.0
+    log_alphas: Array = field(init=False, repr=False, compare=False)
+    finite: Array = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        log_alphas = LOG_ALPHAS[self.name](self.timesteps, self.resolution, self.flat_until)
+        object.__setattr__(self, "log_alphas", log_alphas)
+        object.__setattr__(self, "finite", log_alphas[np.isfinite(log_alphas)])
+
+    @property
+    def t_min(self) -> float:
+        return 0.0
+
+    @property
+    def t_max(self) -> float:
+        return float(len(self.finite) - 1)
+
+    @property
+    def t_end(self) -> float:
+        return float(self.timesteps - 1)
+
+    @property
+    def alphas(self) -> Array:
+        """Alpha at the integers, (T,)."""
+        return np.exp(self.log_alphas)
+
+    @property
+    def sigmas(self) -> Array:
+        """Sigma at the integers, (T,)."""
+        return _sigma(self.log_alphas)
+
+    @property
+    def lambdas(self) -> Array:
+        """Lambda at the integers with alpha > 0."""
+        return _half_log_snr(self.finite)
+
+    def draw(self, uniform: Array, last: float) -> Array:
+        return np.floor(uniform * (last + 1))
+
+    def flattened(self, until: float) -> Schedule:
+        return replace(self, flat_until=until)
+
+    def log_alpha(self, t: float | Array) -> Array:
+        inside = np.interp(t, np.arange(len(self.finite), dtype=np.float64), self.finite)
+        return np.where(np.asarray(t) > self.t_max, self.log_alphas[-1], inside)
+
     def t_of_lambda(self, lambda_: float | Array) -> Array:
-        """The t in [0, t_max] at which lambda_t equals `lambda_`; the inverse of `lambda_`."""
-        log_alpha = -0.5 * np.logaddexp(0.0, -2 * np.asarray(lambda_, dtype=np.float64))
-        finite = self.log_alphas[: len(self.lambdas)]
-        return np.asarray(np.interp(log_alpha, finite[::-1], np.arange(len(finite), dtype=np.float64)[::-1]))
+        steps = np.arange(len(self.finite), dtype=np.float64)
+        return np.asarray(np.interp(_log_alpha_of_lambda(lambda_), self.finite[::-1], steps[::-1]))
 
 
-def make_schedule(name: str, timesteps: int, resolution: int) -> Schedule:
-    """Build a schedule by name.
+# ---------------------------------------------------------------- continuous time
+
+TAU = Polynomial([0.0, 1.0])
+BETAS = {
+    "linear": BETA_START + (BETA_END - BETA_START) * TAU,
+    "quadratic": (BETA_START**0.5 + (BETA_END**0.5 - BETA_START**0.5) * TAU) ** 2,
+}
+"""beta(tau) of the variance-preserving SDE (Song et al. 2021, equation 11)."""
+
+
+def integrated_beta(name: str, tau: Array, flat_until: float) -> Array:
+    """The integral of beta from 0 to tau, exact: a polynomial, or two where beta is flattened below `flat_until`."""
+    whole = BETAS[name].integ()
+    if not flat_until:
+        return np.asarray(whole(tau))
+    u = TAU / flat_until
+    flat = (BETAS[name] * (3 * u**2 - 2 * u**3)).integ()
+    return np.where(tau < flat_until, flat(tau), flat(flat_until) + whole(tau) - whole(flat_until))
+
+
+@dataclass(frozen=True)
+class ContinuousSchedule(Schedule):
+    """A schedule in closed form at every t = T tau, tau in (0, 1].
 
     Args:
-        name: one of `LOG_ALPHAS`.
+        tau_min: the least tau that is trained and where sampling ends; sigma is 0 at tau = 0.
+    """
+
+    name: str
+    timesteps: int
+    resolution: int
+    flat_until: float = 0.0
+    tau_min: float = 1e-3
+
+    @property
+    def t_min(self) -> float:
+        return self.tau_min * self.timesteps
+
+    @property
+    def t_max(self) -> float:
+        if self.name == "zero-terminal-snr":
+            return float(self.timesteps - 1)
+        return self.t_end
+
+    @property
+    def t_end(self) -> float:
+        return self.timesteps * (COSINE_END if self.name.startswith("cosine") else 1.0)
+
+    def draw(self, uniform: Array, last: float) -> Array:
+        return self.t_min + uniform * (last - self.t_min)
+
+    def flattened(self, until: float) -> Schedule:
+        return replace(self, flat_until=until)
+
+    def log_alpha(self, t: float | Array) -> Array:
+        tau = np.asarray(t, dtype=np.float64) / self.timesteps
+        flat_until = self.flat_until / self.timesteps
+        if self.name in BETAS:
+            return -0.5 * integrated_beta(self.name, tau, flat_until)
+        if self.name == "zero-terminal-snr":
+            alpha, last = (np.exp(-0.5 * integrated_beta("linear", v, flat_until)) for v in (tau, np.ones(())))
+            with np.errstate(divide="ignore"):
+                return np.log((alpha - last) / (1 - last))
+        s = 0.0 if flat_until else COSINE_S
+        angle = np.pi / 2 / (1 + s)
+        log_alpha = np.log(np.cos((tau + s) * angle)) - np.log(np.cos(s * angle))
+        return shifted(log_alpha, self.resolution) if self.name == "cosine-shift" else log_alpha
+
+    def t_of_lambda(self, lambda_: float | Array) -> Array:
+        wanted = np.asarray(lambda_, dtype=np.float64)
+        low, high = np.zeros_like(wanted), np.full_like(wanted, self.t_max)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            noisier = self.lambda_(middle) < wanted
+            low, high = np.where(noisier, low, middle), np.where(noisier, middle, high)
+        return (low + high) / 2
+
+
+def make_schedule(
+    name: str, timesteps: int, resolution: int, time: str = "discrete", tau_min: float = 1e-3
+) -> DiscreteSchedule | ContinuousSchedule:
+    """The named schedule.
+
+    Args:
+        name: one of `NAMES`.
         timesteps: T.
         resolution: side of the images in pixels; only cosine-shift depends on it.
+        time: `discrete` or `continuous`.
+        tau_min: end of sampling and least time of training in continuous time.
     """
-    return Schedule(name, LOG_ALPHAS[name](timesteps, resolution))
+    if time == "continuous":
+        return ContinuousSchedule(name, timesteps, resolution, tau_min=tau_min)
+    return DiscreteSchedule(name, timesteps, resolution)

@@ -5,12 +5,18 @@ from typing import Any
 
 import torch
 
-from etsdm.diffusion.conditions import make_condition
-from etsdm.diffusion.predictor import NoisePredictor
-from etsdm.diffusion.schedules import make_schedule
+from etsdm.diffusion.predictor import Network, NoisePredictor
+from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
 from etsdm.models.unet import UNet, make_network
 from etsdm.models.weights import load_weights
+
+
+def build_network(spec: dict[str, Any]) -> UNet:
+    """The network of a model's specification, not trained; one for super-resolution takes a second image in."""
+    channels = spec["dataset"]["channels"]
+    inputs = 2 * channels if spec["task"]["name"] == "super-resolution" else channels
+    return make_network(spec["network"], spec["dataset"]["resolution"], inputs, channels)
 
 
 def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
@@ -20,7 +26,7 @@ def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
         UserError: the file cannot be used, or its tensors are not those of the network it specifies.
     """
     tensors, spec = load_weights(path)
-    network = make_network(spec["network"], spec["dataset"]["resolution"], spec["dataset"]["channels"])
+    network = build_network(spec)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -28,8 +34,13 @@ def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
     return network.eval(), spec
 
 
+def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
+    """The network as a noise predictor of the process."""
+    return NoisePredictor(network, process.schedule, process.condition, clip_x0, process.prediction)
+
+
 def load_predictor(weights: Path, device: torch.device, clip_x0: bool = False) -> tuple[NoisePredictor, dict[str, Any]]:
-    """The network of a weights file with its own schedule and timestep condition, and its specification.
+    """The network of a weights file with its own schedule, timestep condition and prediction, and its specification.
 
     Args:
         weights: `weights.safetensors` of a training.
@@ -40,6 +51,5 @@ def load_predictor(weights: Path, device: torch.device, clip_x0: bool = False) -
         UserError: the file is missing, damaged or no weights file of this project.
     """
     network, spec = load_network(weights)
-    diffusion = spec["diffusion"]
-    schedule = make_schedule(diffusion["schedule"], diffusion["timesteps"], spec["dataset"]["resolution"])
-    return NoisePredictor(network.to(device), schedule, make_condition(spec["method"]), clip_x0), spec
+    process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+    return make_predictor(network.to(device), process, clip_x0), spec

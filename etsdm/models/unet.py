@@ -261,12 +261,12 @@ class UNet(nn.Module):
         return self.out(x)
 
 
-def make_network(spec: Mapping[str, Any], resolution: int, channels: int) -> UNet:
-    """The U-Net of a "network" spec, whose keys are UNet's arguments, for images of `channels` channels.
+def make_network(spec: Mapping[str, Any], resolution: int, in_channels: int, out_channels: int) -> UNet:
+    """The U-Net of a "network" spec, whose keys are UNet's other arguments.
 
     Its weights are laid out channels last, which convolutions are faster with on CPUs and GPUs alike.
     """
-    network = UNet(in_channels=channels, out_channels=channels, resolution=resolution, **spec)
+    network = UNet(in_channels, out_channels, resolution, **spec)
     return network.to(memory_format=torch.channels_last)
 
 

@@ -1,14 +1,9 @@
 """Noise that belongs to an image, not to a batch."""
 
-import hashlib
-
 import torch
 from torch import Tensor
 
-
-def stream_seed(*parts: object) -> int:
-    """A 63-bit seed that is a pure function of `parts`."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
+from etsdm.seeds import derived_seed
 
 
 class ImageNoise:
@@ -25,7 +20,7 @@ class ImageNoise:
 
     def __init__(self, seed: int, indices: range, shape: tuple[int, ...], device: torch.device) -> None:
         self.shape = shape
-        self.generators = [torch.Generator(device).manual_seed(stream_seed("image", seed, index)) for index in indices]
+        self.generators = [torch.Generator(device).manual_seed(derived_seed("image", seed, index)) for index in indices]
 
     def __call__(self) -> Tensor:
         """Fresh noise, (B, C, H, W)."""

@@ -90,7 +90,7 @@ def sample(
     """
     solver, count = spec["solver"], spec["samples"]
     plain, trained = load_predictor(weights, pick_device(device), solver["clip_x0"])
-    predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0)
+    predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
     dataset = trained["dataset"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     size = batch or default_batch(shape, pick_device(device))

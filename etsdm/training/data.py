@@ -1,6 +1,5 @@
 """What a training step sees, each a pure function of the seed and the number of images seen before it."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,11 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-
-def derived_seed(seed: int, purpose: str, position: int) -> int:
-    """A 63-bit seed for one purpose at one position of the training run of `seed`."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{position}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+from etsdm.diffusion.process import Process
+from etsdm.seeds import derived_seed
 
 
 @lru_cache(maxsize=2)
@@ -32,14 +28,14 @@ def batch_indices(count: int, seed: int, position: int, batch: int) -> NDArray[n
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers of a step: times (B,), noise (B, C, H, W), and which images are mirrored (B,)."""
+    """The random numbers of a step: times (B,) in float64 on the CPU, noise (B, C, H, W), images to mirror (B,)."""
 
     t: Tensor
     eps: Tensor
     flips: Tensor
 
 
-def draw(seed: int, position: int, shape: tuple[int, ...], times: int, device: torch.device) -> Draws:
+def draw(seed: int, position: int, shape: tuple[int, ...], process: Process, device: torch.device) -> Draws:
     """Draw the randomness of the global batch that follows the first `position` images.
 
     It is drawn for the whole batch at once, so that slicing the batch does not change it.
@@ -48,14 +44,15 @@ def draw(seed: int, position: int, shape: tuple[int, ...], times: int, device: t
         seed: seed of the run.
         position: images seen before this batch.
         shape: (B, C, H, W) of the global batch.
-        times: t is uniform over the integers below it.
-        device: where to draw; each kind of device has its own numbers.
+        process: its times are equally likely, up to the last that can be trained.
+        device: where the noise is drawn; each kind of device has its own numbers.
     """
-    generator = torch.Generator(device).manual_seed(derived_seed(seed, "draws", position))
-    t = torch.randint(times, shape[:1], generator=generator, device=device)
+    numbers = np.random.default_rng(derived_seed(seed, "times and flips", position))
+    t = process.schedule.draw(numbers.random(shape[0]), process.last)
+    flips = numbers.random(shape[0]) < 0.5
+    generator = torch.Generator(device).manual_seed(derived_seed(seed, "noise", position))
     eps = torch.randn(shape, generator=generator, device=device)
-    flips = torch.rand(shape[:1], generator=generator, device=device) < 0.5
-    return Draws(t, eps.contiguous(memory_format=torch.channels_last), flips)
+    return Draws(torch.from_numpy(t), eps.contiguous(memory_format=torch.channels_last), torch.from_numpy(flips))
 
 
 def to_network(pixels: Tensor, flips: Tensor | None) -> Tensor:

@@ -26,8 +26,8 @@ class Tally:
         self.steps = 0
 
     def add_losses(self, t: Tensor, losses: Tensor) -> None:
-        """Take in the loss of each image (B,) at its integer time t (B,)."""
-        quarter = t * QUARTERS // self.times
+        """Take in the loss of each image (B,) at its time t (B,)."""
+        quarter = (t * QUARTERS / self.times).long().clamp(max=QUARTERS - 1).to(self.losses.device, non_blocking=True)
         losses = losses.detach().double()
         self.losses.index_add_(0, quarter, losses)
         self.counts.index_add_(0, quarter, torch.ones_like(losses))

@@ -16,15 +16,15 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, read_images
 from etsdm.devices import pick_device
-from etsdm.diffusion.conditions import make_condition
-from etsdm.diffusion.losses import noise_prediction_loss
-from etsdm.diffusion.predictor import NoisePredictor
-from etsdm.diffusion.schedules import make_schedule
+from etsdm.diffusion.losses import prediction_loss
+from etsdm.diffusion.process import make_process
 from etsdm.errors import Interrupted, UserError
 from etsdm.files import sha256, write_text
-from etsdm.models.unet import make_network
+from etsdm.models.degradation import low_resolution
+from etsdm.models.trained import build_network, make_predictor
 from etsdm.models.weights import save_weights
-from etsdm.training.data import batch_indices, derived_seed, draw, to_network
+from etsdm.seeds import derived_seed
+from etsdm.training.data import batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import MetricsLog, Tally
 from etsdm.training.state import load_state, remove_states, run_identity, save_state
@@ -37,7 +37,7 @@ class Trainer:
     """A run in the middle of training: network, average, optimizer, and how many images they have seen.
 
     Args:
-        spec: what to train: "dataset", "diffusion", "method", "network", "training" and "seed".
+        spec: what to train: "task", "dataset", "diffusion", "method", "network", "training" and "seed".
         pixels: the images, uint8, (N, H, W, C).
         device: where to train.
     """
@@ -48,9 +48,9 @@ class Trainer:
         self.pixels = pixels
         self.device = device
         self.images = 0
-        resolution, channels = spec["dataset"]["resolution"], spec["dataset"]["channels"]
+        self.factor = spec["task"].get("factor")
         torch.manual_seed(derived_seed(self.seed, "weights", 0))
-        self.network = make_network(spec["network"], resolution, channels).to(device).train()
+        self.network = build_network(spec).to(device).train()
         self.parameters = list(self.network.parameters())
         self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
         self.optimizer = torch.optim.AdamW(
@@ -60,10 +60,9 @@ class Trainer:
             weight_decay=self.settings["weight_decay"],
             fused=True,
         )
-        schedule = make_schedule(spec["diffusion"]["schedule"], spec["diffusion"]["timesteps"], resolution)
-        self.predict = NoisePredictor(self.network, schedule, make_condition(spec["method"]))
-        self.times = int(schedule.t_max) + 1
-        self.tally = Tally(self.times, device)
+        self.process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+        self.predict = make_predictor(self.network, self.process)
+        self.tally = Tally(self.process.schedule.timesteps, device)
         self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)
 
     @property
@@ -90,14 +89,16 @@ class Trainer:
         indices = batch_indices(len(self.pixels), self.seed, self.images, batch)
         pixels = torch.from_numpy(self.pixels[indices]).to(self.device)
         shape = (batch, pixels.shape[3], *pixels.shape[1:3])
-        draws = draw(self.seed, self.images, shape, self.times, self.device)
+        draws = draw(self.seed, self.images, shape, self.process, self.device)
+        flips = draws.flips.to(self.device)
         torch.manual_seed(derived_seed(self.seed, "dropout", self.images))
         size = self.settings["micro_batch"] or batch
         for start in range(0, batch, size):
             part = slice(start, start + size)
-            x0 = to_network(pixels[part], draws.flips[part] if self.settings["flip"] else None)
+            x0 = to_network(pixels[part], flips[part] if self.settings["flip"] else None)
+            self.predict.context = low_resolution(x0, self.factor) if self.factor else None
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
-                losses = noise_prediction_loss(self.predict, x0, draws.eps[part], draws.t[part])
+                losses = prediction_loss(self.predict, x0, draws.eps[part], draws.t[part], self.process.penalty)
             (losses.sum() / batch).backward()
             self.tally.add_losses(draws.t[part], losses)
 

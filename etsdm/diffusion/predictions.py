@@ -1,0 +1,54 @@
+"""What a network predicts, and the noise that follows from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A parametrisation of the network's output F; levels are broadcast to the images' shape.
+
+    Attributes:
+        target: (x_0, eps, alpha, sigma) -> what F is trained towards.
+        eps: (F, x_t, alpha, sigma) -> the noise that F implies in x_t.
+        weight: (alpha, sigma) -> weight of the squared error.
+        needs_signal: whether F means nothing where alpha = 0.
+    """
+
+    target: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    eps: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    weight: Callable[[Tensor, Tensor], Tensor] | None = None
+    needs_signal: bool = False
+
+
+NOISE = Prediction(
+    target=lambda x0, eps, alpha, sigma: eps,
+    eps=lambda output, x, alpha, sigma: output,
+    needs_signal=True,
+)
+"""F = eps (Ho et al. 2020, equation 14). At alpha = 0 it is x itself and says nothing of x_0."""
+
+VELOCITY = Prediction(
+    target=lambda x0, eps, alpha, sigma: alpha * eps - sigma * x0,
+    eps=lambda output, x, alpha, sigma: sigma * x + alpha * output,
+)
+"""F = v = alpha eps - sigma x_0 (Salimans & Ho 2022, appendix D)."""
+
+DATA = Prediction(
+    target=lambda x0, eps, alpha, sigma: x0,
+    eps=lambda output, x, alpha, sigma: (x - alpha * output) / sigma,
+)
+"""F = x_0."""
+
+SCORE = Prediction(
+    target=lambda x0, eps, alpha, sigma: -eps / sigma,
+    eps=lambda output, x, alpha, sigma: -sigma * output,
+    weight=lambda alpha, sigma: sigma**2,
+    needs_signal=True,
+)
+"""F = the score, grad log q_t(x) = -eps / sigma, with sigma^2 as weight (Song et al. 2021, equation 7)."""
+
+PREDICTIONS = {"eps": NOISE, "v": VELOCITY, "x_0": DATA}
+"""Those that a configuration can name."""

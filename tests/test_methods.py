@@ -1,0 +1,208 @@
+"""Every method: it trains and samples, and does what its name says."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from configs import tiny
+from trained import prepared_digits
+
+from etsdm.benchmark.plan import make_plan
+from etsdm.data.archive import read_images
+from etsdm.diffusion import methods
+from etsdm.diffusion.methods.regularization import finite_difference, forward_mode
+from etsdm.diffusion.process import Process, make_process
+from etsdm.models.trained import make_predictor
+from etsdm.models.unet import make_network
+from etsdm.models.weights import load_weights
+from etsdm.sampling.sample import sample
+from etsdm.solvers.grids import time_grid
+from etsdm.training.train import train
+
+DIFFUSION = {"timesteps": 1000, "schedule": "linear", "time": "discrete", "prediction": "eps", "tau_min": 1e-3}
+SETTINGS = {
+    "ddpm": [{}],
+    "etsdm": [{}, {"partition": "sigma"}, {"partition": [0, 3, 9, 27, 81]}],
+    "regularization": [{"estimator": "forward-mode"}, {"estimator": "finite-difference"}],
+    "modified-schedule": [{}],
+    "remap": [{"map": "sigma"}, {"map": "log-snr"}, {"map": "sqrt"}],
+    "shared-noise": [{}],
+    "score-weighted": [{}],
+}
+CASES = [{"name": name} | settings for name, variants in SETTINGS.items() for settings in variants]
+
+
+def specs(method, training=None, **diffusion):
+    """What the plan makes of a tiny benchmark with this method: the model's and the sample set's specifications."""
+    block = {"datasets": ["digits"], "methods": [method], "solvers": [{"name": "ddim", "nfe": [4]}]}
+    config = tiny(**{"training.images": 64, "evaluation.samples": 70, "experiments": {"alternatives": block}})
+    config["diffusion"] |= diffusion
+    config["training"] |= training or {}
+    plan = make_plan(config, "test")
+    return next(iter(plan.models.values())).spec, next(iter(plan.samples.values())).spec
+
+
+def run(method, out: Path, training=None, **diffusion):
+    """Train and sample: the weights, six images, and the losses on the way."""
+    spec, drawn = specs(method, training, **diffusion)
+    train(spec, prepared_digits(), out, "cpu", progress=False)
+    sample(out / "weights.safetensors", drawn | {"samples": 6}, out / "samples.zip", "cpu", progress=False)
+    losses = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return load_weights(out / "weights.safetensors")[0], read_images(out / "samples.zip"), losses
+
+
+LEARNING = {"images": 1536, "learning_rate": 5e-3, "warmup": 0, "log_every": 256}
+
+
+def test_every_method_is_tried_here():
+    assert set(SETTINGS) == set(methods.MODULES)
+
+
+@pytest.mark.parametrize("method", CASES, ids=lambda method: "-".join(map(str, method.values())))
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+def test_every_method_learns_and_samples(method, time, tmp_path):
+    weights, images, losses = run(method, tmp_path, LEARNING, time=time)
+    assert all(bool(tensor.isfinite().all()) for tensor in weights.values())
+    assert losses[-1] < 0.7 * losses[0]
+    assert images.shape == (6, 8, 8, 1)
+    assert len({image.tobytes() for image in images}) == 6
+
+
+@pytest.mark.parametrize("method", ["ddpm", "etsdm"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
+@pytest.mark.parametrize("schedule", ["quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
+def test_every_prediction_trains_and_samples_on_every_schedule(method, prediction, schedule, tmp_path):
+    weights, images, losses = run({"name": method}, tmp_path, prediction=prediction, schedule=schedule)
+    assert all(bool(tensor.isfinite().all()) for tensor in weights.values())
+    assert np.isfinite(losses).all()
+    assert images.shape == (6, 8, 8, 1)
+
+
+def test_sub_intervals_of_one_step_are_the_baseline_bit_for_bit(tmp_path):
+    plain = run({"name": "ddpm"}, tmp_path / "ddpm")
+    shared = run({"name": "etsdm", "t_tilde": 100, "n": 100}, tmp_path / "etsdm")
+    coarse = run({"name": "etsdm", "t_tilde": 100, "n": 5}, tmp_path / "coarse")
+    for name, tensor in plain[0].items():
+        assert torch.equal(tensor, shared[0][name])
+    assert any(not torch.equal(tensor, coarse[0][name]) for name, tensor in plain[0].items())
+
+
+def test_with_integer_times_the_samples_are_the_baselines_too(tmp_path):
+    """Solvers stop at real times, which one-step sub-intervals round down; a grid of integers has none of those."""
+    images = []
+    for method in ({"name": "ddpm"}, {"name": "etsdm", "t_tilde": 100, "n": 100}):
+        spec, drawn = specs(method)
+        out = tmp_path / method["name"]
+        train(spec, prepared_digits(), out, "cpu", progress=False)
+        every = drawn | {"samples": 3, "solver": drawn["solver"] | {"nfe": 1000}}
+        sample(out / "weights.safetensors", every, out / "samples.zip", "cpu", batch=3, progress=False)
+        images.append(read_images(out / "samples.zip"))
+    assert np.array_equal(*images)
+
+
+# ---------------------------------------------------------------- each by itself
+
+
+def process(method, **diffusion) -> Process:
+    return make_process(DIFFUSION | diffusion, specs(method)[0]["method"], 8)
+
+
+def test_remaps_keep_the_range_of_t_and_rise():
+    t = np.arange(1000.0)
+    for name in ("sigma", "log-snr", "sqrt"):
+        told = process({"name": "remap", "map": name}).condition(t)
+        assert (np.diff(told) > 0).all()
+        assert 0 <= told[0] < 11
+        assert 990 < told[-1] <= 1000.0001
+    schedule = process({"name": "ddpm"}).schedule
+    assert process({"name": "remap", "map": "sigma"}).condition(t) == pytest.approx(1000 * schedule.sigma(t))
+
+
+def test_the_log_snr_remap_is_finite_where_alpha_is_zero():
+    told = process({"name": "remap", "map": "log-snr"}, schedule="zero-terminal-snr").condition(np.array([999.0]))
+    assert told.tolist() == [1000.0]
+
+
+def test_shared_noise_has_one_level_a_sub_interval():
+    shared, plain = process({"name": "shared-noise"}), process({"name": "ddpm"})
+    t = np.arange(1000.0)
+    left = np.where(t < 100, t // 20 * 20, t)
+    assert shared.schedule.sigma(t) == pytest.approx(plain.schedule.sigma(left), rel=1e-14)
+    assert shared.condition(t).tolist() == left.tolist()
+
+
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+@pytest.mark.parametrize("name", ["uniform", "quadratic", "log-snr"])
+@pytest.mark.parametrize("points", [1, 2, 10, 50])
+def test_grids_of_shared_noise_stop_at_each_level_once(name, points, time):
+    schedule = process({"name": "shared-noise"}, time=time).schedule
+    times = time_grid(name, schedule, points)
+    assert len(times) == points
+    assert times[0] == schedule.t_max
+    assert set(times[times < 100]) <= {0.0, 20.0, 40.0, 60.0, 80.0}
+    assert (np.diff(schedule.lambda_(times)) > 0).all()
+    if points > 1:
+        assert times[-1] == 0.0
+        assert np.isfinite(schedule.lambda_(times[-1]))
+
+
+def trained_like_predictor(attention=(), method="regularization"):
+    """A random network in float64 with no zero layer, so that every derivative is alive."""
+    network = {
+        "channels": 8,
+        "multipliers": [1, 2],
+        "blocks": 1,
+        "attention": list(attention),
+        "heads": 2,
+        "head_channels": None,
+        "dropout": 0.0,
+        "norm_groups": 4,
+        "scale_shift_norm": True,
+        "resblock_updown": True,
+    }
+    torch.manual_seed(0)
+    net = make_network(network, 8, 1, 1).double()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return make_predictor(net, process({"name": method}))
+
+
+def test_the_forward_derivative_is_the_limit_of_central_differences():
+    predict = trained_like_predictor(attention=[4])
+    x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    t = torch.tensor([0.0, 33.0, 99.0], dtype=torch.float64)
+    exact = forward_mode(predict, x, t)
+    errors = []
+    for h in (1.0, 0.5, 0.25):
+        central = (predict.output(x, t + h) - predict.output(x, t - h)) / (2 * h)
+        errors.append(float((central - exact).detach().norm() / exact.detach().norm()))
+    assert errors[2] < 2e-2
+    assert errors[1] == pytest.approx(errors[0] / 4, rel=0.3)
+    assert errors[2] == pytest.approx(errors[1] / 4, rel=0.3)
+    one_sided = finite_difference(predict, x, t)
+    assert torch.allclose(one_sided, predict.output(x, t + 1) - predict.output(x, t))
+
+
+@pytest.mark.parametrize("estimator", ["forward-mode", "finite-difference"])
+def test_the_penalty_is_the_weighted_mean_square_below_t_tilde_and_trains_every_layer_that_sees_t(estimator):
+    predict = trained_like_predictor()
+    settings = specs({"name": "regularization", "estimator": estimator, "weight": 7.0})[0]["method"]
+    penalty = methods.load("regularization")(process({"name": "ddpm"}), settings).penalty
+    x = torch.randn(4, 1, 8, 8, dtype=torch.float64)
+    t = torch.tensor([5.0, 100.0, 99.0, 700.0], dtype=torch.float64)
+    derivative = {"forward-mode": forward_mode, "finite-difference": finite_difference}[estimator]
+    found = penalty(predict, x, t)
+    expected = 7 * derivative(predict, x, t).square().mean((1, 2, 3)) * torch.tensor([1, 0, 1, 0])
+    assert torch.allclose(found, expected, rtol=1e-9)
+    found.sum().backward()
+    assert float(predict.network.time_embed[0].weight.grad.norm()) > 0
+    assert penalty(predict, x, t + 100).tolist() == [0.0] * 4
+
+
+def test_without_a_penalty_the_process_is_the_same():
+    plain = process({"name": "ddpm"})
+    assert replace(process({"name": "regularization"}), penalty=None) == plain
