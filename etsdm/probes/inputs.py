@@ -1,0 +1,48 @@
+"""What the probes share: the images and noise they look at, the same for every network, and their batches."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from etsdm.data.archive import count_images, pick_images
+from etsdm.diffusion.schedules import Schedule
+
+BATCH_VALUES = 2**18
+"""Pixel values in a batch."""
+
+
+def even_images(archive: Path, count: int) -> Tensor:
+    """`count` images, or all if there are fewer, spread evenly over the archive: float32 (N, C, H, W) in [-1, 1].
+
+    Raises:
+        UserError: the archive is missing or damaged.
+    """
+    total = count_images(archive)
+    chosen = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
+    return torch.from_numpy(pick_images(archive, chosen)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def fixed_noise(like: Tensor, stream: int) -> Tensor:
+    """Standard normal noise in the shape of `like`, always the same for a number of the `stream`."""
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(stream))
+
+
+def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
+    """x_t = alpha_t x_0 + sigma_t eps."""
+    return float(schedule.alpha(t)) * x0 + float(schedule.sigma(t)) * eps
+
+
+@torch.inference_mode()
+def per_image(measure: Callable[..., Tensor], device: torch.device, *inputs: Tensor) -> Tensor:
+    """`measure(*inputs)` computed in batches on `device`: float64 on the CPU, the first axis being the images'."""
+    batch = max(1, BATCH_VALUES // inputs[0][0].numel())
+    parts = zip(*(values.split(batch) for values in inputs), strict=True)
+    return torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
+
+
+def mean_and_std(values: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation over images (N,); the latter is 0 for one image."""
+    return values.mean().item(), values.std().item() if len(values) > 1 else 0.0

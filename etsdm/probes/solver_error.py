@@ -1,0 +1,142 @@
+"""How far each solver ends from the exact solution of the probability-flow ODE: why a distance changes with NFE."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from etsdm import solvers
+from etsdm.devices import pick_device
+from etsdm.diffusion.conditions import partition
+from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.diffusion.schedules import Schedule
+from etsdm.errors import UserError
+from etsdm.models.trained import load_predictor
+from etsdm.probes.inputs import mean_and_std, per_image
+from etsdm.sampling.noise import ImageNoise
+from etsdm.solvers.dpm_solver_pp import dpm_solver_pp, step_orders
+from etsdm.solvers.prediction import Predict
+
+SAME = ("name", "nfe", "denoise", "clip_x0")
+"""Settings that are no parameter of a point: its own columns, and what is the same for all."""
+
+
+def in_float64(predict: NoisePredictor) -> Predict:
+    """The predictor for x in float64: the network's own arithmetic stays float32, a solver's does not."""
+    return lambda x, t: predict(x.float(), t).double()
+
+
+def jumps(method: dict[str, Any], schedule: Schedule) -> list[float]:
+    """Times where f(t), and so eps, jumps: the right ends of E-TSDM's sub-intervals; none for other methods."""
+    if method["name"] != "etsdm":
+        return []
+    edges = partition(method["partition"], method["t_tilde"], method["n"], schedule)
+    return [edge for edge in edges if schedule.t_min < edge <= schedule.t_max]
+
+
+def reference_times(schedule: Schedule, steps: int, edges: list[float]) -> list[float]:
+    """Times of the reference: `steps` steps from t_max to t_min, and a time just below each of the `edges`.
+
+    The steps are equal in the sum of lambda and t, each scaled to its range: equal steps in lambda alone are too long
+    in t for a network whose time embedding turns by up to one radian a step, equal ones in t too long in lambda at the
+    end. f is constant up to an edge but not at it, so a step from just below an edge sees no jump.
+    """
+    fine = np.linspace(schedule.t_max, schedule.t_min, 20_001)
+    lambdas = schedule.lambda_(fine)
+    way = (lambdas - lambdas[0]) / (lambdas[-1] - lambdas[0]) + (fine[0] - fine) / (fine[0] - fine[-1])
+    times = np.union1d(np.interp(np.linspace(0, 2, steps + 1), way, fine), edges)
+    return np.where(np.isin(times, edges), np.nextafter(times, 0.0), times)[::-1].tolist()
+
+
+def reference(predict: Predict, schedule: Schedule, x: Tensor, nfe: int, edges: list[float]) -> Tensor:
+    """x at t_min by DPM-Solver++ 3M from x at t_max: `nfe` evaluations, and one more for each of the `edges`.
+
+    A step over a jump of eps is of first order, whatever the solver's, and so is one whose history lies beyond the
+    jump: the solver starts afresh below each edge.
+    """
+    times = reference_times(schedule, nfe, edges)
+    below = np.nextafter(edges, 0.0).tolist()
+    cuts = sorted({0, len(times) - 1, *(times.index(edge) for edge in below)})
+    for start, end in pairwise(cuts):
+        x = dpm_solver_pp(predict, schedule, x, times[start : end + 1], step_orders(end - start, 3, False))
+    return x
+
+
+def solution(predict: Predict, schedule: Schedule, x: Tensor, solver: dict[str, Any]) -> Tensor:
+    """x at t_min, without final denoising, by a solver with one `nfe`."""
+    return solvers.load(solver["name"])(predict, schedule, x, solver | {"denoise": False}, _no_noise)
+
+
+def _no_noise() -> Tensor:
+    raise AssertionError("a deterministic solver asked for noise")
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """Root mean square of a - b over the values of each image, (B,)."""
+    return (a - b).square().flatten(1).mean(1).sqrt()
+
+
+def probe(
+    weights: Path, images: Path, spec: dict[str, Any], device: str = "auto", progress: bool = True
+) -> dict[str, Any]:
+    """Distance of each solver's x at t_min from that of a tight reference, from the same noise, for each budget.
+
+    All solve one problem: the probability-flow ODE of the trained network, from t_max to t_min, with no final denoising
+    and no clipping. The noise is that of a sample set of seed 0, drawn on the CPU. How tight the `reference` is, is
+    measured by its distance from one of half its budget, which is larger than its own error.
+
+    Args:
+        weights: `weights.safetensors` of a training.
+        images: not used; every probe is given the clean images.
+        spec: {"images": count, "solvers": deterministic solvers' settings, each with a list of `nfe`, "reference_nfe"}.
+        device: `auto`, `cpu`, `cuda`, ...
+        progress: show a progress bar.
+
+    Returns:
+        {"n": images, "reference_nfe", "reference_error": mean distance between the reference and that of half its
+        budget, "points": [{"solver", "parameters", "nfe", "error", "error_std"}]}, mean and standard deviation over
+        images of the root mean square over values.
+
+    Raises:
+        UserError: a file can't be read, or the noise level itself jumps, which leaves no ODE to solve.
+        ValueError: a solver that draws noise.
+    """
+    for solver in spec["solvers"]:
+        if solver["name"] == "ddpm" or solver.get("eta"):
+            raise ValueError(f"{solver['name']} draws noise, and so has no distance from the solution of an ODE")
+    where = pick_device(device)
+    predict, trained = load_predictor(weights, where)
+    schedule, edges = predict.schedule, jumps(trained["method"], predict.schedule)
+    if schedule.shared_edges:
+        raise UserError(
+            f"{weights}: {trained['method']['name']} has steps in its noise level: there is no ODE to solve"
+        )
+    noise = ImageNoise(0, range(spec["images"]), _shape(trained["dataset"]), torch.device("cpu"))()
+    precise, budget = in_float64(predict), spec["reference_nfe"]
+    exact, looser = (
+        per_image(lambda x, nfe=nfe: reference(precise, schedule, x.double(), nfe, edges), where, noise)
+        for nfe in (budget, budget // 2)
+    )
+    points = []
+    cases = [(solver, nfe) for solver in spec["solvers"] for nfe in solver["nfe"]]
+    for solver, nfe in tqdm(cases, "probe", unit=" budgets", disable=not progress):
+        found = per_image(
+            lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver | {"nfe": nfe}),
+            where,
+            noise,
+        )
+        error, spread = mean_and_std(distances(found, exact))
+        parameters = {key: value for key, value in solver.items() if key not in SAME}
+        points.append(
+            {"solver": solver["name"], "parameters": parameters, "nfe": nfe, "error": error, "error_std": spread}
+        )
+    tightness, _ = mean_and_std(distances(looser, exact))
+    return {"n": len(noise), "reference_nfe": budget, "reference_error": tightness, "points": points}
+
+
+def _shape(dataset: dict[str, Any]) -> tuple[int, int, int]:
+    return dataset["channels"], dataset["resolution"], dataset["resolution"]

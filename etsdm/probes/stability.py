@@ -1,0 +1,82 @@
+"""How far a perturbed x_t moves the clean image (Yang et al. 2024, the experiment on stability)."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from tqdm import tqdm
+
+from etsdm.devices import pick_device
+from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.models.trained import load_predictor
+from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
+from etsdm.solvers.ddim import ddim
+from etsdm.solvers.prediction import data_prediction
+
+
+def predicted(predict: NoisePredictor, x: Tensor, t: float) -> Tensor:
+    """The x_0 that one prediction at t implies, (x - sigma_t eps) / alpha_t."""
+    return data_prediction(predict, predict.schedule, x, t)
+
+
+def solved(predict: NoisePredictor, x: Tensor, t: float, nfe: int) -> Tensor:
+    """The x_0 at the end of deterministic DDIM from t: `nfe` evaluations, evenly spaced in time, the last at t_min.
+
+    One evaluation is `predicted`.
+    """
+    times = np.linspace(t, predict.schedule.t_min, nfe).tolist()
+    x = ddim(predict, predict.schedule, x, times, 0.0, _no_noise)
+    return predicted(predict, x, times[-1])
+
+
+def _no_noise() -> Tensor:
+    raise AssertionError("DDIM with eta = 0 adds no noise")
+
+
+def squared_change(a: Tensor, b: Tensor) -> Tensor:
+    """Mean over all values of (a - b)^2 for each image, (B,)."""
+    return (a - b).square().flatten(1).mean(1)
+
+
+def probe(
+    weights: Path, images: Path, spec: dict[str, Any], device: str = "auto", progress: bool = True
+) -> dict[str, Any]:
+    """Mean squared change of the predicted and of the solved x_0 when noise is added to x_t.
+
+    What unit the paper plots was not published: ours is the mean over the values of images in [-1, 1]. The images are
+    spread evenly over the archive; they, their noise and the perturbation are the same for every network, and the
+    perturbation is one unit noise scaled by each standard deviation. x_0 is not clipped.
+
+    Args:
+        weights: `weights.safetensors` of a training.
+        images: archive of clean images.
+        spec: {"images": count, "t": where x_t is perturbed, in steps, "stds": standard deviations, "nfe": evaluations
+            of the solver}.
+        device: `auto`, `cpu`, `cuda`, ...
+        progress: show a progress bar.
+
+    Returns:
+        {"n": images, "t", "nfe", "points": [{"std", "predicted", "predicted_std", "solved", "solved_std"}]}, mean and
+        standard deviation over images.
+
+    Raises:
+        UserError: a file can't be read.
+    """
+    where = pick_device(device)
+    predict, _ = load_predictor(weights, where)
+    t = spec["t"]
+    x0 = even_images(images, spec["images"])
+    x_t = noised(predict.schedule, x0, fixed_noise(x0, stream=0), t)
+    perturbation = fixed_noise(x0, stream=1)
+    ends = {"predicted": partial(predicted, predict, t=t), "solved": partial(solved, predict, t=t, nfe=spec["nfe"])}
+    clean = {name: per_image(end, where, x_t) for name, end in ends.items()}
+    points = []
+    for std in tqdm(spec["stds"], "probe", unit=" perturbations", disable=not progress):
+        point = {"std": std}
+        for name, end in ends.items():
+            moved = per_image(end, where, x_t + std * perturbation)
+            point[name], point[f"{name}_std"] = mean_and_std(squared_change(moved, clean[name]))
+        points.append(point)
+    return {"n": len(x0), "t": t, "nfe": spec["nfe"], "points": points}
