@@ -3,27 +3,46 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import ExifTags, Image
+from pydantic import TypeAdapter, ValidationError
 from sklearn.datasets import load_digits
 
+from etsdm.benchmark.datasets import Dataset
+from etsdm.benchmark.source import digest, modules
 from etsdm.cli import main
 from etsdm.data.archive import count_images, read_images, write_images
 from etsdm.data.prepare import prepare
-from etsdm.data.sources import check_source, fingerprint
+from etsdm.data.sources import check_source, fingerprint, load_source, module
+from etsdm.data.sources.photos import PHOTOS, WINDOW, crops, read_photo
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
 
-DIGITS = {"name": "digits", "source": "bundled", "bundle": "digits", "resolution": 8, "channels": 1}
+DIGITS = {
+    "name": "digits",
+    "source": "bundled",
+    "bundle": "digits",
+    "split": "all",
+    "resolution": 8,
+    "channels": 1,
+}
+PHOTOS_32 = DIGITS | {"name": "photos", "bundle": "photos", "resolution": 32, "channels": 3}
 
 
-def folder_spec(path, resolution=16, channels=3):
+def folder_spec(path, resolution=16, channels=3, resize=None):
     return {
         "name": "mine",
         "source": "folder",
         "path": str(path),
         "resolution": resolution,
         "channels": channels,
+        "resize": resize,
     }
+
+
+def prepared(spec, folder):
+    """The description and the images of a data set."""
+    described = prepare(spec, folder, progress=False)
+    return described, read_images(folder / "images.zip")
 
 
 @pytest.fixture
@@ -39,8 +58,7 @@ def photos(tmp_path):
 
 
 def test_digits_are_scikit_learns(tmp_path):
-    described = prepare(DIGITS, tmp_path, progress=False)
-    images = read_images(tmp_path / "images.zip")
+    described, images = prepared(DIGITS, tmp_path)
     original = load_digits()
     assert images.shape == (1797, 8, 8, 1)
     assert np.abs(images[..., 0] / 255 * 16 - original.images).max() < 0.04
@@ -55,18 +73,183 @@ def test_the_archive_has_the_same_bytes_each_time(tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_the_whole_of_the_digits_is_what_it_always_was(tmp_path):
+    """The digest of pixels and labels, taken before there were splits."""
+    described = prepare(DIGITS, tmp_path, progress=False)
+    assert described["digest"] == "3c8beaf5b3a74abfa60bca815ebea647245ae534bac97017cb88c106d294c7da"
+
+
+def test_digits_split_into_every_sixth_of_a_class_and_the_others(tmp_path):
+    whole, images = prepared(DIGITS, tmp_path / "all")
+    parts = {split: prepared(DIGITS | {"split": split}, tmp_path / split) for split in ("train", "test")}
+    rows = {"train": [], "test": []}
+    seen = [0] * 10
+    for row, label in enumerate(whole["labels"]):
+        seen[label] += 1
+        rows["test" if seen[label] % 6 == 0 else "train"].append(row)
+    for split, (described, pixels) in parts.items():
+        assert np.array_equal(pixels, images[rows[split]])
+        assert described["labels"] == [whole["labels"][row] for row in rows[split]]
+        assert described["split"] == split
+        check_source("digits", DIGITS | {"split": split}, len(pixels), labelled=True)
+        with pytest.raises(UserError, match=f"{len(pixels)} images are too few"):
+            check_source("digits", DIGITS | {"split": split}, len(pixels) + 1)
+    assert len(rows["train"]) + len(rows["test"]) == 1797
+
+
+@pytest.fixture(scope="module")
+def crops_at():
+    """Source and images of all photo crops at 16, 32 and 128 pixels."""
+    sources = {r: load_source(PHOTOS_32 | {"resolution": r}) for r in (16, 32, 128)}
+    return {r: (source, np.stack(list(source.images))) for r, source in sources.items()}
+
+
+def block_means(images, factor):
+    n, height, width, channels = images.shape
+    return images.reshape(n, height // factor, factor, width // factor, factor, channels).mean((2, 4))
+
+
+def test_photos_are_windows_of_the_packages_photographs(crops_at):
+    source, images = crops_at[128]
+    photos = {name: read_photo(name) for name in PHOTOS}
+    assert {name: photo.shape[:2] for name, photo in photos.items()} == PHOTOS
+    assert len(images) == len(set(crops("all"))) == source.count == 2059
+    assert source.classes == list(PHOTOS)
+    for image, label, (photo, top, left) in zip(images, source.labels, crops("all"), strict=True):
+        assert np.array_equal(image, photos[photo][top : top + 128, left : left + 128])
+        assert source.classes[label] == photo
+
+
+def test_photos_are_the_same_crops_at_every_resolution(crops_at):
+    """Each pixel is a block mean rounded to 8 bits, so a crop at 16 is that at 32 reduced, but for rounding twice."""
+    whole, images = crops_at[128]
+    for resolution in (16, 32):
+        source, smaller = crops_at[resolution]
+        assert source.labels == whole.labels
+        assert np.abs(smaller - block_means(images, WINDOW // resolution)).max() <= 0.5
+    assert np.abs(crops_at[16][1] - block_means(crops_at[32][1], 2)).max() <= 1
+
+
+def test_photos_for_training_and_testing_share_no_pixel():
+    """Every pixel that a training crop covers is marked; no testing crop covers a marked one."""
+    covered = {name: np.zeros(size, bool) for name, size in PHOTOS.items()}
+    for photo, top, left in crops("train"):
+        covered[photo][top : top + WINDOW, left : left + WINDOW] = True
+    for photo, top, left in crops("test"):
+        tested = covered[photo][top : top + WINDOW, left : left + WINDOW]
+        assert tested.shape == (WINDOW, WINDOW) and not tested.any()
+    assert {crop.photo for crop in crops("train")} == {crop.photo for crop in crops("test")} == set(PHOTOS)
+    assert (len(crops("train")), len(crops("test"))) == (1172, 359)
+
+
+def test_the_first_photos_are_a_fair_part_of_all():
+    """Whatever uses the first n images sees every photograph about as often as it is there."""
+    for split in ("all", "train", "test"):
+        names = [crop.photo for crop in crops(split)]
+        for photo in PHOTOS:
+            share = names.count(photo) / len(names)
+            assert names[:100].count(photo) == pytest.approx(100 * share, abs=4 * (100 * share) ** 0.5)
+
+
+def test_splits_of_the_photos_are_parts_of_the_whole_in_its_order(tmp_path, crops_at):
+    position = {crop: row for row, crop in enumerate(crops("all"))}
+    for split in ("train", "test"):
+        described, images = prepared(PHOTOS_32 | {"split": split}, tmp_path / split)
+        rows = [position[crop] for crop in crops(split)]
+        assert rows == sorted(rows)
+        assert np.array_equal(images, crops_at[32][1][rows])
+        assert described["labels"] == [crops_at[32][0].labels[row] for row in rows]
+        check_source("photos", PHOTOS_32 | {"split": split}, len(rows), labelled=True)
+
+
+def test_no_source_changes_the_digest_of_another(tmp_path):
+    specs = [DIGITS, PHOTOS_32, folder_spec(tmp_path)]
+    assert len({digest("prepare", module(spec)) for spec in specs}) == len(specs)
+    for spec in specs:
+        covered = modules("etsdm.data.prepare", module(spec))
+        assert [name for name in covered if name.startswith("etsdm.data.sources.")] == [module(spec)]
+
+
+DATASET = TypeAdapter(Dataset)
+
+
+@pytest.mark.parametrize(
+    ("given", "resolved", "sizes"),
+    [
+        ({"source": "bundled", "bundle": "digits"}, DIGITS, [8]),
+        ({"source": "bundled", "bundle": "photos"}, PHOTOS_32, [8, 16, 32, 64, 128]),
+        ({"source": "folder", "path": "x", "resolution": 64}, folder_spec("x", 64), [64]),
+        (
+            {"source": "folder", "path": "x", "resolution": 64, "resize": "box"},
+            folder_spec("x", 64, resize="box"),
+            [4, 8, 16, 32, 64, 128, 256, 1024],
+        ),
+    ],
+)
+def test_settings_say_all_that_a_source_reads_and_which_sizes_it_can_have(given, resolved, sizes):
+    dataset = DATASET.validate_python(given)
+    assert {"name": resolved["name"], **dataset.model_dump()} == resolved
+    tried = [2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048]
+    assert [size for size in tried if dataset.can_be(size)] == sizes
+    for size in tried:
+        copied = dataset.model_copy(update={"resolution": size}).model_dump()
+        if dataset.can_be(size):
+            assert DATASET.validate_python(copied).resolution == size
+        elif given["source"] == "bundled":
+            with pytest.raises(ValidationError):
+                DATASET.validate_python(copied)
+
+
 def test_folder_keeps_pixels_and_takes_labels_from_sub_folders(tmp_path, photos):
-    described = prepare(folder_spec(photos), tmp_path / "out", progress=False)
-    images = read_images(tmp_path / "out" / "images.zip")
+    described, images = prepared(folder_spec(photos), tmp_path / "out")
     assert described["classes"] == ["cat", "dog"]
     assert described["labels"] == [0, 0, 0, 1, 1, 1]
     assert np.array_equal(images[4], np.asarray(Image.open(photos / "dog" / "1.png")))
 
 
 def test_folder_without_sub_folders_has_no_labels(tmp_path, photos):
-    described = prepare(folder_spec(photos / "cat", channels=1), tmp_path / "out", progress=False)
+    described, images = prepared(folder_spec(photos / "cat", channels=1), tmp_path / "out")
     assert described["labels"] is None
-    assert read_images(tmp_path / "out" / "images.zip").shape == (3, 16, 16, 1)
+    assert images.shape == (3, 16, 16, 1)
+
+
+@pytest.mark.parametrize(("size", "square"), [((40, 32), (4, 0)), ((33, 64), (0, 15)), ((32, 32), (0, 0))])
+def test_folder_cuts_the_middle_and_takes_block_means(tmp_path, size, square):
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    left, top = square
+    side = min(size)
+    middle = pixels[None, top : top + side, left : left + side]
+    _, whole = prepared(folder_spec(tmp_path, side, resize="box"), tmp_path / "whole")
+    assert np.array_equal(whole, middle)
+    if side == 32:
+        _, smaller = prepared(folder_spec(tmp_path, 8, resize="box"), tmp_path / "smaller")
+        assert np.abs(smaller - block_means(middle, 4)).max() <= 1  # PIL rounds after either axis
+
+
+def test_lanczos_lets_nothing_alias(tmp_path):
+    """A checkerboard of single pixels, finer than the small image can show, becomes its mean."""
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(board).save(tmp_path / "a.png")
+    _, images = prepared(folder_spec(tmp_path, 16, channels=1, resize="lanczos"), tmp_path / "out")
+    assert np.abs(images[0, 2:-2, 2:-2] - 127.5).max() <= 2
+
+
+def test_resized_photos_stand_upright(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the camera was turned: the picture's top is the right side of the file
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = 255
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "a.png", exif=exif)
+    _, images = prepared(folder_spec(tmp_path / "in", resize="box"), tmp_path / "out")
+    assert np.array_equal(images[0], np.rot90(pixels, -1))
+
+
+def test_a_folder_that_is_not_there_has_no_fingerprint(tmp_path):
+    assert fingerprint(folder_spec(tmp_path / "nowhere")) is None
+    with pytest.raises(UserError, match="no folder"):
+        check_source("mine", folder_spec(tmp_path / "nowhere"))
 
 
 def test_the_fingerprint_sees_files_come_and_go_but_not_time_stamps(photos):
@@ -89,7 +272,12 @@ def text_file(photos):
 
 def unlike(photos):
     Image.new("RGB", (16, 12)).save(photos / "dog" / "2.png")
-    return folder_spec(photos), r"2.png: is 16x12 pixels, but the data set's resolution is 16"
+    return folder_spec(photos), "2.png: is 16x12 pixels, but the data set's resolution is 16; all images must be square"
+
+
+def too_small(photos):
+    Image.new("RGB", (40, 15)).save(photos / "dog" / "2.png")
+    return folder_spec(photos, resize="lanczos"), "2.png: is 40x15 pixels, but the data set's resolution is 16 and"
 
 
 def missing(photos):
@@ -101,7 +289,7 @@ def empty(photos):
     return folder_spec(photos / "empty"), "datasets.mine.path: no images in"
 
 
-@pytest.mark.parametrize("damage", [corrupt, text_file, unlike, missing, empty])
+@pytest.mark.parametrize("damage", [corrupt, text_file, unlike, too_small, missing, empty])
 def test_bad_sources_stop_with_exit_code_2_and_leave_nothing(tmp_path, photos, damage):
     spec, message = damage(photos)
     write_json(tmp_path / "spec.json", spec)

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,11 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise UserError(f"{path}: not a readable image archive ({error}); make it again") from error
 
 
+def _decoded(archive: zipfile.ZipFile, names: Sequence[str]) -> Pixels:
+    stacked = np.stack([np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names])
+    return stacked[..., None] if stacked.ndim == 3 else stacked
+
+
 def count_images(path: Path) -> int:
     """Number of images in the archive.
 
@@ -61,9 +66,18 @@ def iterate_images(path: Path, batch: int, limit: int | None = None) -> Iterator
     with _open(path) as archive:
         names = _names(archive)[:limit]
         for start in range(0, len(names), batch):
-            images = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names[start : start + batch]]
-            stacked = np.stack(images)
-            yield stacked[..., None] if stacked.ndim == 3 else stacked
+            yield _decoded(archive, names[start : start + batch])
+
+
+def pick_images(path: Path, numbers: Sequence[int]) -> Pixels:
+    """The images with these numbers, counted from 0, (N, H, W, C); no other is decoded.
+
+    Raises:
+        UserError: the archive is missing or damaged.
+    """
+    with _open(path) as archive:
+        names = _names(archive)
+        return _decoded(archive, [names[number] for number in numbers])
 
 
 def read_images(path: Path, limit: int | None = None) -> Pixels:

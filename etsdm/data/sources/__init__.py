@@ -1,0 +1,69 @@
+"""Where images come from. One module a kind of source, imported only when that kind is used.
+
+Every module has `inspect(name, spec)`, which is quick and runs before any job: it gives the number of images and
+whether they have labels, and refuses a source that is not there; and `load(spec)`, which opens the source.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from etsdm.errors import UserError
+
+if TYPE_CHECKING:
+    from etsdm.data.source import Source
+
+Spec = dict[str, Any]
+
+
+def module(spec: Spec) -> str:
+    """Full name of the module for the source that a data set's specification names."""
+    kind = spec["bundle"] if spec["source"] == "bundled" else spec["source"]
+    return f"{__name__}.{kind}"
+
+
+def load_source(spec: Spec) -> Source:
+    """Open the source that a data set's specification names.
+
+    Raises:
+        UserError: while the images are read: a corrupt one, or one of another size.
+    """
+    source: Source = importlib.import_module(module(spec)).load(spec)
+    return source
+
+
+def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = False) -> None:
+    """Refuse a source that is missing, empty or too small, without reading pixels.
+
+    Args:
+        name: the data set's name in the configuration.
+        spec: its entry there.
+        at_least: fewest images the metrics need.
+        labelled: whether an encoder needs labels.
+
+    Raises:
+        UserError: naming the data set, the place looked and what to do.
+    """
+    count, has_labels = importlib.import_module(module(spec)).inspect(name, spec)
+    if labelled and not has_labels:
+        raise UserError(
+            f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "
+            "the images of each class into a sub-folder of its own, or use the encoder 'inception'"
+        )
+    if count < at_least:
+        raise UserError(
+            f"datasets.{name}: {count} images are too few; the metrics in evaluation need at least {at_least} "
+            "(a Frechet distance needs more images than features: ask for distances: [kernel], or add images)"
+        )
+
+
+def fingerprint(spec: Spec) -> str | None:
+    """What tells that a source outside the installed packages has changed, without reading it.
+
+    None for a bundle, and for a folder that is not there.
+    """
+    if spec["source"] == "bundled":
+        return None
+    found: str | None = importlib.import_module(module(spec)).fingerprint(spec)
+    return found

@@ -1,0 +1,103 @@
+"""Square crops of six photographs that come inside scikit-learn and scikit-image; nothing is downloaded.
+
+| photograph | package | by | licence |
+|---|---|---|---|
+| astronaut | scikit-image | NASA | public domain |
+| chelsea, a cat | scikit-image | Stefan van der Walt | CC0 |
+| china, a temple | scikit-learn | danielbuechele (Flickr) | CC BY 2.0 |
+| coffee | scikit-image | Rachel Michetti, courtesy of Pikolo Espresso Bar | CC0 |
+| flower, a dahlia | scikit-learn | vultilion (Flickr) | CC BY 2.0 |
+| rocket | scikit-image | SpaceX | public domain |
+
+The crops overlap, so 2,059 of them are far from 2,059 independent images: good for comparing methods and
+resolutions on one machine, too little for a claim about photographs.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from etsdm.data.archive import Pixels
+from etsdm.data.source import Source
+
+PHOTOS = {
+    "astronaut": (512, 512),
+    "chelsea": (300, 451),
+    "china": (427, 640),
+    "coffee": (400, 600),
+    "flower": (427, 640),
+    "rocket": (427, 640),
+}
+"""Height and width of each photograph. Their order is that of the labels."""
+
+WINDOW = 128
+"""Side of a crop before it is reduced."""
+
+STRIDE = 20
+"""Pixels from one crop to the next, along both axes."""
+
+
+class Crop(NamedTuple):
+    """Where a crop lies: rows `top` to `top + WINDOW` and columns `left` to `left + WINDOW` of a photograph."""
+
+    photo: str
+    top: int
+    left: int
+
+
+def _is_in(crop: Crop, split: str) -> bool:
+    """The left third of each photograph is for testing, the rest for training; what straddles is in neither.
+
+    The right thirds are mostly plain sky and background.
+    """
+    cut = PHOTOS[crop.photo][1] // 3
+    return {"all": True, "train": crop.left >= cut, "test": crop.left + WINDOW <= cut}[split]
+
+
+def crops(split: str) -> list[Crop]:
+    """The crops of a split: `all`, or `train` and `test`, which share no pixel.
+
+    They come mixed, in the order of their SHA-256, so that the first n are a fair part of all six photographs.
+    """
+    grid = [
+        Crop(photo, top, left)
+        for photo, (height, width) in PHOTOS.items()
+        for top in range(0, height - WINDOW + 1, STRIDE)
+        for left in range(0, width - WINDOW + 1, STRIDE)
+    ]
+    mixed = sorted(grid, key=lambda crop: sha256(f"{crop.photo} {crop.top} {crop.left}".encode()).digest())
+    return [crop for crop in mixed if _is_in(crop, split)]
+
+
+def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
+    """Number of crops, and that they are labelled."""
+    return len(crops(spec["split"])), True
+
+
+def read_photo(name: str) -> Pixels:
+    """One of `PHOTOS`, (H, W, 3)."""
+    from skimage import data
+    from sklearn.datasets import load_sample_image
+
+    photo: Pixels = load_sample_image(f"{name}.jpg") if name in ("china", "flower") else getattr(data, name)()
+    return photo
+
+
+def load(spec: dict[str, Any]) -> Source:
+    """The split's crops, the same ones in the same order at every resolution; a label says which photograph.
+
+    A pixel is the mean of a block of `WINDOW / resolution` pixels squared (PIL's `reduce`), rounded to 8 bits.
+    """
+    places = crops(spec["split"])
+    factor = WINDOW // spec["resolution"]
+
+    def images() -> Iterator[Pixels]:
+        photos = {name: Image.fromarray(read_photo(name)) for name in PHOTOS}
+        for photo, top, left in places:
+            yield np.asarray(photos[photo].crop((left, top, left + WINDOW, top + WINDOW)).reduce(factor))
+
+    classes = list(PHOTOS)
+    return Source(images(), len(places), [classes.index(crop.photo) for crop in places], classes)
