@@ -70,23 +70,22 @@ def check(config: Path) -> None:
 
 @main.command()
 @CONFIG
-def plan(config: Path) -> None:
-    """Show what a configuration asks for: runs by stage, and trainings shared between experiments.
+@click.option("--measure", is_flag=True, help="Take the rates of this machine, not those in the configuration.")
+@DEVICE
+def plan(config: Path, measure: bool, device: str) -> None:
+    """Show what a configuration would take: jobs by rule, device-hours and disk by experiment.
+
+    The data need not be there. With --measure, a few training steps and evaluations of each network are timed.
 
     \b
-    Example:  etsdm plan config/digits.yaml
+    Example:  etsdm plan config/paper.yaml
     """
+    from etsdm.benchmark.cost import describe
     from etsdm.benchmark.plan import load_plan
+    from etsdm.benchmark.rates import given_rates, measure_rates
 
-    planned = load_plan(config)
-    for stage, runs in planned.runs().items():
-        click.echo(f"{stage:10} {len(runs):6}")
-    click.echo(f"{'measured':10} {len(planned.measurements):6}")
-    users: dict[str, set[str]] = {}
-    for measurement in planned.measurements:
-        users.setdefault(measurement.model.path, set()).add(measurement.experiment)
-    shared = sum(len(experiments) > 1 for experiments in users.values())
-    click.echo(f"{shared} of {len(users)} trainings serve more than one experiment")
+    planned = load_plan(config, look=False)
+    click.echo(describe(planned, measure_rates(planned, device) if measure else given_rates(planned)))
 
 
 @main.command()
@@ -144,11 +143,13 @@ def train(spec: Path, data: Path, out: Path, device: str) -> None:
     Example:  etsdm train --spec RUN/spec.json --data results/data/digits-0a1b2c3d/images.zip --out RUN
     """
     from etsdm.benchmark.source import digest
+    from etsdm.diffusion import methods
     from etsdm.training.train import train as run
 
     values = read_json(spec)
+    code = digest("train", methods.module(values["method"]["name"]))
     with manifest(out / "manifest.json", [data], values, device) as record:
-        record.update(run(values, data, out, fingerprint=digest("train"), device=device))
+        record.update(run(values, data, out, fingerprint=code, device=device))
 
 
 @main.command()
@@ -182,7 +183,7 @@ def sample(
     if (spec is None) == (solver is None):
         raise UserError("sample: give either --spec or --solver")
     if spec is None:
-        from etsdm.benchmark.config import parse_solver
+        from etsdm.benchmark.reading import parse_solver
 
         settings = parse_solver({"name": solver, "nfe": [nfe], "grid": grid}).model_dump() | {"nfe": nfe}
         values = {"solver": settings, "samples": count, "seed": seed}
@@ -236,24 +237,76 @@ def score(samples: Path, reference: Path, encoder: str, distance: tuple[str, ...
 
 
 @main.command()
+@click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training for super-resolution.")
+@click.option("--images", type=INPUT, required=True, help="Archive of true images; their resolution is lowered first.")
+@SPEC
+@click.option("--batch", type=int, help="Images at a time.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for inputs.zip and restored.zip.")
+@DEVICE
+def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Path, device: str) -> None:
+    """Restore low-resolution images by a conditional network.
+
+    \b
+    Example:  etsdm restore --weights RUN/weights.safetensors --images test.zip --spec spec.json --out restored
+    """
+    from etsdm.sampling.restore import restore as run
+
+    values = read_json(spec)
+    with manifest(out / "manifest.json", [weights, images], values, device) as record:
+        record.update(run(weights, images, values, out, device, batch))
+
+
+@main.command()
+@click.option("--restored", type=INPUT, required=True, help="Archive of restored images.")
+@click.option("--truth", type=INPUT, required=True, help="Archive of true images, in the same order.")
+@click.option("--out", type=FILE, required=True, help="scores.json to write.")
+def compare(restored: Path, truth: Path, out: Path) -> None:
+    """Compare restored images with true ones: PSNR, SSIM and colour bias.
+
+    \b
+    Example:  etsdm compare --restored restored.zip --truth images.zip --out scores.json
+    """
+    from etsdm.metrics.restoration import compare as run
+
+    run(restored, truth, out)
+
+
+@main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
 @SPEC
-@click.option("--out", type=FILE, required=True, help="lipschitz.json to write.")
+@click.option("--out", type=FILE, required=True, help="result.json to write.")
 @DEVICE
 def probe(weights: Path, data: Path, spec: Path, out: Path, device: str) -> None:
-    """Measure the time-Lipschitz constant K(t, t') of a trained network.
+    """Probe a trained network: its time-Lipschitz constant, its stability, the errors of its solvers.
 
     \b
-    Example:  etsdm probe --weights RUN/weights.safetensors --data images.zip --spec spec.json --out lipschitz.json
+    Example:  etsdm probe --weights RUN/weights.safetensors --data images.zip --spec spec.json --out result.json
     """
+    from etsdm import probes
     from etsdm.files import write_json
-    from etsdm.probes.lipschitz import probe_lipschitz
 
-    with manifest(out.with_name("manifest.json"), [weights, data], read_json(spec), device) as record:
-        result = probe_lipschitz(weights, data, read_json(spec), device)
+    values = read_json(spec)
+    with manifest(out.with_name("manifest.json"), [weights, data], values, device) as record:
+        result = probes.load(values["probe"])(weights, data, values, device)
         write_json(out, result)
         record.update(n=result["n"])
+
+
+@main.command()
+@SPEC
+@click.option("--out", type=FILE, required=True, help="result.json to write.")
+def theory(spec: Path, out: Path) -> None:
+    """Compute what is known exactly, on a mixture of Gaussians: d eps/dt, and E-TSDM's error beside its bound.
+
+    \b
+    Example:  etsdm theory --spec results/theory/0a1b2c3d/spec.json --out result.json
+    """
+    from etsdm.files import write_json
+    from etsdm.probes.theory import theory as run
+
+    with manifest(out.with_name("manifest.json"), [], read_json(spec)):
+        write_json(out, run(read_json(spec)))
 
 
 def _report_stage(name: str, summary: str, run: Callable[[Path, Path], Any]) -> None:
@@ -274,13 +327,13 @@ def _rows(inventory: Path, results: Path) -> None:
 
 
 def _tables(inventory: Path, results: Path) -> None:
-    from etsdm.report.tables import write_tables
+    from etsdm.report.tables.write import write_tables
 
-    write_tables(inventory.parent, PUBLISHED)
+    write_tables(inventory.parent, results, PUBLISHED)
 
 
 def _figures(inventory: Path, results: Path) -> None:
-    from etsdm.report.figures import write_figures
+    from etsdm.report.figures.write import write_figures
 
     write_figures(inventory.parent, results, PUBLISHED)
 
@@ -313,7 +366,7 @@ def report(config: Path, results: Path) -> None:
     """
     from etsdm.benchmark.plan import load_plan
 
-    planned = load_plan(config)
+    planned = load_plan(config, look=False)
     planned.write_specs(results)
     inventory = results / planned.report / "inventory.json"
     for _, run in REPORT.values():

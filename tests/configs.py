@@ -59,6 +59,39 @@ TINY: dict[str, Any] = {
 }
 
 
+BOTH: list[Any] = ["ddpm", "etsdm"]
+FEW: list[Any] = [{"name": "ddim", "nfe": [2]}]
+EVERY: dict[str, Any] = TINY["experiments"] | {
+    "datasets": {"datasets": ["digits"], "methods": BOTH, "solvers": [{"name": "ddpm", "nfe": [2]}]},
+    "schedules": {
+        "datasets": ["digits"],
+        "schedules": ["zero-terminal-snr"],
+        "times": ["continuous"],
+        "methods": BOTH,
+        "solvers": FEW,
+    },
+    "predictions": {"datasets": ["digits"], "predictions": ["v"], "methods": BOTH, "solvers": FEW},
+    "alternatives": {"datasets": ["digits"], "methods": [*BOTH, "regularization", "shared-noise"], "solvers": FEW},
+    "ablation": {"datasets": ["digits"], "t_tilde": [100], "n": [2, 5], "solvers": FEW},
+    "stability": {"datasets": ["digits"], "methods": BOTH, "images": 4, "nfe": 2},
+    "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": BOTH, "solvers": FEW},
+    "solver-error": {"datasets": ["digits"], "methods": BOTH, "images": 4, "solvers": FEW, "reference_nfe": 60},
+    "resolution": {"datasets": ["photos"], "resolutions": [8, 16], "methods": BOTH, "solvers": FEW, "images": 4},
+    "theory": {"schedules": ["linear"], "times": ["continuous"], "n": [2, 5], "points": 8},
+}
+"""Every experiment, as small as it can be."""
+OTHER_DATA: dict[str, Any] = {
+    "photos": {"source": "bundled", "bundle": "photos", "resolution": 8},
+    "train": {"source": "bundled", "bundle": "digits", "split": "train"},
+    "test": {"source": "bundled", "bundle": "digits", "split": "test"},
+}
+
+
+def every(**changes: Any) -> dict[str, Any]:
+    """The tiny benchmark with every experiment, changed as by `tiny`."""
+    return tiny(name="every", datasets=TINY["datasets"] | OTHER_DATA, experiments=EVERY, **changes)
+
+
 def tiny(**changes: Any) -> dict[str, Any]:
     """The tiny benchmark with dotted keys changed: `tiny(**{"training.images": 64})`."""
     config = copy.deepcopy(TINY)

@@ -1,5 +1,6 @@
 """The command line: examples in every help text, errors as one message, manifests that tell the truth."""
 
+import re
 import subprocess
 import sys
 import time
@@ -78,9 +79,16 @@ def test_weights_with_the_wrong_digest_are_refused(tmp_path):
 
 def test_the_plan_counts_runs_and_shared_trainings(tmp_path):
     text = run("plan", write_config(tmp_path / "tiny.yaml")).output
-    counts = dict(line.split()[:2] for line in text.splitlines()[:5])
-    assert counts == {"prepare": "1", "encoder": "1", "train": "2", "sample": "4", "probe": "2"}
-    assert "2 of 2 trainings serve more than one experiment" in text
+    counts = dict(re.findall(r"^([a-z_]+) +(\d+)$", text, re.MULTILINE))
+    assert {rule: int(counts[rule]) for rule in ("prepare", "classifier", "train", "sample", "score", "probe")} == {
+        "prepare": 1,
+        "classifier": 1,
+        "train": 2,
+        "sample": 4,
+        "score": 4,
+        "probe": 2,
+    }
+    assert "2 trainings, 2 of them shared between experiments" in text
 
 
 def test_a_report_of_what_there_is_shows_the_rest_as_na(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 from configs import tiny, write_config
 
-from etsdm.benchmark.config import load_config, parse_config
 from etsdm.benchmark.plan import Plan
+from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.reference import json_schema, readme_with_reference
 from etsdm.benchmark.source import ROOT
 from etsdm.cli import main
@@ -15,6 +15,12 @@ from etsdm.errors import UserError
 
 SOLVERS = "experiments.fast-sampling.solvers"
 METHODS = "experiments.fast-sampling.methods"
+
+DDIM = [{"name": "ddim", "nfe": [4]}]
+ABLATION = {"datasets": ["digits"], "t_tilde": [100], "n": [5], "solvers": DDIM}
+ERROR = {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "solvers": DDIM}
+RESOLUTION = {"datasets": ["digits"], "resolutions": [8, 16], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
+SUPER = {"train": "digits", "test": "digits", "factor": 2, "methods": ["ddpm"], "solvers": DDIM}
 
 BAD = {
     "wrong type": ({"training.batch": "many"}, "training.batch: input should be a valid integer, not 'many'"),
@@ -47,7 +53,7 @@ BAD = {
     "unknown source": ({"datasets.digits.source": "zipp"}, "datasets.digits.source: unknown 'zipp'"),
     "data set not defined": (
         {"experiments.fast-sampling.datasets": ["digit"]},
-        "experiments.fast-sampling.datasets: no data set 'digit'; allowed: digits; did you mean 'digits'?",
+        "experiments.fast-sampling: no data set 'digit'; allowed: digits; did you mean 'digits'?",
     ),
     "no evaluations": (
         {f"{SOLVERS}.0.nfe": [0]},
@@ -90,6 +96,60 @@ BAD = {
         "evaluation.encoders: no weights file 'no.pt'",
     ),
     "name with a shell in it": ({"name": "$(reboot)"}, "name: string should match pattern"),
+    "unknown key of a data set": (
+        {"datasets.photos": {"source": "bundled", "bundle": "photos", "reslution": 8}},
+        "datasets.photos.reslution: unknown key; allowed: source, bundle, split, resolution, channels; did you mean",
+    ),
+    "bundle missing": ({"datasets.digits": {"source": "bundled"}}, "datasets.digits.bundle: missing"),
+    "bundle at another size": (
+        {"datasets.digits": {"source": "bundled", "bundle": "digits", "resolution": 16}},
+        "datasets.digits.resolution: ",
+    ),
+    "unknown map": ({f"{METHODS}.0": {"name": "remap", "map": "sigmma"}}, "map: unknown 'sigmma'; allowed: sigma, log"),
+    "left ends that fall": (
+        {f"{METHODS}.1": {"name": "etsdm", "t_tilde": 100, "n": 3, "partition": [0, 50, 20]}},
+        "the left ends must rise from 0",
+    ),
+    "left ends of another number": (
+        {f"{METHODS}.1": {"name": "etsdm", "t_tilde": 100, "n": 3, "partition": [0, 50]}},
+        "2 left ends, but n = 3",
+    ),
+    "two predictions at once": (
+        {"diffusion.prediction": "v", f"{METHODS}.1": "score-weighted"},
+        "experiments.fast-sampling: score-weighted learns the score, so it cannot predict v as well",
+    ),
+    "evaluations between shared noise levels": (
+        {f"{METHODS}.1": "shared-noise"},
+        "dpm-solver-2 evaluates the network at noise levels inside its steps, which shared-noise does not have",
+    ),
+    "ablation that does not divide": (
+        {"experiments.ablation": ABLATION | {"n": [3]}},
+        "experiments.ablation: n = 3 does not divide t_tilde = 100",
+    ),
+    "a stochastic solver's error": (
+        {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddpm", "nfe": [10]}]}},
+        "ddpm draws noise at each step and so solves no ODE",
+    ),
+    "no ODE": ({"experiments.solver-error": ERROR | {"methods": ["shared-noise"]}}, "so there is no ODE to solve"),
+    "size that the digits do not have": (
+        {"experiments.resolution": RESOLUTION},
+        "experiments.resolution: digits cannot be had at 16 px",
+    ),
+    "factor": (
+        {"experiments.super-resolution": SUPER | {"factor": 3}},
+        "experiments.super-resolution: factor = 3 does not divide the 8 px of digits",
+    ),
+    "unlike test images": (
+        {
+            "datasets.photos": {"source": "bundled", "bundle": "photos", "resolution": 8},
+            "experiments.super-resolution": SUPER | {"test": "photos"},
+        },
+        "digits and photos differ in size or channels",
+    ),
+    "perturbation beyond T": (
+        {"experiments.stability": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": 1000}},
+        "experiments.stability: t = 1000 lies beyond the last timestep",
+    ),
     "missing folder": (
         {"datasets.digits": {"source": "folder", "path": "nowhere", "resolution": 8}},
         "datasets.digits.path: no folder 'nowhere'",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from configs import write_config
+import yaml
+from configs import EVERY, every, write_config
 from filelock import FileLock
 
 from etsdm.benchmark.source import ROOT
@@ -22,18 +23,21 @@ REPORT = {"rows": 1, "tables": 1, "figures": 1, "page": 1, "all": 1}
 class Project:
     """A copy of the project with results of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = "tiny.yaml") -> None:
         self.folder = folder
-        self.config = folder / "config" / "tiny.yaml"
+        self.config = folder / "config" / config
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        return self.run("snakemake", "--configfile", str(self.config), "--cores", "2", *arguments)
+
+    def run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess:
         tools = Path(sys.executable).parent
         environment = os.environ | {
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.folder),
             "OMP_NUM_THREADS": "1",
         }
-        command = [str(tools / "snakemake"), "--configfile", "config/tiny.yaml", "--cores", "2", *arguments]
+        command = [str(tools / tool), *arguments]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def would_run(self) -> dict[str, int]:
@@ -67,6 +71,10 @@ def finished(tmp_path_factory):
             write_config(project.config)
             done = project.snakemake()
             assert done.returncode == 0, done.stdout + done.stderr
+            every_experiment = Project(folder, "every.yaml")
+            every_experiment.config.write_text(yaml.safe_dump(every()))
+            done = every_experiment.snakemake()
+            assert done.returncode == 0, done.stdout + done.stderr
             (folder / "done").touch()
     return folder
 
@@ -93,6 +101,69 @@ def test_the_report_has_every_measurement(finished):
         assert word in page
 
 
+def test_every_experiment_of_a_configuration_ends_in_measurements(finished):
+    rows = pd.read_csv(finished / "results/reports/every/rows.csv")
+    assert set(rows["experiment"]) == set(EVERY) - {"theory"}
+    assert rows["value"].notna().all()
+    page = (finished / "results/reports/every/report.html").read_text()
+    tables = {path.stem for path in (finished / "results/reports/every/tables").glob("*.csv")}
+    assert set(EVERY) <= tables
+    assert all(name in page for name in EVERY)
+
+
+def test_a_failed_cell_is_na_and_the_rest_of_the_report_is_there(project):
+    """A solver that fails, really: its cells say why, every other one has its value."""
+    project.config = project.folder / "config" / "every.yaml"
+    old = "    orders = step_orders("
+    new = "    from etsdm.errors import UserError\n\n    raise UserError('bad day')\n" + old
+    project.edit("etsdm/solvers/dpm_solver.py", old, new)
+    assert project.snakemake("--keep-going").returncode == 1
+    done = project.run("etsdm", "report", str(project.config))
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(project.folder / "results/reports/every/rows.csv")
+    failed = rows[rows["value"].isna()]
+    assert set(failed["reason"]) == {"bad day"}
+    assert set(failed["experiment"]) == {"fast-sampling"}
+    assert set(failed["solver"].dropna()) == {"dpm-solver-2"}
+    kept = rows[rows["value"].notna()]
+    assert set(kept["experiment"]) == set(EVERY) - {"theory"}
+    page = (project.folder / "results/reports/every/report.html").read_text()
+    assert "bad day" in page
+    table = (project.folder / "results/reports/every/tables/fast-sampling.md").read_text()
+    assert table.count("NA") >= 2
+    assert "bad day" in table
+
+
+def test_an_edited_method_retrains_its_own_networks(project):
+    project.edit("etsdm/diffusion/methods/etsdm.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == REPORT | {"train": 1, "probe": 1, "sample": 2, "sample_features": 2, "score": 2}
+
+
+def test_an_edited_probe_probes_again(project):
+    project.edit("etsdm/probes/lipschitz.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == REPORT | {"probe": 2}
+
+
+def test_an_edited_source_leaves_the_data_of_the_others_alone(project):
+    project.edit("etsdm/data/sources/photos.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == {}
+
+
+def test_a_dry_run_needs_no_data_and_a_real_one_says_what_is_missing(project):
+    write_config(
+        project.config,
+        **{
+            "datasets.mine": {"source": "folder", "path": "nowhere", "resolution": 8},
+            "experiments.lipschitz.datasets": ["digits", "mine"],
+        },
+    )
+    assert project.would_run()["train"] == 2
+    done = project.snakemake()
+    assert done.returncode == 2
+    assert "datasets.mine.path: no folder 'nowhere'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_nothing_runs_twice_even_in_another_place(project):
     assert project.would_run() == {}
 
@@ -110,7 +181,7 @@ def test_a_comment_in_the_training_code_causes_nothing(project):
 
 
 def test_edited_plotting_code_redraws_the_figures(project):
-    project.edit("etsdm/report/figures.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
     assert project.would_run() == {"figures": 1, "page": 1, "all": 1}
 
 
@@ -167,14 +238,15 @@ def test_what_a_failed_job_took_away_is_made_again(project):
     project.edit("etsdm/training/train.py", old, new)
     done = project.snakemake("--keep-going")
     assert done.returncode == 1
-    assert "etsdm: error: power cut" in next(project.folder.glob("results/models/**/train.log")).read_text()
+    logs = [log.read_text() for log in project.folder.glob("results/models/**/train.log")]
+    assert sum("etsdm: error: power cut" in log for log in logs) == 2
     project.edit("etsdm/training/train.py", new, old)
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
     assert project.would_run() == REPORT | expected
 
 
 def test_a_lost_result_is_made_again(project):
-    next(project.folder.glob("results/samples/**/samples.zip")).unlink()
+    next(project.folder.glob("results/samples/**/dpm-solver-2-*/samples.zip")).unlink()
     assert project.would_run() == REPORT | {"sample": 1, "sample_features": 1, "score": 1}
 
 

@@ -7,11 +7,28 @@ read back out of a path: rules look runs up here.
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etsdm.benchmark.config import Benchmark, Dataset, Inception, Lipschitz, Method, Sampled, load_config, parse_config
+from etsdm.benchmark.cells import Cell, cells
+from etsdm.benchmark.config import Benchmark, Inception
+from etsdm.benchmark.datasets import Dataset
+from etsdm.benchmark.experiments import (
+    Ablation,
+    Lipschitz,
+    Pairs,
+    Resolution,
+    Sampled,
+    SolverError,
+    Stability,
+    SuperResolution,
+    Theory,
+)
+from etsdm.benchmark.reading import load_config, parse_config
+from etsdm.benchmark.solvers import Solvers
+from etsdm.benchmark.strict import Strict
 from etsdm.data.sources import check_source
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
@@ -40,26 +57,35 @@ class Run:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One cell of the benchmark: a file with measured values, and what it is a measurement of."""
+    """One file with measured values: the run that it is made from, and the model and encoder behind it.
+
+    Attributes:
+        experiment: name of the block that asks for it.
+        kind: `distance`, `restoration`, the name of a probe, or `theory`.
+        file: path relative to the results.
+        run: the sample set, the restored images, the probe or the theory it belongs to.
+        model: the trained model; None for theory.
+        encoder: the feature extractor of a distance.
+    """
 
     experiment: str
-    model: Run
+    kind: str
     file: str
-    sample: Run | None = None
+    run: Run
+    model: Run | None = None
     encoder: Run | None = None
 
     @property
     def reference(self) -> str:
         """Folder of the data set's features by the same encoder."""
-        assert self.encoder
+        assert self.encoder and self.model
         return f"{self.model.needs['data'].path}/{self.encoder.label}"
 
 
 class Plan:
     """All runs of a benchmark, each once, by path.
 
-    Raises:
-        UserError: a data source or a weights file is not there, or holds too little.
+    It does not look at the data: `check_files` does.
     """
 
     def __init__(self, config: Benchmark) -> None:
@@ -68,61 +94,89 @@ class Plan:
         self.encoders: dict[str, Run] = {}
         self.models: dict[str, Run] = {}
         self.samples: dict[str, Run] = {}
+        self.restorations: dict[str, Run] = {}
         self.probes: dict[str, Run] = {}
+        self.theories: dict[str, Run] = {}
         self.measurements: list[Measurement] = []
-        evaluation = config.evaluation
-        labelled = any(encoder.name == "classifier" for encoder in evaluation.encoders)
-        for name, dataset in config.datasets.items():
-            check_source(name, dataset.model_dump(), evaluation.minimum_images(), labelled)
+        for experiment, block in config.experiments.asked().items():
+            if isinstance(block, Theory):
+                self._add_theory(experiment, block)
+            for cell in cells(config, block):
+                for seed in config.seeds:
+                    self._measure(experiment, block, self._model(cell, seed))
+
+    def check_files(self, file: str) -> None:
+        """Look for the data sources and weights files that the configuration names.
+
+        Args:
+            file: name of the configuration, for messages.
+
+        Raises:
+            UserError: one is not there, or holds too little.
+        """
+        try:
+            self._check_files()
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
+
+    def _check_files(self) -> None:
+        evaluation = self.config.evaluation
+        scored = {m.model.needs["data"].spec["name"] for m in self.measurements if m.encoder and m.model}
+        classified = any(encoder.name == "classifier" for encoder in evaluation.encoders)
+        for name, dataset in self.config.datasets.items():
+            at_least = evaluation.minimum_images() if name in scored else 1
+            check_source(name, dataset.model_dump(), at_least, classified and name in scored)
         for encoder in evaluation.encoders:
             if isinstance(encoder, Inception) and encoder.weights and not Path(encoder.weights).is_file():
                 raise UserError(
                     f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
                 )
-        for experiment, block in config.experiments.all().items():
-            self._add_experiment(experiment, block)
 
-    def _add_experiment(self, experiment: str, block: Sampled | Lipschitz) -> None:
-        for dataset in block.datasets:
-            data = self._dataset(dataset, self.config.datasets[dataset])
-            for schedule in block.schedules or [self.config.diffusion.schedule]:
-                for method in block.methods:
-                    for seed in self.config.seeds:
-                        model = self._model(data, schedule, method, seed)
-                        if isinstance(block, Sampled):
-                            self._add_sampled(experiment, block, model)
-                        else:
-                            self._add_lipschitz(experiment, block, model)
+    def _measure(self, experiment: str, block: Strict, model: Run) -> None:
+        if isinstance(block, Sampled | Ablation):
+            self._add_samples(experiment, block.solvers, model)
+        if isinstance(block, SuperResolution):
+            self._add_restorations(experiment, block, model)
+        if isinstance(block, Lipschitz | Resolution):
+            self._add_probe(experiment, "lipschitz", block.model_dump(include=set(Pairs.model_fields)), model)
+        if isinstance(block, Stability):
+            self._add_probe(experiment, "stability", block.model_dump(include={"images", "t", "stds", "nfe"}), model)
+        if isinstance(block, SolverError):
+            spec = block.model_dump(include={"images", "solvers", "reference_nfe"})
+            self._add_probe(experiment, "solver-error", spec, model)
 
-    def _add_sampled(self, experiment: str, block: Sampled, model: Run) -> None:
-        for solver in block.solvers:
-            for nfe in solver.nfe:
-                spec = {
-                    "solver": solver.model_dump() | {"nfe": nfe},
-                    "samples": self.config.evaluation.samples,
-                    "seed": model.spec["seed"],
-                }
-                slug = f"{solver.name}-nfe{nfe}-{solver.grid}-{identity(spec)}".replace("+", "p")
-                path = f"samples/{model.path.removeprefix('models/')}/{slug}"
-                sample = self.samples.setdefault(path, Run(path, spec, {"model": model}))
-                for encoder in self._encoders(model.needs["data"]):
-                    file = f"{sample.path}/{encoder.label}/scores.json"
-                    self.measurements.append(Measurement(experiment, model, file, sample, encoder))
+    def _add_samples(self, experiment: str, solvers: Solvers, model: Run) -> None:
+        for slug, spec in _solver_runs(
+            solvers, {"samples": self.config.evaluation.samples, "seed": model.spec["seed"]}
+        ):
+            path = f"samples/{model.path.removeprefix('models/')}/{slug}"
+            sample = self.samples.setdefault(path, Run(path, spec, {"model": model}))
+            for encoder in self._encoders(model.needs["data"]):
+                file = f"{path}/{encoder.label}/scores.json"
+                self.measurements.append(Measurement(experiment, "distance", file, sample, model, encoder))
 
-    def _add_lipschitz(self, experiment: str, block: Lipschitz, model: Run) -> None:
-        spec = block.model_dump(exclude={"datasets", "schedules", "methods"})
-        path = f"probes/{model.path.removeprefix('models/')}/lipschitz-{identity(spec)}"
-        self.probes.setdefault(path, Run(path, spec, {"model": model}))
-        self.measurements.append(Measurement(experiment, model, f"{path}/lipschitz.json"))
+    def _add_restorations(self, experiment: str, block: SuperResolution, model: Run) -> None:
+        test = self._dataset(block.test, self.config.datasets[block.test])
+        for slug, spec in _solver_runs(block.solvers, {"test": test.spec, "seed": model.spec["seed"]}):
+            path = f"restorations/{model.path.removeprefix('models/')}/{slug}"
+            run = self.restorations.setdefault(path, Run(path, spec, {"model": model, "test": test}))
+            self.measurements.append(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
+
+    def _add_probe(self, experiment: str, probe: str, settings: Spec, model: Run) -> None:
+        spec = plain({"probe": probe} | settings)
+        path = f"probes/{model.path.removeprefix('models/')}/{probe}-{identity(spec)}"
+        run = self.probes.setdefault(path, Run(path, spec, {"model": model}))
+        self.measurements.append(Measurement(experiment, probe, f"{path}/result.json", run, model))
+
+    def _add_theory(self, experiment: str, block: Theory) -> None:
+        spec = plain(block.model_dump() | {"timesteps": self.config.diffusion.timesteps})
+        path = f"theory/{identity(spec)}"
+        run = self.theories.setdefault(path, Run(path, spec))
+        self.measurements.append(Measurement(experiment, "theory", f"{path}/result.json", run))
 
     def _dataset(self, name: str, dataset: Dataset) -> Run:
-        spec = {
-            "name": name,
-            **dataset.model_dump(),
-            "resolution": dataset.resolution,
-            "channels": dataset.channels,
-        }
-        path = f"data/{name}-{identity(spec)}"
+        spec = {"name": name, **dataset.model_dump()}
+        path = f"data/{name}-{dataset.resolution}px-{identity(spec)}"
         return self.data.setdefault(path, Run(path, spec))
 
     def _encoders(self, data: Run) -> list[Run]:
@@ -140,32 +194,36 @@ class Plan:
             runs.append(self.encoders.setdefault(run.path, run))
         return runs
 
-    def _model(self, data: Run, schedule: str, method: Method, seed: int) -> Run:
-        spec = {
-            "dataset": data.spec,
-            "diffusion": self.config.diffusion.model_dump() | {"schedule": schedule},
-            "method": method.model_dump(),
-            "network": self.config.network.model_dump(),
-            "training": self.config.training.model_dump(),
-        }
-        spec = json.loads(json.dumps(spec))
-        path = f"models/{data.spec['name']}/{method.slug}-{schedule}-{identity(spec)}/seed{seed}"
+    def _model(self, cell: Cell, seed: int) -> Run:
+        data = self._dataset(cell.name, cell.dataset)
+        spec = plain(
+            {
+                "task": cell.task,
+                "dataset": data.spec,
+                "diffusion": cell.diffusion.model_dump(),
+                "method": cell.method.model_dump(),
+                "network": self.config.network.model_dump(),
+                "training": self.config.training.model_dump(),
+            }
+        )
+        path = f"models/{cell.name}-{cell.dataset.resolution}px/{_slug(cell)}-{identity(spec)}/seed{seed}"
         return self.models.setdefault(path, Run(path, spec | {"seed": seed}, {"data": data}))
 
     def runs(self) -> dict[str, dict[str, Run]]:
-        """Runs by stage."""
+        """Runs by what they make, in the order of the workflow."""
         return {
-            "prepare": self.data,
-            "encoder": self.encoders,
-            "train": self.models,
-            "sample": self.samples,
-            "probe": self.probes,
+            "data": self.data,
+            "encoders": self.encoders,
+            "models": self.models,
+            "samples": self.samples,
+            "restorations": self.restorations,
+            "probes": self.probes,
+            "theory": self.theories,
         }
 
-    @property
-    def scored(self) -> dict[str, Measurement]:
-        """The measurements that end in a distance, by file."""
-        return {m.file: m for m in self.measurements if m.encoder}
+    def measured(self, kind: str) -> dict[str, Measurement]:
+        """The measurements of one kind, by file."""
+        return {m.file: m for m in self.measurements if m.kind == kind}
 
     @property
     def references(self) -> dict[str, Run]:
@@ -190,19 +248,16 @@ class Plan:
         """The plan as plain data, all the report knows of it: resolved configuration, specifications, measurements."""
         return {
             "name": self.config.name,
-            "config": self.config.model_dump(mode="json", by_alias=True),
-            "data": {run.path: run.spec for run in self.data.values()},
-            "encoders": {run.path: run.spec for run in self.encoders.values()},
-            "models": {run.path: run.spec for run in self.models.values()},
-            "samples": {run.path: run.spec for run in self.samples.values()},
-            "probes": {run.path: run.spec for run in self.probes.values()},
+            "config": self.config.model_dump(mode="json", by_alias=True, exclude={"cost"}),
+            **{name: {run.path: run.spec for run in runs.values()} for name, runs in self.runs().items()},
             "measurements": [
                 {
                     "experiment": m.experiment,
+                    "kind": m.kind,
                     "file": m.file,
-                    "data": m.model.needs["data"].path,
-                    "model": m.model.path,
-                    "sample": m.sample and m.sample.path,
+                    "run": m.run.path,
+                    "model": m.model and m.model.path,
+                    "data": m.model and m.model.needs["data"].path,
                     "encoder": m.encoder and m.encoder.path,
                 }
                 for m in self.measurements
@@ -210,26 +265,54 @@ class Plan:
         }
 
 
-def make_plan(values: Any, file: str) -> Plan:
+def plain(spec: Spec) -> Spec:
+    """A specification as it is after a way through JSON."""
+    values: Spec = json.loads(json.dumps(spec))
+    return values
+
+
+def _slug(cell: Cell) -> str:
+    """Readable part of a model's path: what it is, where that is not the common case."""
+    usual = {"generation", "discrete", "eps"}
+    parts = (
+        cell.task["name"],
+        cell.method.slug,
+        cell.diffusion.schedule,
+        cell.diffusion.time,
+        cell.diffusion.prediction,
+    )
+    return "-".join(part for part in parts if part not in usual)
+
+
+def _solver_runs(solvers: Solvers, settings: Spec) -> Iterator[tuple[str, Spec]]:
+    """Folder name and specification for each solver at each of its budgets."""
+    for solver in solvers:
+        for nfe in solver.nfe:
+            spec = plain({"solver": solver.model_dump() | {"nfe": nfe}} | settings)
+            yield f"{solver.name}-nfe{nfe}-{solver.grid}-{identity(spec)}".replace("+", "p"), spec
+
+
+def make_plan(values: Any, file: str, look: bool = True) -> Plan:
     """The plan of a configuration given as plain values.
 
     Args:
         values: what the YAML file holds.
         file: its name, for messages.
+        look: whether to look for the data sources and weights files, too.
 
     Raises:
         UserError: the configuration is not valid, or what it names is not there; each line begins with the file.
     """
-    return _plan(parse_config(values, file), file)
+    return _plan(parse_config(values, file), file, look)
 
 
-def load_plan(path: Path) -> Plan:
+def load_plan(path: Path, look: bool = True) -> Plan:
     """The plan of the configuration at `path`; see `make_plan`."""
-    return _plan(load_config(path), str(path))
+    return _plan(load_config(path), str(path), look)
 
 
-def _plan(config: Benchmark, file: str) -> Plan:
-    try:
-        return Plan(config)
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
+def _plan(config: Benchmark, file: str, look: bool) -> Plan:
+    plan = Plan(config)
+    if look:
+        plan.check_files(file)
+    return plan

@@ -19,15 +19,18 @@ STAGES = {
     "inception": ["etsdm.metrics.inception"],
     "train": ["etsdm.training.train"],
     "sample": ["etsdm.sampling.sample"],
+    "restore": ["etsdm.sampling.restore"],
     "features": ["etsdm.metrics.features"],
     "score": ["etsdm.metrics.score"],
-    "probe": ["etsdm.probes.lipschitz"],
+    "compare": ["etsdm.metrics.restoration"],
+    "probe": [],
+    "theory": ["etsdm.probes.theory"],
     "rows": ["etsdm.report.rows"],
-    "tables": ["etsdm.report.tables"],
-    "figures": ["etsdm.report.figures"],
+    "tables": ["etsdm.report.tables.write"],
+    "figures": ["etsdm.report.figures.write"],
     "page": ["etsdm.report.page"],
 }
-"""The modules each stage starts from."""
+"""The modules each stage starts from, besides those it loads by name."""
 
 DATA = {
     "tables": ["config/paper_results.csv"],
@@ -97,15 +100,14 @@ def modules(*roots: str) -> dict[str, Path]:
 
 
 @cache
-def digest(stage: str, module: str | None = None) -> str:
+def digest(stage: str, *loaded: str) -> str:
     """Digest of the code behind a stage.
 
     Args:
         stage: a key of `STAGES`.
-        module: the module that the stage loads by name, which so is imported by none: a solver's, an encoder's.
+        loaded: modules that the stage loads by name, and so imports nowhere: a solver's, a method's, an encoder's.
     """
-    roots = STAGES[stage] + ([module] if module else [])
-    parts = [f"{name} {_parsed(path)[0]}" for name, path in sorted(modules(*roots).items())]
+    parts = [f"{name} {_parsed(path)[0]}" for name, path in sorted(modules(*STAGES[stage], *loaded).items())]
     parts += [
         f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for pattern in DATA.get(stage, ())

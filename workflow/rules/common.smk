@@ -1,33 +1,60 @@
 # The plan of this configuration, and what the rules look up in it.
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import solvers
+from etsdm import probes, solvers
 from etsdm.benchmark.plan import make_plan
 from etsdm.benchmark.source import digest
-from etsdm.data.sources import fingerprint
+from etsdm.data import sources
+from etsdm.diffusion import methods
 from etsdm.errors import UserError
-from etsdm.report.contents import figure_names, table_names
+from etsdm.report.contents import SAMPLED, figure_names, table_names
 
 RESULTS = Path("results")
 # Where there is a GPU, the profile says how many jobs may use it at a time.
 GPU = int(shutil.which("nvidia-smi") is not None)
 ENVIRONMENT = workflow.source_path("../../environment.yml")
 
-try:
-    plan = make_plan(config, ", ".join(map(str, workflow.configfiles)))
-except UserError as error:
-    for line in str(error).splitlines():
-        print(f"etsdm: error: {line}", file=sys.stderr)
-    sys.exit(2)
+CONFIG = ", ".join(map(str, workflow.configfiles))
+
+
+@contextmanager
+def mistakes_explained():
+    """Whatever the user can mend is a message, and the end."""
+    try:
+        yield
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"etsdm: error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+with mistakes_explained():
+    plan = make_plan(config, CONFIG, look=False)
+
+
+# A dry run needs no data; jobs do.
+onstart:
+    with mistakes_explained():
+        plan.check_files(CONFIG)
+
 
 plan.write_specs(RESULTS)
-SCORED, REFERENCES = plan.scored, plan.references
+SCORED, REFERENCES = plan.measured("distance"), plan.references
 
 REPORT = f"results/{plan.report}"
 FIGURES = [f"{REPORT}/figures/{name}.{kind}" for name in figure_names(plan.inventory()) for kind in ("png", "svg")]
 TABLES = [f"{REPORT}/tables/{name}.{kind}" for name in table_names(plan.inventory()) for kind in ("csv", "md", "tex")]
+
+
+# What the report reads besides its rows. It also shows costs from manifests, whose change alone redraws nothing.
+THEORY = [f"results/{file}" for file in plan.measured("theory")]
+SHOWN = [
+    *(f"results/{m.run.path}/samples.zip" for m in SCORED.values() if m.experiment in SAMPLED),
+    *(f"results/{path}/{name}.zip" for path in plan.restorations for name in ("inputs", "restored")),
+]
 
 
 wildcard_constraints:
@@ -35,12 +62,19 @@ wildcard_constraints:
     encoder=r"[^/]+",
 
 
-def depends(stage, module=None, **settings):
+def depends(stage, *modules, **settings):
     """The code and the settings that a result depends on besides its input files.
+
+    `modules` are those that the stage loads by name.
 
     One dictionary a rule, because Snakemake compares a rule's parameters as a set without keys.
     """
-    return {"code": digest(stage, module)} | settings
+    return {"code": digest(stage, *modules)} | settings
+
+
+def source_of(spec):
+    """What the images of a data set depend on: the code that reads its kind of source, and the source itself."""
+    return depends("prepare", sources.module(spec), source=sources.fingerprint(spec))
 
 
 def measurement_of(wildcards):
@@ -67,14 +101,31 @@ def data_of(model):
     return f"results/{plan.models[f'models/{model}'].needs['data'].path}"
 
 
+def method_of(model):
+    """The module of the method by which a model is trained, and which changes how it is sampled."""
+    return methods.module(plan.models[f"models/{model}"].spec["method"]["name"])
+
+
+def modules_of(run):
+    """The modules of solver and method behind a run that draws images from a model."""
+    return solvers.module(run.spec["solver"]["name"]), methods.module(run.needs["model"].spec["method"]["name"])
+
+
 def encoder_module(name):
     """The module that makes the named feature extractor."""
     return f"etsdm.metrics.{name}"
 
 
-def solver_of(sample):
-    """Name of the solver that a sample set is drawn by."""
-    return plan.samples[f"samples/{sample}"].spec["solver"]["name"]
+def probe_modules(wildcards):
+    """The modules that a probe loads by name: its own, and those of the solvers it tries."""
+    spec = plan.probes[f"probes/{wildcards.model}/{wildcards.probe}"].spec
+    tried = sorted({solver["name"] for solver in spec.get("solvers", [])})
+    return probes.module(spec["probe"]), *map(solvers.module, tried)
+
+
+def restoration_of(wildcards):
+    """The run that restores images."""
+    return plan.restorations[f"restorations/{wildcards.restoration}"]
 
 
 def model_of(sample):
@@ -89,6 +140,7 @@ RESULT_FILES = [
     *(encoder_file(encoder) for encoder in plan.encoders.values()),
     *(f"results/{path}/weights.safetensors" for path in plan.models),
     *(f"results/{path}/samples.zip" for path in plan.samples),
+    *(f"results/{path}/restored.zip" for path in plan.restorations),
     *(f"results/{reference}/features.npz" for reference in REFERENCES),
     *(f"results/{file.removesuffix('scores.json')}features.npz" for file in SCORED),
     *(f"results/{measurement.file}" for measurement in plan.measurements),

@@ -14,6 +14,6 @@ rule prepare:
     conda:
         ENVIRONMENT
     params:
-        depends=lambda wildcards: depends("prepare", source=fingerprint(plan.data[f"data/{wildcards.data}"].spec)),
+        depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"].spec),
     shell:
         "etsdm prepare --spec {input.spec:q} --out results/data/{wildcards.data:q} > {log:q} 2>&1"

@@ -116,3 +116,23 @@ rule score:
         "etsdm score --samples {input.samples:q} --reference {input.reference:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]}"
         " --count {params.depends[count]} --out {output.scores:q} > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
+# Restored images beside the true ones.
+# ------------------------------------------------------------------------------------------------------------------
+rule compare:
+    input:
+        restored="results/restorations/{restoration}/restored.zip",
+        data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/dataset.json",
+        truth=lambda wildcards: ancient(f"results/{restoration_of(wildcards).needs['test'].path}/images.zip"),
+    output:
+        scores="results/restorations/{restoration}/scores.json",
+    log:
+        "results/restorations/{restoration}/compare.log",
+    conda:
+        ENVIRONMENT
+    params:
+        depends=depends("compare"),
+    shell:
+        "etsdm compare --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q} > {log:q} 2>&1"

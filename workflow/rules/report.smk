@@ -23,6 +23,7 @@ rule tables:
     input:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",
+        theory=THEORY,
     output:
         report(
             TABLES,
@@ -44,7 +45,8 @@ rule figures:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",
         losses=f"{REPORT}/losses.csv",
-        samples=[f"results/{sample}/samples.zip" for sample in plan.samples],
+        theory=THEORY,
+        images=SHOWN,
     output:
         [report(figure, category="Figures", caption=f"../report/{Path(figure).stem}.rst") for figure in FIGURES],
     log:
@@ -61,6 +63,7 @@ rule page:
     input:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",
+        theory=THEORY,
         tables=TABLES,
         figures=FIGURES,
     output:

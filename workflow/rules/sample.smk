@@ -15,6 +15,32 @@ rule sample:
     resources:
         gpu=GPU,
     params:
-        depends=lambda wildcards: depends("sample", solvers.module(solver_of(wildcards.sample))),
+        depends=lambda wildcards: depends("sample", *modules_of(plan.samples[f"samples/{wildcards.sample}"])),
     shell:
         "etsdm sample --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
+# weights.safetensors of a conditional network and true images -> their low-resolution versions, restored.
+# ------------------------------------------------------------------------------------------------------------------
+rule restore:
+    input:
+        spec="results/restorations/{restoration}/spec.json",
+        weights=lambda wildcards: f"results/{restoration_of(wildcards).needs['model'].path}/weights.safetensors",
+        data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/dataset.json",
+        images=lambda wildcards: ancient(f"results/{restoration_of(wildcards).needs['test'].path}/images.zip"),
+    output:
+        inputs="results/restorations/{restoration}/inputs.zip",
+        restored="results/restorations/{restoration}/restored.zip",
+        manifest="results/restorations/{restoration}/manifest.json",
+    log:
+        "results/restorations/{restoration}/restore.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        depends=lambda wildcards: depends("restore", *modules_of(restoration_of(wildcards))),
+    shell:
+        "etsdm restore --weights {input.weights:q} --images {input.images:q} --spec {input.spec:q}"
+        " --out results/restorations/{wildcards.restoration:q} > {log:q} 2>&1"

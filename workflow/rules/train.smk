@@ -20,7 +20,7 @@ rule train:
     resources:
         gpu=GPU,
     params:
-        depends=depends("train"),
+        depends=lambda wildcards: depends("train", method_of(wildcards.model)),
     shell:
         "etsdm train --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
         " > {log:q} 2>&1"

@@ -1,0 +1,73 @@
+"""Settings of the solvers."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from etsdm.benchmark.strict import Counts, Real, Strict, distinct
+from etsdm.solvers import minimum_nfe
+
+GridName = Literal["uniform", "quadratic", "log-snr"]
+SolverName = Literal[
+    "ddpm", "ddim", "dpm-solver-1", "dpm-solver-2", "dpm-solver-3", "dpm-solver++-2m", "dpm-solver++-3m"
+]
+
+
+class _Solver(Strict):
+    name: str
+    nfe: Counts
+    """Budgets of network evaluations; each becomes a sample set."""
+    grid: GridName = "uniform"
+    """How the times are spaced: evenly in t, evenly in sqrt(t), or evenly in lambda_t."""
+    denoise: bool = False
+    """Spend the last evaluation on predicting x_0 at t = 0 (`denoise_to_zero`)."""
+    clip_x0: bool = False
+    """Clip each predicted x_0 to [-1, 1]."""
+
+    @model_validator(mode="after")
+    def _enough_evaluations(self) -> Self:
+        least = minimum_nfe(self.name, self.denoise, getattr(self, "lower_order_final", False))
+        for nfe in self.nfe:
+            if nfe < least:
+                raise ValueError(f"nfe = {nfe} is too few: {self.name} with these settings needs at least {least}")
+        return self
+
+
+class AncestralSolver(_Solver):
+    """Ancestral sampling of Ho et al. (2020), respaced; it always ends with the predicted x_0."""
+
+    name: Literal["ddpm"]
+    denoise: Literal[True] = True
+    """Ancestral sampling always ends with the predicted x_0."""
+    clip_x0: bool = True
+    """Clip each predicted x_0 to [-1, 1]."""
+    variance: Literal["fixed-small", "fixed-large"] = "fixed-large"
+    """The posterior variance (small) or beta_t (large)."""
+
+
+class DdimSolver(_Solver):
+    """DDIM (Song et al. 2021)."""
+
+    name: Literal["ddim"]
+    denoise: bool = True
+    """End with the predicted x_0, as DDIM does."""
+    eta: Real = Field(0.0, ge=0, le=1)
+    """0: deterministic; 1: ancestral."""
+
+
+class FirstOrderSolver(_Solver):
+    """DPM-Solver of order 1 (Lu et al. 2022)."""
+
+    name: Literal["dpm-solver-1"]
+
+
+class HighOrderSolver(_Solver):
+    """DPM-Solver (singlestep, orders 2 and 3) and DPM-Solver++ (multistep, 2M and 3M)."""
+
+    name: Literal["dpm-solver-2", "dpm-solver-3", "dpm-solver++-2m", "dpm-solver++-3m"]
+    lower_order_final: bool = False
+    """Let the last step be of order 1, against the instability near t = 0."""
+
+
+Solver = Annotated[AncestralSolver | DdimSolver | FirstOrderSolver | HighOrderSolver, Field(discriminator="name")]
+Solvers = Annotated[list[Solver], Field(min_length=1), AfterValidator(distinct)]
