@@ -2,14 +2,25 @@
 
 from typing import Any
 
-SAMPLED = ("datasets", "fast-sampling")
+DISTANCES = ("datasets", "fast-sampling", "schedules", "predictions", "alternatives", "ablation", "resolution")
 """Experiments that end in a distance between images."""
+SAMPLED = ("datasets", "fast-sampling")
+"""Experiments whose images are shown."""
+FIGURES = {
+    "fast-sampling": ("fast-sampling", "fast-sampling-changes"),
+    "theory": ("theory-derivative", "theory-sharing"),
+}
+"""Figures of the experiments that have more than the one of their own name."""
 
 
 def experiments(inventory: dict[str, Any]) -> list[str]:
     """Names of the experiments the configuration asks for, in the order of the report."""
-    blocks = inventory["config"]["experiments"]
-    return [name for name in ("lipschitz", *SAMPLED) if blocks.get(name)]
+    return [name for name, block in inventory["config"]["experiments"].items() if block]
+
+
+def figures_of(experiment: str) -> tuple[str, ...]:
+    """Figures of one experiment."""
+    return FIGURES.get(experiment, (experiment,))
 
 
 def table_names(inventory: dict[str, Any]) -> list[str]:
@@ -20,11 +31,9 @@ def table_names(inventory: dict[str, Any]) -> list[str]:
 def figure_names(inventory: dict[str, Any]) -> list[str]:
     """Figures of the report: `figures/<name>.{png,svg}`."""
     asked = experiments(inventory)
-    wanted = {
-        "lipschitz": "lipschitz" in asked,
-        "methods": "datasets" in asked,
-        "distance-by-nfe": "fast-sampling" in asked,
-        "samples": any(name in asked for name in SAMPLED),
-        "losses": True,
-    }
-    return [name for name, is_wanted in wanted.items() if is_wanted]
+    names = [name for experiment in asked for name in figures_of(experiment)]
+    if any(name in asked for name in SAMPLED):
+        names.append("samples")
+    if any(name != "theory" for name in asked):
+        names.append("losses")
+    return names

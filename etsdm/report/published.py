@@ -1,18 +1,31 @@
-"""What the paper published, beside what is measured here.
+"""What the paper published, to stand beside what is measured here.
 
 Source: Yang et al. 2024, "Lipschitz Singularities in Diffusion Models" (arXiv 2306.11251), read off the first
 author's write-up of 2024-07-22. FID of 10,000 samples, one run each, at 256 px.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from etsdm.errors import UserError
 from etsdm.report.cells import Cell, is_frechet
 
-COLUMNS = ["experiment", "dataset", "time", "schedule", "method", "solver", "nfe", "value"]
+COLUMNS = [
+    "experiment",
+    "dataset",
+    "time",
+    "schedule",
+    "method",
+    "solver",
+    "nfe",
+    "perturbation_std",
+    "metric",
+    "value",
+]
 
 K_DDPM = {
     (0, 10): 23.5,
@@ -47,18 +60,30 @@ K_ETSDM = {
 }
 """The same of E-TSDM with t~ = 100, n = 5."""
 
-PARAMETERS: dict[str, dict[str, float]] = {"ddpm": {}, "etsdm": {"t_tilde": 100, "n": 5}}
-"""Settings of the methods in every published number (n read off the same figure)."""
+K_OF = {"ddpm": K_DDPM, "etsdm": K_ETSDM}
+
+PARAMETERS: dict[str, dict[str, Any]] = {"ddpm": {}, "etsdm": {"t_tilde": 100, "n": 5, "partition": "uniform"}}
+"""Settings of these methods in every published number (n read off the same figure); those of others are not known."""
+
+FFHQ = "ffhq"
+"""The data set of the paper's schedules and alternatives."""
+
+STABILITY_T = 100
+"""Where the paper perturbs x_t: at t~."""
 
 
-def read_published(path: Path | None) -> pd.DataFrame:
+Published: TypeAlias = list[dict[str, Any]]
+"""Rows of the file of published values."""
+
+
+def read_published(path: Path | None) -> Published:
     """The published values, a row each; no rows if `path` is None.
 
     Raises:
         UserError: the file is missing, or lacks a column.
     """
     if path is None:
-        return pd.DataFrame(columns=COLUMNS)
+        return []
     try:
         frame = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -66,43 +91,94 @@ def read_published(path: Path | None) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
-    return frame
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
 
 
-def published_value(published: pd.DataFrame, cell: Cell) -> float | None:
-    """The published FID for a cell of a Frechet distance, or None.
+def published_value(published: Published, cell: Cell) -> float | None:
+    """The published value for a cell, or None.
 
-    A row matches if it agrees in experiment, time, schedule, method and its parameters. Of the `datasets`
-    experiment the data set and its ancestral sampling in 1,000 steps must agree too. Of `fast-sampling`, for
-    which the paper names no data set, solver and NFE must agree: those values stand beside any data set, to
-    compare changes, not levels.
+    Time, schedule, method and its parameters must agree, and the network must predict eps. What else must agree
+    depends on the experiment. A value that stands beside another data set than its own (all but those of `datasets`)
+    is there to compare changes, not levels.
     """
-    if not is_frechet(cell["metric"]) or not _as_published(cell):
+    find = FIND.get(cell["experiment"])
+    if find is None or cell["prediction"] != "eps" or not _as_published(cell):
         return None
-    found = published
-    for key in ("experiment", "time", "schedule", "method"):
-        found = found[found[key] == cell[key]]
-    if cell["experiment"] == "datasets":
-        if cell["solver"] != "ddpm" or cell["nfe"] != 1000:
-            return None
-        found = found[found["dataset"] == cell["dataset"]]
-    else:
-        found = found[(found["solver"] == cell["solver"]) & (found["nfe"] == cell["nfe"])]
-    return float(found["value"].iloc[0]) if len(found) else None
+    keys = ("time", "schedule", "method")
+    found = find([row for row in published if all(row[key] == cell[key] for key in keys)], cell)
+    return float(found[0]["value"]) if found else None
+
+
+def _of(published: Published, *experiments: str) -> Published:
+    return [row for row in published if row["experiment"] in experiments]
+
+
+def _dataset(published: Published, cell: Cell) -> Published:
+    """The same data set, by ancestral sampling in 1,000 steps."""
+    as_there = is_frechet(cell["metric"]) and cell["solver"] == "ddpm" and cell["nfe"] == 1000
+    return [row for row in _of(published, "datasets") if as_there and row["dataset"] == cell["dataset"]]
+
+
+def _fast(published: Published, cell: Cell) -> Published:
+    """The same solver and NFE; the paper names no data set."""
+    if not is_frechet(cell["metric"]):
+        return []
+    keys = ("solver", "nfe")
+    return [row for row in _of(published, "fast-sampling") if all(row[key] == cell[key] for key in keys)]
+
+
+def _schedule(published: Published, cell: Cell) -> Published:
+    """FFHQ under the same schedule and time; for linear and discrete that is a row of `datasets`."""
+    rows = _of(published, "schedules", "datasets")
+    return [row for row in rows if is_frechet(cell["metric"]) and row["dataset"] == FFHQ]
+
+
+def _alternative(published: Published, cell: Cell) -> Published:
+    """The same data set where the paper has it, FFHQ otherwise; ddpm and etsdm are rows of other experiments."""
+    rows = _of(published, "alternatives", "datasets", "schedules")
+    dataset = cell["dataset"] if any(row["dataset"] == cell["dataset"] for row in rows) else FFHQ
+    return [row for row in rows if is_frechet(cell["metric"]) and row["dataset"] == dataset]
+
+
+def _stability(published: Published, cell: Cell) -> Published:
+    """The predicted x_0 under the same perturbation at t~."""
+    if cell["metric"] != "change-predicted" or cell["t"] != STABILITY_T:
+        return []
+    return [row for row in _of(published, "stability") if row["perturbation_std"] == cell["perturbation_std"]]
+
+
+def _restoration(published: Published, cell: Cell) -> Published:
+    return [row for row in _of(published, "super-resolution") if row["metric"] == cell["metric"]]
+
+
+FIND: dict[str, Callable[[Published, Cell], Published]] = {
+    "datasets": _dataset,
+    "fast-sampling": _fast,
+    "schedules": _schedule,
+    "alternatives": _alternative,
+    "stability": _stability,
+    "super-resolution": _restoration,
+}
+"""For each experiment with published values, those that match a cell beyond its method and schedule."""
 
 
 def published_k(cell: Cell) -> float | None:
     """The published K(t', t) for a cell, or None."""
-    if cell["metric"] != "K" or pd.isna(cell["t"]) or not _as_published(cell):
+    if cell["metric"] != "K" or pd.isna(cell["t"]) or cell["method"] not in K_OF or not _as_published(cell):
         return None
-    curve = {"ddpm": K_DDPM, "etsdm": K_ETSDM}[cell["method"]]
-    return curve.get((int(cell["t_prime"]), int(cell["t"])))
+    return K_OF[cell["method"]].get((int(cell["t_prime"]), int(cell["t"])))
 
 
 def _as_published(cell: Cell) -> bool:
-    return PARAMETERS.get(cell["method"]) == json.loads(cell["method_parameters"])
+    return PARAMETERS.get(cell["method"]) in (None, json.loads(cell["method_parameters"]))
 
 
-def not_here(published: pd.DataFrame, experiments: list[str]) -> list[str]:
+def of_stability(published: Published) -> pd.DataFrame:
+    """The paper's changes of x_0, with the methods named as in `rows.csv`."""
+    rows = pd.DataFrame(_of(published, "stability"), columns=COLUMNS)
+    return rows.assign(method_label=rows["method"])
+
+
+def not_here(published: Published, experiments: list[str]) -> list[str]:
     """Published experiments that are not among `experiments`."""
-    return [str(name) for name in published["experiment"].unique() if name not in experiments]
+    return [name for name in dict.fromkeys(row["experiment"] for row in published) if name not in experiments]

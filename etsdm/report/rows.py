@@ -1,6 +1,7 @@
 """One tidy table: a row for each measurement, NA with its reason where one failed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ COLUMNS = [
     "resolution",
     "time",
     "schedule",
+    "prediction",
     "method",
     "method_parameters",
     "solver",
@@ -24,6 +26,7 @@ COLUMNS = [
     "metric",
     "t_prime",
     "t",
+    "perturbation_std",
     "n",
     "value",
     "reason",
@@ -35,6 +38,8 @@ COLUMNS = [
     "revision",
     "file",
 ]
+POINT = ["solver", "solver_parameters", "nfe", "t_prime", "t", "perturbation_std"]
+"""Where a probe measures."""
 ERROR = "etsdm: error: "
 
 
@@ -58,84 +63,168 @@ def _reason(folders: list[Path]) -> str:
     return unfinished
 
 
+def why_missing(measurement: dict[str, Any], results: Path) -> str:
+    """Why the file of a measurement is not there."""
+    needed = [measurement[key] for key in ("data", "model", "encoder", "run")]
+    own = str(Path(measurement["file"]).parent)
+    return _reason([results / folder for folder in [*needed, own] if folder])
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     file = folder / "manifest.json"
     return read_json(file) if file.exists() else {}
 
 
-def _score_values(measurement: dict[str, Any], inventory: dict[str, Any], scores: dict[str, Any] | None) -> list:
-    evaluation = inventory["config"]["evaluation"]
-    encoder = inventory["encoders"][measurement["encoder"]]["name"]
-    metrics = [metric_name(distance, encoder, evaluation["samples"]) for distance in evaluation["distances"]]
-    if scores is None:
-        return [{"metric": metric, "n": evaluation["samples"]} for metric in metrics]
-    reference = scores["reference"]
+Values = list[dict[str, Any]]
+
+
+def _distances(content: dict[str, Any] | None, names: list[str], n: int) -> Values:
+    if content is None:
+        return [{"metric": name, "n": n} for name in names]
+    reference = content["reference"]
     return [
         {
-            "metric": metric,
-            "n": scores["n"],
-            "value": scores["values"].get(metric),
-            "reason": None if metric in scores["values"] else "not scored yet",
+            "metric": name,
+            "n": content["n"],
+            "value": content["values"].get(name),
+            "reason": None if name in content["values"] else "not scored yet",
             "reference_count": reference["count"],
             "reference_digest": reference["digest"],
         }
-        for metric in metrics
+        for name in names
     ]
 
 
-def _probe_values(probe: dict[str, Any] | None) -> list[dict[str, Any]]:
-    if probe is None:
-        return [{"metric": metric} for metric in ("K", "K-per-sqrt-dimension")]
+def _restoration(content: dict[str, Any] | None) -> Values:
+    names = ("psnr", "ssim", "colour-bias")
+    if content is None:
+        return [{"metric": name} for name in names]
+    return [{"metric": name, "n": content["n"], "value": content["values"][name]} for name in names]
+
+
+def _lipschitz(content: dict[str, Any] | None) -> Values:
+    keys = {"K": "K", "K-per-sqrt-dimension": "K_per_sqrt_dimension"}
+    if content is None:
+        return [{"metric": metric} for metric in keys]
     return [
-        {"metric": metric, "n": probe["n"], "t_prime": p["t_prime"], "t": p["t"], "value": p[key]}
-        for p in probe["points"]
-        for metric, key in (("K", "K"), ("K-per-sqrt-dimension", "K_per_sqrt_dimension"))
+        {"metric": metric, "n": content["n"], "t_prime": p["t_prime"], "t": p["t"], "value": p[key]}
+        for p in content["points"]
+        for metric, key in keys.items()
     ]
 
 
-def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], results: Path) -> list[dict[str, Any]]:
-    model = inventory["models"][measurement["model"]]
-    sample = measurement["sample"]
-    solver = inventory["samples"][sample]["solver"] if sample else {}
-    file = results / measurement["file"]
-    content = read_json(file) if file.exists() else None
-    made = _manifest(results / sample if sample else file.parent)
-    trained = _manifest(results / measurement["model"])
-    common = {
-        "experiment": measurement["experiment"],
+def _stability(content: dict[str, Any] | None) -> Values:
+    keys = {"change-predicted": "predicted", "change-solved": "solved"}
+    if content is None:
+        return [{"metric": metric} for metric in keys]
+    common = {"n": content["n"], "t": content["t"]}
+    return [
+        common | {"metric": metric, "perturbation_std": p["std"], "value": p[key]}
+        for p in content["points"]
+        for metric, key in keys.items()
+    ]
+
+
+def _solver_error(content: dict[str, Any] | None) -> Values:
+    if content is None:
+        return [{"metric": "solver-error"}]
+    return [
+        {
+            "metric": "solver-error",
+            "n": content["n"],
+            "value": p["error"],
+            "solver": p["solver"],
+            "solver_parameters": json.dumps(p["parameters"]),
+            "nfe": p["nfe"],
+        }
+        for p in content["points"]
+    ]
+
+
+PROBES = {"lipschitz": _lipschitz, "stability": _stability, "solver-error": _solver_error}
+
+
+def _values(measurement: dict[str, Any], inventory: dict[str, Any], content: dict[str, Any] | None) -> Values:
+    if measurement["kind"] in PROBES:
+        return PROBES[measurement["kind"]](content)
+    if measurement["kind"] == "restoration":
+        return _restoration(content)
+    evaluation = inventory["config"]["evaluation"]
+    encoder = inventory["encoders"][measurement["encoder"]]["name"]
+    names = [metric_name(distance, encoder, evaluation["samples"]) for distance in evaluation["distances"]]
+    return _distances(content, names, evaluation["samples"])
+
+
+def _of_model(model: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
+    return {
         "dataset": model["dataset"]["name"],
         "resolution": model["dataset"]["resolution"],
         "time": model["diffusion"]["time"],
         "schedule": model["diffusion"]["schedule"],
+        "prediction": model["diffusion"]["prediction"],
         "method": model["method"]["name"],
         "method_parameters": _parameters(model["method"], ("name",)),
-        "solver": solver.get("name"),
-        "solver_parameters": _parameters(solver, ("name", "nfe")) if solver else None,
-        "nfe": solver.get("nfe"),
         "seed": model["seed"],
-        "seconds": made.get("seconds"),
         "train_seconds": trained.get("result", {}).get("seconds"),
+    }
+
+
+def _of_solver(inventory: dict[str, Any], run: str) -> dict[str, Any]:
+    spec = inventory["samples"].get(run) or inventory["restorations"].get(run)
+    if spec is None:
+        return {}
+    solver = spec["solver"]
+    return {
+        "solver": solver["name"],
+        "solver_parameters": _parameters(solver, ("name", "nfe")),
+        "nfe": solver["nfe"],
+    }
+
+
+def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], results: Path) -> Values:
+    file, run = results / measurement["file"], measurement["run"]
+    made, trained = _manifest(results / run), _manifest(results / measurement["model"])
+    common = {
+        "experiment": measurement["experiment"],
+        **_of_model(inventory["models"][measurement["model"]], trained),
+        **_of_solver(inventory, run),
+        "seconds": made.get("seconds"),
         "device": made.get("device"),
         "revision": made.get("git", {}).get("revision"),
         "file": measurement["file"],
     }
+    # A failed job takes its manifest away, and leaves what was made from its results before.
+    content = read_json(file) if file.exists() and made and trained else None
     if content is None:
-        folders = [measurement["data"], measurement["model"], measurement["encoder"], sample]
-        paths = [results / folder for folder in folders if folder]
-        common["reason"] = _reason([*paths, file.parent])
-    values = _score_values(measurement, inventory, content) if sample else _probe_values(content)
-    return [common | value for value in values]
+        common["reason"] = why_missing(measurement, results)
+    return [common | value for value in _values(measurement, inventory, content)]
+
+
+def _placed(rows: Values) -> Iterator[dict[str, Any]]:
+    """Rows, that of a failed probe repeated for each point that the experiment's other probes have."""
+    points: dict[tuple[str, str], dict[tuple[Any, ...], None]] = {}
+    for row in rows:
+        if "value" in row:
+            known = points.setdefault((row["experiment"], row["metric"]), {})
+            known[tuple(row.get(key) for key in POINT)] = None
+    for row in rows:
+        key = row["experiment"], row["metric"]
+        if "value" in row or row.keys() & set(POINT) or key not in points:
+            yield row
+        else:
+            yield from (row | dict(zip(POINT, point, strict=True)) for point in points[key])
 
 
 def collect_rows(inventory: dict[str, Any], results: Path) -> pd.DataFrame:
-    """All measurements of a benchmark, one a row, in the columns `COLUMNS`.
+    """All measurements of trained models, one a row, in the columns `COLUMNS`.
 
     Args:
         inventory: the plan as plain data.
         results: root of the results.
     """
-    rows = [row for m in inventory["measurements"] for row in _measurement_rows(m, inventory, results)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    measured = [m for m in inventory["measurements"] if m["model"]]
+    rows = [row for m in measured for row in _measurement_rows(m, inventory, results)]
+    return pd.DataFrame(_placed(rows), columns=COLUMNS)
 
 
 def collect_losses(inventory: dict[str, Any], results: Path) -> pd.DataFrame:
@@ -148,7 +237,10 @@ def collect_losses(inventory: dict[str, Any], results: Path) -> pd.DataFrame:
             frame.insert(0, "seed", model["seed"])
             frame.insert(0, "method_parameters", _parameters(model["method"], ("name",)))
             frame.insert(0, "method", model["method"]["name"])
-            frame.insert(0, "schedule", model["diffusion"]["schedule"])
+            for key in ("prediction", "time", "schedule"):
+                frame.insert(0, key, model["diffusion"][key])
+            frame.insert(0, "task", model["task"]["name"])
+            frame.insert(0, "resolution", model["dataset"]["resolution"])
             frame.insert(0, "dataset", model["dataset"]["name"])
             frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -1,0 +1,139 @@
+"""The answer in ten lines, and what limits it."""
+
+from dataclasses import dataclass
+
+from etsdm.report.changes import RULE, Verdict, false_calls
+from etsdm.report.contents import experiments
+from etsdm.report.facts import data
+from etsdm.report.findings.distances import DATASETS, FAST, SCHEDULES
+from etsdm.report.findings.finding import Claim, Finding
+from etsdm.report.manifests import devices, runs
+from etsdm.report.published import not_here
+from etsdm.report.results import Results
+from etsdm.report.text import duration, listed
+
+GAINS = (DATASETS, FAST, SCHEDULES)
+"""The paper's claims on FID."""
+CONFIRMED = ("same direction and size", "same direction")
+VERDICTS: tuple[Verdict, ...] = ("same direction and size", "same direction", "no difference", "opposite", "not run")
+KINDS = {
+    "models": ("network", "networks"),
+    "samples": ("sample set", "sample sets"),
+    "restorations": ("set of restored images", "sets of restored images"),
+    "probes": ("probe", "probes"),
+}
+RULE_TEXT = (
+    f"{RULE} Of the distances verdicts are made of the Frechet distances only, as the paper's are; kernel distances "
+    "are in the tables. All sentences here are computed from the measured values."
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the answer: its heading, a sentence, and the claims that it lists."""
+
+    heading: str
+    text: str = ""
+    claims: tuple[Claim, ...] = ()
+
+
+def answer(results: Results, findings: list[Finding]) -> list[Line]:
+    """The first page's lines, ten of them: what was run, how long it took, and each verdict's claims."""
+    return [
+        Line("Run", _run(results)),
+        Line("Data", "; ".join(line.split("; source")[0] for line in data(results)) + "."),
+        Line("Time", _time(results)),
+        Line("Values", _values(results)),
+        Line("The gain", gain(findings)),
+        *(_claims(findings, verdict) for verdict in VERDICTS),
+    ]
+
+
+def _run(results: Results) -> str:
+    counts = {words: len(results.inventory[kind]) for kind, words in KINDS.items()}
+    made = listed([f"{n:,} {words[n > 1]}" for words, n in counts.items() if n]) or "no network"
+    names = experiments(results.inventory)
+    seeds = f"{'seed' if len(results.seeds) == 1 else 'seeds'} {listed(results.seeds)}"
+    return f"{len(names)} experiment{'s' if len(names) > 1 else ''} ({', '.join(names)}): {made}; {seeds}."
+
+
+def _time(results: Results) -> str:
+    costs = runs(results)
+    if costs.empty:
+        return "Nothing has ended."
+    by_stage = costs.groupby("stage", sort=False)["seconds"].sum()
+    stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in by_stage.items())
+    return f"{duration(costs['seconds'].sum())} summed over all runs ({stages}), on {listed(devices(costs))}."
+
+
+def _values(results: Results) -> str:
+    failed, measured = len(results.failures), results.measured
+    return (
+        f"{failed} of {measured} measurements have no value; the reasons are under Failed cells."
+        if failed
+        else f"All {measured} measurements have a value."
+    )
+
+
+def gain(findings: list[Finding]) -> str:
+    """Whether the paper's gain in FID shows, in plain words."""
+    judged = [f for f in findings if f.claim in GAINS and f.verdict != "not run"]
+    if not judged:
+        return "Whether E-TSDM lowers the distance to the data was not measured."
+    shown = _experiments([f for f in judged if f.verdict in CONFIRMED])
+    hidden = _experiments([f for f in judged if f.verdict not in CONFIRMED])
+    if not hidden:
+        return f"E-TSDM lowers the distance to the data, as the paper says of FID, in {listed(shown)}."
+    if not shown:
+        return f"The paper's gain does not show in this run: E-TSDM does not lower the distance in {listed(hidden)}."
+    return f"The paper's gain shows in {listed(shown)}, but not in {listed(hidden)}."
+
+
+def _experiments(findings: list[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.claim.experiment for finding in findings))
+
+
+def _claims(findings: list[Finding], verdict: Verdict) -> Line:
+    claims = tuple(dict.fromkeys(f.claim for f in findings if f.verdict == verdict))
+    heading = verdict[0].upper() + verdict[1:]
+    return Line(heading, "" if claims else "No claim or question.", claims)
+
+
+def limits(results: Results) -> list[str]:
+    """Plain sentences on what these measurements cannot show."""
+    sides = sorted({spec["resolution"] for spec in results.inventory["data"].values()})
+    seeds, config = len(results.seeds), results.config
+    said = []
+    if all(encoder["name"] == "classifier" for encoder in config["evaluation"]["encoders"]):
+        said.append(
+            "No FID was measured: the distances are in the features of a small classifier, so no level here "
+            "can be compared with the paper's, only the direction and size of changes."
+        )
+    if sides and max(sides) < 256:
+        said.append(
+            f"The images have {listed(sides)} px, the paper's 256. Sharing the condition costs nothing only "
+            "if the network can read the noise level off the image itself, and few pixels tell it poorly: "
+            "this run shows that the machinery works and what K does; it can neither confirm nor refute the "
+            "paper's gain in FID."
+        )
+    said += _of_seeds(seeds)
+    absent = not_here(results.published, experiments(results.inventory))
+    if absent:
+        said.append(f"Published experiments that are not part of this run: {listed(absent)}.")
+    return said
+
+
+def _of_seeds(seeds: int) -> list[str]:
+    if seeds == 1:
+        return [
+            "n = 1 seed: nothing can be told from chance, so no difference is called. The paper reports one run each."
+        ]
+    few = "few, so the standard deviation is a rough measure of spread and every single value is given"
+    said = [f"n = {seeds} seeds{f': {few}' if seeds < 5 else ''}. The paper reports one run each."]
+    if seeds < 10:
+        said.append(
+            f"With {seeds} seeds the rule below would call a difference in up to {100 * false_calls(seeds):.0f} % "
+            "of cells even if there were none, and more cells of the same networks are not more evidence: read a "
+            "single verdict with that in mind."
+        )
+    return said

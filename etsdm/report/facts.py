@@ -1,0 +1,127 @@
+"""The facts of a run: its data, methods, settings and cost."""
+
+from typing import Any
+
+from etsdm.report.contents import experiments
+from etsdm.report.manifests import devices, image_counts, runs
+from etsdm.report.results import Results
+from etsdm.report.text import duration, listed
+
+METRICS = {
+    "fid-clean-inception": "FID: Frechet distance between Inception features, images resized by clean-fid; "
+    "equal to clean-fid's own number within 1e-3.",
+    "kid-clean-inception": "KID: unbiased kernel distance between the same features, over all pairs of images "
+    "instead of random subsets.",
+    "fd-classifier": "Frechet distance between features of a small classifier that this workflow trained on "
+    "the data set's own labels. It is not FID and cannot be compared with any FID.",
+    "kd-classifier": "Kernel distance between features of that classifier. It is not KID.",
+}
+
+
+def settings(values: dict[str, Any], without: tuple[str, ...] = ("name", "nfe")) -> str:
+    """Settings as text, but for some."""
+    return ", ".join(f"{key} {_plain(value)}" for key, value in values.items() if key not in without)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, list):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _named(values: dict[str, Any]) -> str:
+    words = settings(values)
+    return f"{values['name']} ({words})" if words else values["name"]
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """Each value once, in order."""
+    return [value for i, value in enumerate(values) if value not in values[:i]]
+
+
+def solvers(block: dict[str, Any]) -> list[str]:
+    """The solvers of an experiment, with their settings."""
+    return [
+        f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in block.get("solvers", [])
+    ]
+
+
+def data(results: Results) -> list[str]:
+    """Each data set: size, colour, count and source."""
+    counts, lines = image_counts(results), []
+    for path, spec in results.inventory["data"].items():
+        side = spec["resolution"]
+        source = spec.get("bundle") or spec.get("path") or spec["source"]
+        split = "" if spec.get("split", "all") == "all" else f", {spec['split']} split"
+        count = f", {counts[path]:,} images" if path in counts else ""
+        colour = "grey" if spec["channels"] == 1 else "RGB"
+        lines.append(f"{spec['name']}: {side}×{side} px, {colour}{count}{split}; source: {spec['source']} {source}")
+    return lines
+
+
+def _diffusion(results: Results) -> list[str]:
+    found = [
+        ", ".join([f"{d['schedule']} schedule", f"{d['time']} time", f"the network predicts {d['prediction']}"])
+        for d in (model["diffusion"] for model in results.inventory["models"].values())
+    ]
+    return [f"T = {results.config['diffusion']['timesteps']:,}", *unique(found)]
+
+
+def _methods(results: Results) -> list[str]:
+    return unique([_named(model["method"]) for model in results.inventory["models"].values()])
+
+
+def _all_solvers(results: Results) -> list[str]:
+    return unique([line for name in experiments(results.inventory) for line in solvers(results.block(name))])
+
+
+def _metrics(results: Results) -> list[str]:
+    names = [m for m in dict.fromkeys(results.rows["metric"]) if m.rsplit("-", 1)[0] in METRICS]
+    return [f"{name}: {METRICS[name.rsplit('-', 1)[0]]}" for name in names]
+
+
+def _encoders(results: Results) -> list[str]:
+    lines = []
+    for _, run in runs(results).query("stage == 'encoders'").iterrows():
+        result = run["result"]
+        if "accuracy" in result:
+            right = f"{100 * result['accuracy']:.1f} % right on {result['held_out']:,} held-out images"
+            lines.append(f"classifier for {run['path'].split('/')[1]}: {right}")
+    return lines
+
+
+def cost(results: Results) -> list[str]:
+    """Time and peak memory by stage, and the devices."""
+    costs, lines = runs(results), []
+    for stage, group in costs.groupby("stage", sort=False):
+        count = "1 run" if len(group) == 1 else f"{len(group)} runs"
+        memory = f"{group['memory'].max():,.0f} MB of memory each"
+        lines.append(f"{stage}: {duration(group['seconds'].sum())} in {count}, at most {memory}")
+    return lines + [f"device: {device}" for device in devices(costs)]
+
+
+def revisions(results: Results) -> list[str]:
+    """Git revisions of the code behind the measurements."""
+    known = [str(revision)[:12] for revision in results.rows["revision"].dropna().unique()]
+    return known or ["not known"]
+
+
+def what_was_run(results: Results) -> dict[str, list[str]]:
+    """Heading to lines."""
+    config = results.config
+    facts = {
+        "Data": data(results),
+        "Methods": _methods(results),
+        "Seeds": [f"{listed(results.seeds)}: each trains a network of its own and samples from noise of its own"],
+        "Diffusion": _diffusion(results),
+        "Network": [settings(config["network"])],
+        "Training": [f"{config['training']['images']:,} images seen, " + settings(config["training"], ("images",))],
+        "Solvers": _all_solvers(results),
+        "Metrics": _metrics(results),
+        "Encoders": _encoders(results),
+        "Cost": cost(results),
+        "Code": [f"revision {listed(revisions(results))}"],
+    }
+    return {heading: lines for heading, lines in facts.items() if lines}

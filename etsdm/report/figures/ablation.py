@@ -1,0 +1,68 @@
+"""E-TSDM's own settings as a heat map."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from etsdm.report.cells import COMPARED
+from etsdm.report.changes import compare
+from etsdm.report.figures.style import NO_VALUES, chosen_metrics, empty, groups, heading, panels
+from etsdm.report.results import Results
+from etsdm.report.text import MINUS
+
+KEYS = [column for column in COMPARED if column not in ("experiment", "solver", "solver_parameters")][:-3]
+
+
+def draw(results: Results) -> Figure:
+    """A panel for each solver and budget: the change against ddpm by t_tilde and n, mean and standard deviation."""
+    found = [
+        one.cell.to_dict()
+        | json.loads(one.cell["method_parameters"])
+        | {"change": one.change.mean, "spread": one.change.sd}
+        for one in compare(results, "ablation")
+        if one.change and not np.isnan(one.change.mean)
+    ]
+    if not found:
+        return empty(NO_VALUES)
+    rows = chosen_metrics(pd.DataFrame(found))
+    parts, limit = groups(rows, KEYS), float(rows["change"].abs().max()) or 1.0
+    sides = [rows[key].nunique() for key in ("t_tilde", "n")]
+    figure, axes = panels(len(parts), 1 if len(parts) == 1 or sides[1] > 4 else 2, 0.55 * sides[0] + 1.0)
+    for panel, (key, group) in zip(axes, parts, strict=True):
+        _draw(panel, group, limit)
+        panel.set_title(heading(KEYS, key, rows))
+    bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.8, location="bottom", aspect=40)
+    bar.set_label(f"change of {rows['metric'].iloc[0]} against ddpm (%), blue is better")
+    return figure
+
+
+def _draw(axes: Axes, group: pd.DataFrame, limit: float) -> None:
+    change, spread = (group.pivot(index="t_tilde", columns="n", values=name) for name in ("change", "spread"))
+    sns.heatmap(
+        change,
+        ax=axes,
+        annot=_annotations(change, spread),
+        fmt="",
+        cmap=sns.color_palette("vlag", as_cmap=True),
+        vmin=-limit,
+        vmax=limit,
+        linewidths=1,
+        cbar=False,
+        annot_kws={"fontsize": 8},
+    )
+    axes.set(xlabel="n (sub-intervals)", ylabel="t̃")
+    axes.tick_params(axis="y", rotation=0, length=0)
+    axes.tick_params(axis="x", length=0)
+
+
+def _annotations(change: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
+    texts = change.astype(object)
+    for place in np.ndindex(change.shape):
+        mean, sd = change.to_numpy()[place], spread.to_numpy()[place]
+        text = "" if np.isnan(mean) else f"{mean:+.1f}" + ("" if np.isnan(sd) else f"\n± {sd:.1f}")
+        texts.iloc[place] = text.replace("-", MINUS)
+    return texts

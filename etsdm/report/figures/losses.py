@@ -1,0 +1,88 @@
+"""Training losses."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from etsdm.report.figures.style import Look, empty, few_ticks, groups, heading, legend_above, look, panels
+from etsdm.report.results import Results
+
+KEYS = ["task", "dataset", "resolution"]
+DIFFUSION = ["time", "schedule", "prediction"]
+DASHES = ["-", "--", "-.", ":"]
+"""Of the quarters of the timesteps."""
+POINTS = 60
+"""Points of a loss curve, each a mean over an equal stretch of the training."""
+PANELS = 6
+"""Data sets shown at most."""
+
+
+def thinned(curve: pd.DataFrame, points: int = POINTS) -> pd.DataFrame:
+    """A training curve as means over at most `points` equal stretches of images."""
+    last = curve["images"].max()
+    part = np.minimum((curve["images"] / last * points).astype(int), points - 1)
+    return curve.groupby(part).mean(numeric_only=True)
+
+
+def draw(results: Results) -> Figure:
+    """Loss by images seen, in all and by quarter of the timesteps: each method once, on the first few data sets."""
+    if results.losses.empty:
+        return empty("No training curves: see the failed cells.")
+    parts = [(key, _shown(group)) for key, group in groups(results.losses, KEYS)][:PANELS]
+    looks = look(pd.concat([group for _, group in parts]))
+    quarters = sorted(str(column) for column in results.losses if str(column).startswith("loss_q"))
+    figure, axes = panels(2 * len(parts), 1 if len(parts) == 1 else 2, 2.6)
+    for (key, group), whole, quarter in zip(parts, axes[::2], axes[1::2], strict=True):
+        _lines(whole, group, looks, "loss", "-")
+        whole.set(title=f"{heading(KEYS, key, results.losses)}\n{', '.join(group[DIFFUSION].iloc[0])}")
+        for column, dash in zip(quarters, DASHES, strict=True):
+            _lines(quarter, group, looks, column, dash)
+        quarter.set(title="by quarter of the timesteps")
+        for panel in (whole, quarter):
+            _finish(panel)
+    _quarters(figure, results.config["diffusion"]["timesteps"], len(quarters))
+    legend_above(figure, axes)
+    return figure
+
+
+def _shown(group: pd.DataFrame) -> pd.DataFrame:
+    """Of each method the first network: the first diffusion process, the first settings of the method."""
+    first = group.iloc[0]
+    group = group[(group[DIFFUSION] == first[DIFFUSION]).all(axis=1)]
+    settings = group.drop_duplicates("method")[["method", "method_parameters"]]
+    return group.merge(settings, on=["method", "method_parameters"]).assign(method_label=lambda found: found["method"])
+
+
+def _lines(axes: Axes, group: pd.DataFrame, looks: Look, column: str, dash: str) -> None:
+    for label, runs in group.groupby("method_label", sort=False):
+        curves = pd.concat([thinned(run) for _, run in runs.groupby("seed")])
+        by_part = curves.groupby(level=0)
+        x, y = by_part["images"].mean(), by_part[column]
+        colour = looks[str(label)][0]
+        axes.plot(x, y.mean(), color=colour, ls=dash, lw=1.4, label=str(label))
+        axes.fill_between(x, y.min(), y.max(), color=colour, alpha=0.15, lw=0)
+
+
+def _finish(axes: Axes) -> None:
+    axes.set(yscale="log", xlabel="images seen", ylabel="loss (mean squared error)")
+    few_ticks(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(_thousands)
+
+
+def _thousands(value: float, _: float) -> str:
+    return f"{value / 1000:g}k" if value else "0"
+
+
+def _quarters(figure: Figure, steps: int, count: int) -> None:
+    """The legend of the dashes."""
+    edges = [i * steps // count for i in range(count + 1)]
+    handles: list[Any] = [Line2D([], [], color="#555555", ls=dash) for dash in DASHES]
+    names = [f"t = {low} to {high - 1}" for low, high in pairwise(edges)]
+    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)

@@ -1,0 +1,129 @@
+"""Images as pictures: samples and restorations."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from etsdm.data.archive import Pixels, read_images
+from etsdm.report.cells import METHOD, SETTING
+from etsdm.report.contents import SAMPLED
+from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups, heading
+from etsdm.report.results import Results
+
+MOSAIC = (2, 6)
+"""Rows and columns of images a method and solver."""
+ROWS = 14
+"""Rows of mosaics at most."""
+RESTORED = 6
+"""Restored images shown."""
+WHERE = [*SETTING[1:], "solver_label"]
+
+
+def mosaic(images: Pixels, rows: int, columns: int) -> Pixels:
+    """The first images (N, H, W, C) as one image with thin white lines between; missing ones stay white."""
+    _, height, width, channels = images.shape
+    line = max(1, height // 16)
+    sheet = np.full((rows * (height + line) - line, columns * (width + line) - line, channels), 255, dtype=np.uint8)
+    for i, image in enumerate(images[: rows * columns]):
+        y, x = (i // columns) * (height + line), (i % columns) * (width + line)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def _show(axes: Axes, archive: Path | None, rows: int, columns: int) -> None:
+    axes.axis("off")
+    if archive is None or not archive.exists():
+        axes.text(0.5, 0.5, "NA", ha="center", va="center", transform=axes.transAxes)
+        return
+    sheet = mosaic(read_images(archive, rows * columns), rows, columns)
+    axes.imshow(sheet.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+
+def largest_budgets(rows: pd.DataFrame) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """For each kind of network and solver, the rows at its largest NFE, of the first seed."""
+    rows = rows[rows["seed"] == rows["seed"].iloc[0]].drop_duplicates(
+        [*SETTING[1:], *METHOD[:2], "solver", "solver_parameters", "nfe"]
+    )
+    return [(key, group[group["nfe"] == group["nfe"].max()]) for key, group in groups(rows, WHERE)]
+
+
+def _run_of(results: Results) -> dict[str, str]:
+    return {m["file"]: m["run"] for m in results.inventory["measurements"]}
+
+
+# ---------------------------------------------------------------- samples
+
+
+def draw_samples(results: Results) -> Figure:
+    """Images of each method side by side, from the same noise, a row for each solver, after real ones."""
+    rows = results.rows[results.rows["experiment"].isin(SAMPLED)]
+    runs = _run_of(results)
+    methods = list(dict.fromkeys(rows["method_label"]))
+    data = {(spec["name"], spec["resolution"]): path for path, spec in results.inventory["data"].items()}
+    lines: list[tuple[str, list[Path | None]]] = []
+    for where, chosen in _by_data(largest_budgets(rows)).items():
+        lines.append((f"{where[0]}, {where[1]} px: real images", [results.root / data[where] / "images.zip"]))
+        for key, group in chosen:
+            found = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
+            archives = [results.root / found[m] / "samples.zip" if m in found else None for m in methods]
+            lines.append((f"{_told(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
+    return _mosaics(lines[:ROWS], methods)
+
+
+def _by_data(chosen: list[tuple[tuple[Any, ...], pd.DataFrame]]) -> dict[tuple[Any, ...], list[Any]]:
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for key, group in chosen:
+        found.setdefault(key[:2], []).append((key, group))
+    return found
+
+
+def _told(key: tuple[Any, ...], rows: pd.DataFrame) -> str:
+    """The solver and what else differs between lines, the data set aside."""
+    varying = heading(WHERE[2:-1], key[2:-1], rows)
+    return f"{varying}, {key[-1]}" if varying else str(key[-1])
+
+
+def _mosaics(lines: list[tuple[str, list[Path | None]]], methods: list[str]) -> Figure:
+    height = len(lines) * (WIDTH / len(methods) * MOSAIC[0] / MOSAIC[1] + 0.32) + 0.3
+    figure, grid = plt.subplots(len(lines), len(methods), figsize=(WIDTH, height), squeeze=False)
+    for (title, archives), line in zip(lines, grid, strict=True):
+        for i, axes in enumerate(line):
+            if i >= len(archives):
+                axes.set_visible(False)
+                continue
+            _show(axes, archives[i], *MOSAIC)
+            axes.set_title(title if len(archives) == 1 else f"{methods[i]}\n{title}", fontsize=8)
+    return figure
+
+
+# ---------------------------------------------------------------- super-resolution
+
+
+def draw_restored(results: Results) -> Figure:
+    """The same test images: low resolution, as each method and solver restores them, and the truth."""
+    rows = results.experiment("super-resolution")
+    runs, chosen = _run_of(results), largest_budgets(rows)
+    restored = [
+        (f"{row['method_label']}\n{row['solver_label']}, {row['nfe']:.0f} NFE", runs[row["file"]])
+        for _, group in chosen
+        for _, row in group.iterrows()
+    ]
+    test = results.inventory["restorations"][restored[0][1]]["test"]
+    truth = next(path for path, spec in results.inventory["data"].items() if spec == test)
+    inputs = [results.root / run / "inputs.zip" for _, run in restored]
+    low = next((archive for archive in inputs if archive.exists()), None)
+    if low is None:
+        return empty(NO_VALUES)
+    lines: list[tuple[str, Path]] = [("low resolution", low)]
+    lines += [(title, results.root / run / "restored.zip") for title, run in restored]
+    lines.append(("truth", results.root / truth / "images.zip"))
+    figure, grid = plt.subplots(len(lines), 1, figsize=(WIDTH, len(lines) * 0.72 + 0.2), squeeze=False)
+    for (title, archive), (axes,) in zip(lines, grid, strict=True):
+        _show(axes, archive, 1, RESTORED)
+        axes.text(-0.02, 0.5, title, transform=axes.transAxes, ha="right", va="center", fontsize=8)
+    return figure

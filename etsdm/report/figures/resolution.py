@@ -1,0 +1,63 @@
+"""E-TSDM's gain, and K, against the size of the images."""
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from etsdm.report.cells import is_frechet
+from etsdm.report.changes import Compared, compare
+from etsdm.report.figures.style import NO_VALUES, Look, curve, empty, legend_above, look, panels, ticks_at
+from etsdm.report.results import Results
+
+LINES = ["dataset", "time", "schedule", "prediction", "method_label"]
+DASHES = ["-", "--", "-.", ":"]
+
+
+def draw(results: Results) -> Figure:
+    """Change of the distance against ddpm, and K / sqrt(d), against the number of pixels."""
+    rows = results.experiment("resolution").dropna(subset=["value"])
+    if rows.empty:
+        return empty(NO_VALUES)
+    looks, sides = look(rows), sorted(rows["resolution"].unique())
+    figure, (gain, near, largest) = panels(3, 1, 2.4)
+    _gain(gain, compare(results, "resolution"), looks)
+    k = rows[rows["metric"] == "K-per-sqrt-dimension"]
+    fine = k[k["t"] <= results.block("resolution")["fine_until"]]
+    _k(near, fine[fine["t"] == fine["t"].min()], looks)
+    near.set(title=f"at t = {fine['t'].min():.0f}", ylabel="K / √d")
+    _k(largest, fine.loc[fine.groupby([*LINES, "resolution", "seed"])["value"].idxmax()], looks)
+    largest.set(title=f"largest up to t = {fine['t'].max():.0f}", ylabel="K / √d")
+    for axes in (gain, near, largest):
+        axes.set_xscale("log")
+        ticks_at(axes, [side**2 for side in sides], [f"{side}×{side}" for side in sides])
+        axes.margins(x=0.1)
+    largest.set_xlabel("pixels")
+    legend_above(figure, [gain, near])
+    return figure
+
+
+def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
+    """Change against ddpm with its interval: a line for each method, solver and budget."""
+    rows = [
+        one.cell.to_dict() | {"low": one.change.low, "high": one.change.high, "change": one.change.mean}
+        for one in compared
+        if one.change and is_frechet(one.cell["metric"]) and not math.isnan(one.change.mean)
+    ]
+    axes.axhline(0, color="#555555", lw=1)
+    axes.set(title="distance", ylabel="change against ddpm (%)")
+    frame = pd.DataFrame(rows, columns=[*LINES, "metric", "solver_label", "nfe", "resolution", "change", "low", "high"])
+    lines = frame.groupby([*LINES, "metric", "solver_label", "nfe"], sort=False)
+    for i, (key, group) in enumerate(lines):
+        colour, marker = looks[str(key[4])]
+        pixels = group["resolution"] ** 2
+        name = f"{key[4]}, {key[6]} at {key[7]:.0f} NFE"
+        axes.plot(pixels, group["change"], marker=marker, ms=4, color=colour, ls=DASHES[i % 4], label=name)
+        axes.vlines(pixels, group["low"], group["high"], color=colour, lw=1.3, alpha=0.7)
+
+
+def _k(axes: Axes, rows: pd.DataFrame, looks: Look) -> None:
+    for label, group in rows.assign(pixels=rows["resolution"] ** 2).groupby("method_label", sort=False):
+        curve(axes, group, "pixels", *looks[str(label)], label=str(label))
+    axes.set_ylim(bottom=0)

@@ -1,0 +1,72 @@
+"""The change of x_0 under a perturbation of x_t."""
+
+import math
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from etsdm.report.changes import Compared, compare
+from etsdm.report.figures.style import (
+    NO_VALUES,
+    PAPER,
+    Look,
+    curves,
+    empty,
+    groups,
+    heading,
+    legend_above,
+    look,
+    panels,
+    ticks_at,
+)
+from etsdm.report.published import of_stability
+from etsdm.report.results import Results
+
+KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
+METRICS = {"change-predicted": "predicted x_0", "change-solved": "solved x_0"}
+
+
+def draw(results: Results) -> Figure:
+    """For each kind of network the change of both x_0 and that against ddpm; the published change last."""
+    rows = results.experiment("stability").dropna(subset=["value"])
+    if rows.empty:
+        return empty(NO_VALUES)
+    looks, parts, compared = look(rows), groups(rows, KEYS), compare(results, "stability")
+    figure, axes = panels(3 * len(parts) + 1, 2, 2.5)
+    for i, (key, group) in enumerate(parts):
+        title = "" if len(parts) == 1 else f"\n{heading(KEYS, key, rows)}"
+        for panel, (metric, name) in zip(axes[3 * i :], METRICS.items(), strict=False):
+            curves(panel, group[group["metric"] == metric], "perturbation_std", looks)
+            _finish(panel, group, f"{name}{title}", "mean squared change")
+        mine = [one for one in compared if tuple(one.cell[KEYS]) == key and one.cell["metric"] == "change-predicted"]
+        _relative(axes[3 * i + 2], mine, looks)
+        _finish(axes[3 * i + 2], group, f"predicted x_0{title}", "change against ddpm (%)", "linear")
+    published = of_stability(results.published)
+    curves(axes[-1], published, "perturbation_std", looks | look(published))
+    _finish(axes[-1], published, "published, predicted x_0", "change (unit not known)")
+    legend_above(figure, axes, heading(KEYS, parts[0][0], rows) if len(parts) == 1 else None)
+    return figure
+
+
+def _finish(axes: Axes, group: pd.DataFrame, title: str, label: str, scale: Any = "log") -> None:
+    axes.set(xscale="log", yscale=scale, title=title, xlabel="std of the noise on x_t", ylabel=label)
+    ticks_at(axes, sorted(group["perturbation_std"].unique()))
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _relative(axes: Axes, compared: list[Compared], looks: Look) -> None:
+    """Change against ddpm with its interval, and the paper's."""
+    for label, colour_marker in looks.items():
+        mine = [one for one in compared if one.cell["method_label"] == label and one.change]
+        if not mine:
+            continue
+        colour, marker = colour_marker
+        x = [one.cell["perturbation_std"] for one in mine]
+        changes = [one.change for one in mine if one.change]
+        axes.plot(x, [change.mean for change in changes], marker=marker, ms=4, color=colour)
+        axes.vlines(x, [c.low for c in changes], [c.high for c in changes], color=colour, lw=1.3)
+        papers = [math.nan if one.paper_change is None else one.paper_change for one in mine]
+        axes.plot(x, papers, label="change in the paper", **PAPER)
+    axes.axhline(0, color="#555555", lw=1)

@@ -1,0 +1,169 @@
+"""How every figure looks, and the parts that they share."""
+
+import math
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from etsdm.report.cells import is_frechet, judged
+
+WIDTH = 5.2
+"""Inches; with 10-point text, a figure as wide as a phone stays readable."""
+LEGEND = 64
+"""Letters in a line of a legend."""
+MARKERS = "osD^vPX"
+METHODS = (
+    "ddpm",
+    "etsdm",
+    "regularization",
+    "modified-schedule",
+    "remap",
+    "shared-noise",
+    "score-weighted",
+)
+"""In the order of their colours, which are the same in every figure."""
+PAPER: Any = {"color": "black", "marker": "D", "mfc": "none", "mew": 1.2, "ms": 5, "ls": ""}
+
+STYLE: Any = {
+    "svg.hashsalt": "etsdm",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.constrained_layout.use": True,
+}
+
+Look = dict[str, tuple[Any, str]]
+"""Colour and marker of each method, by its label."""
+
+
+def look(rows: pd.DataFrame) -> Look:
+    """Every method has its colour; variants of one grow paler and change their marker."""
+    palette = sns.color_palette("colorblind", 10)
+    found: Look = {}
+    for name, group in rows.groupby("method", sort=False):
+        colour = np.array(to_rgb(palette[METHODS.index(str(name)) % 10]))
+        labels = list(dict.fromkeys(group["method_label"]))
+        for i, label in enumerate(labels):
+            pale = 0.6 * i / max(1, len(labels) - 1) if len(labels) > 1 else 0.0
+            marker = MARKERS[(METHODS.index(str(name)) + i) % len(MARKERS)]
+            found[label] = (tuple(colour + (1 - colour) * pale), marker)
+    return {label: found[label] for label in dict.fromkeys(rows["method_label"])}
+
+
+def groups(frame: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Groups in the order of their first rows; NA is a value."""
+    return list(frame.groupby(keys, dropna=False, sort=False))
+
+
+def panels(count: int, columns: int, height: float, **settings: Any) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, `height` inches each, the unused ones hidden."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * height + 0.5), squeeze=False, **settings)
+    flat = list(axes.flat)
+    for unused in flat[count:]:
+        unused.set_visible(False)
+    return figure, flat[:count]
+
+
+def plain(value: float, _: float = 0) -> str:
+    """A number on an axis, without an exponent."""
+    return f"{value:g}"
+
+
+def empty(reason: str) -> Figure:
+    """A figure that says why there is none."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.2))
+    axes.axis("off")
+    axes.text(0.5, 0.5, reason, ha="center", va="center")
+    return figure
+
+
+NO_VALUES = "No values: see the failed cells."
+
+
+def legend_above(figure: Figure, axes: list[Axes], title: str | None = None) -> None:
+    """One legend for all panels: each name once."""
+    entries: dict[str, Any] = {}
+    for panel in axes:
+        for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):
+            entries.setdefault(name, handle)
+    longest, total = max(map(len, entries), default=0), sum(len(name) + 5 for name in entries)
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside upper center",
+        ncols=len(entries) if total <= LEGEND else max(1, LEGEND // (longest + 5)),
+        frameon=False,
+        title=title,
+        title_fontsize=11,
+    )
+
+
+def chosen_metrics(rows: pd.DataFrame) -> pd.DataFrame:
+    """The Frechet distances; whatever verdicts are made of if there is none; else everything."""
+    for wanted in (is_frechet, judged):
+        chosen = rows[rows["metric"].map(wanted).astype(bool)]
+        if len(chosen):
+            return chosen
+    return rows
+
+
+def curve(axes: Axes, rows: pd.DataFrame, x: str, colour: Any, marker: str, **settings: Any) -> None:
+    """Mean over seeds against the column `x`, a band from the lowest to the highest, and every seed a faint point."""
+    by_x = rows.groupby(x)["value"]
+    mean, low, high = by_x.mean(), by_x.min(), by_x.max()
+    axes.plot(mean.index, mean, marker=marker, ms=4, color=colour, **settings)
+    axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, lw=0)
+    axes.plot(rows[x], rows["value"], ls="", marker=marker, ms=2.5, color=colour, alpha=0.35)
+
+
+def curves(axes: Axes, rows: pd.DataFrame, x: str, looks: Look, **settings: Any) -> None:
+    """A curve for each method, labelled."""
+    for label, mine in rows.groupby("method_label", sort=False):
+        colour, marker = looks[str(label)]
+        curve(axes, mine, x, colour, marker, label=str(label), **settings)
+
+
+WORDS = {"resolution": "{:.0f} px", "time": "{} time", "prediction": "predicts {}", "nfe": "{:.0f} NFE"}
+
+
+def heading(columns: list[str], key: tuple[Any, ...], frame: pd.DataFrame) -> str:
+    """A panel's title: the data set, and whatever differs between panels."""
+    words = []
+    for column, value in zip(columns, key, strict=True):
+        if not pd.isna(value) and (column in ("dataset", "resolution") or frame[column].nunique() > 1):
+            words.append(WORDS.get(column, "{}").format(value))
+    return ", ".join(words)
+
+
+def ticks_at(axes: Axes, values: list[float], labels: list[str] | None = None) -> None:
+    """Marks of a logarithmic x axis at the measured values alone."""
+    axes.set_xticks(values, labels or [plain(value) for value in values])
+    axes.minorticks_off()
+
+
+def few_ticks(axes: Axes) -> None:
+    """Marks of a logarithmic y axis at 1, 2 and 5 times the powers of ten."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter("")

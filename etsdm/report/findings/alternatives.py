@@ -1,0 +1,75 @@
+"""Findings on the alternatives to E-TSDM, and on its own settings."""
+
+import json
+
+import pandas as pd
+
+from etsdm.report.cells import BASELINE, COMPARED, Cell, cells, indexed, is_frechet, key
+from etsdm.report.findings.finding import Claim, Finding, pair, pairs, summary
+from etsdm.report.results import Results
+
+ALTERNATIVES = Claim(
+    "alternatives", "E-TSDM beats the alternatives", "E-TSDM's distance is lower than that of the alternatives."
+)
+SETTINGS = Claim(
+    "ablation",
+    "gain at all t̃ and n",
+    "Does E-TSDM lower the distance over all t̃ and n? (Yes: lower.)",
+    question=True,
+)
+MORE = Claim(
+    "ablation",
+    "more sub-intervals are better",
+    "Do more sub-intervals lower E-TSDM's distance, as its error bound suggests? (Yes: lower.)",
+    question=True,
+)
+CLAIMS = (ALTERNATIVES, SETTINGS, MORE)
+
+
+def alternatives(results: Results) -> list[Finding]:
+    """E-TSDM against each alternative."""
+    table = _distances(results, "alternatives")
+    etsdm = indexed(table[table["method"] == "etsdm"])
+    others = table[~table["method"].isin([BASELINE, "etsdm"])]
+    found = []
+    for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
+        both = [(cell, etsdm.get(key(cell, COMPARED))) for _, cell in group.iterrows()]
+        compared = [pair(results, cell, mine) for cell, mine in both if mine is not None]
+        found.append(summary(ALTERNATIVES, f"etsdm's {metric}", f"than that of {label}", -1, compared))
+    return found
+
+
+def ablation(results: Results) -> list[Finding]:
+    """E-TSDM over the grid of its settings against ddpm, and with most against fewest sub-intervals."""
+    table = _distances(results, "ablation")
+    found = []
+    for metric, group in table[table["method"] == "etsdm"].groupby("metric", sort=False):
+        subject = f"etsdm's {metric}, over all t̃ and n,"
+        found.append(summary(SETTINGS, subject, "than ddpm's", -1, pairs(results, table, group)))
+        ends = [both for _, one in _by_t_tilde(group) if (both := _ends(one))]
+        if ends:
+            counts = " and ".join(sorted({f"{_n(a)} to {_n(b)}" for a, b in ends}))
+            subject = f"From n = {counts}, etsdm's {metric}"
+            relation = "with more sub-intervals"
+            found.append(summary(MORE, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
+    return found
+
+
+def _distances(results: Results, experiment: str) -> pd.DataFrame:
+    table = cells(results.experiment(experiment))
+    return table[table["metric"].map(is_frechet).astype(bool)]
+
+
+def _n(cell: Cell) -> int:
+    return int(json.loads(cell["method_parameters"])["n"])
+
+
+def _by_t_tilde(group: pd.DataFrame) -> "list[tuple[object, pd.DataFrame]]":
+    t_tilde = [json.loads(text)["t_tilde"] for text in group["method_parameters"]]
+    return list(group.assign(t_tilde=t_tilde).groupby([*COMPARED, "t_tilde"], dropna=False, sort=False))
+
+
+def _ends(group: pd.DataFrame) -> tuple[Cell, Cell] | None:
+    """The cells with fewest and with most sub-intervals."""
+    ordered = sorted((cell for _, cell in group.iterrows()), key=_n)
+    return (ordered[0], ordered[-1]) if len(ordered) > 1 else None

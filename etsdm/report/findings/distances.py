@@ -1,0 +1,79 @@
+"""Findings of the experiments that compare distances to the data: E-TSDM against ddpm, solver by solver."""
+
+import pandas as pd
+
+from etsdm.report.cells import BASELINE, SETTING, Cell, cells, is_frechet
+from etsdm.report.findings.finding import Claim, Finding, against_ddpm, pair, summary
+from etsdm.report.published import published_value
+from etsdm.report.results import Results
+from etsdm.report.text import listed
+
+DATASETS = Claim("datasets", "gain on every data set", "E-TSDM lowers the distance to the data on every data set.")
+FAST = Claim("fast-sampling", "gain under few-step solvers", "E-TSDM lowers the distance under few-step solvers.")
+WORSE = Claim("fast-sampling", "ddpm worse with more steps", "With more evaluations of a fast solver, ddpm gets worse.")
+BETTER = Claim(
+    "fast-sampling", "etsdm better with more steps", "With more evaluations of a fast solver, etsdm gets better."
+)
+SCHEDULES = Claim(
+    "schedules",
+    "gain under every schedule",
+    "E-TSDM lowers the distance under every schedule, in discrete and in continuous time.",
+)
+PREDICTIONS = Claim(
+    "predictions",
+    "gain whatever is predicted",
+    "Does E-TSDM lower the distance whatever the network predicts? (Yes: lower.)",
+    question=True,
+)
+CLAIMS = (DATASETS, FAST, WORSE, BETTER, SCHEDULES, PREDICTIONS)
+
+PAPER_SOLVERS = ("ddim", "dpm-solver-2", "dpm-solver-3")
+"""Solvers for which the paper reports two budgets."""
+
+
+def datasets(results: Results) -> list[Finding]:
+    """Every data set."""
+    return against_ddpm(results, DATASETS)
+
+
+def fast_sampling(results: Results) -> list[Finding]:
+    """Few-step solvers, and what more steps do."""
+    return [
+        *against_ddpm(results, FAST),
+        *_more_steps(results, WORSE, BASELINE, 1),
+        *_more_steps(results, BETTER, "etsdm", -1),
+    ]
+
+
+def schedules(results: Results) -> list[Finding]:
+    """Every schedule and time."""
+    return against_ddpm(results, SCHEDULES)
+
+
+def predictions(results: Results) -> list[Finding]:
+    """Whatever the network predicts."""
+    return against_ddpm(results, PREDICTIONS)
+
+
+def _budgets(results: Results, series: pd.DataFrame) -> tuple[Cell, Cell] | None:
+    """The cells of a solver's smallest and largest NFE, among the paper's where at least two of them are here."""
+    ordered = series.sort_values("nfe")
+    known = [published_value(results.published, cell) is not None for _, cell in ordered.iterrows()]
+    chosen = ordered[known] if sum(known) > 1 else ordered
+    return (chosen.iloc[0], chosen.iloc[-1]) if len(chosen) > 1 else None
+
+
+def _more_steps(results: Results, claim: Claim, method: str, expected: int) -> list[Finding]:
+    """A method with the larger budget of a fast solver against itself with the smaller one."""
+    table = cells(results.experiment("fast-sampling"))
+    mine = table[table["solver"].isin(PAPER_SOLVERS) & table["metric"].map(is_frechet) & (table["method"] == method)]
+    found = []
+    for (label, metric), group in mine.groupby(["method_label", "metric"], sort=False):
+        series = group.groupby([*SETTING, "solver", "solver_parameters"], sort=False)
+        ends = [both for _, one in series if (both := _budgets(results, one))]
+        if ends:
+            budgets = dict.fromkeys(f"{a['solver']} ({a['nfe']:.0f} to {b['nfe']:.0f} NFE)" for a, b in ends)
+            subject = f"Under {listed(list(budgets))}, {label}'s {metric}"
+            relation = "at the larger budget than at the smaller"
+            found.append(summary(claim, subject, relation, expected, [pair(results, a, b) for a, b in ends]))
+    return found

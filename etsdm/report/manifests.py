@@ -1,0 +1,85 @@
+"""What the runs cost, from their manifests."""
+
+from typing import Any
+
+import pandas as pd
+
+from etsdm.files import read_json
+from etsdm.report.results import Results
+
+STAGES = {
+    "models": "training",
+    "encoders": "encoders",
+    "samples": "sampling",
+    "restorations": "restoring",
+    "probes": "probes",
+    "theory": "theory",
+}
+"""Heading of each kind of run in the inventory."""
+
+COLUMNS = [
+    "stage",
+    "path",
+    "dataset",
+    "resolution",
+    "method",
+    "what",
+    "nfe",
+    "images",
+    "seconds",
+    "memory",
+    "device",
+    "cpu",
+    "cpus",
+    "result",
+]
+
+
+def runs(results: Results) -> pd.DataFrame:
+    """A row for each run that ended, with what it cost: the columns `COLUMNS`, `what` being the solver or the probe."""
+    inventory = results.inventory
+    model_of = {m["run"]: m["model"] for m in inventory["measurements"]}
+    rows = []
+    for kind, stage in STAGES.items():
+        for path, spec in inventory[kind].items():
+            file = results.root / path / "manifest.json"
+            if file.exists():
+                model = inventory["models"].get(path if kind == "models" else model_of.get(path))
+                rows.append({"stage": stage, "path": path} | _of(spec, model) | _cost(read_json(file)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of(spec: dict[str, Any], model: dict[str, Any] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"images": spec.get("samples")}
+    if model:
+        found |= {"dataset": model["dataset"]["name"], "resolution": model["dataset"]["resolution"]}
+        found["method"] = model["method"]["name"]
+    if "training" in spec:
+        found["images"] = spec["training"]["images"]
+    if "solver" in spec:
+        found |= {"what": spec["solver"]["name"], "nfe": spec["solver"]["nfe"]}
+    return found | ({"what": spec["probe"]} if "probe" in spec else {})
+
+
+def _cost(made: dict[str, Any]) -> dict[str, Any]:
+    """A training that was cut off states the seconds of all its parts in its result."""
+    return {
+        "seconds": made["result"].get("seconds", made["seconds"]),
+        "memory": made["peak_memory_mb"],
+        "device": made["device"],
+        "cpu": made["cpu"],
+        "cpus": made["cpus"],
+        "result": made["result"],
+    }
+
+
+def devices(costs: pd.DataFrame) -> list[str]:
+    """Each device that something ran on."""
+    distinct = costs[["device", "cpu", "cpus"]].drop_duplicates()
+    return [f"{device} ({cpu}, {cpus} CPUs)" for device, cpu, cpus in distinct.itertuples(index=False)]
+
+
+def image_counts(results: Results) -> dict[str, int]:
+    """Number of images of each data set, by its folder."""
+    files = {path: results.root / path / "dataset.json" for path in results.inventory["data"]}
+    return {path: read_json(file)["count"] for path, file in files.items() if file.exists()}

@@ -1,0 +1,118 @@
+"""All that a report is made from, read once."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from etsdm.files import read_json
+from etsdm.report.published import Published, read_published
+from etsdm.report.rows import why_missing
+
+
+@dataclass(frozen=True)
+class Results:
+    """All a report is made from.
+
+    Attributes:
+        root: root of the results, for image archives and manifests.
+        inventory: the plan as plain data.
+        rows: the tidy table of measurements, with `method_label` and `solver_label` added.
+        losses: the training curves.
+        published: the paper's values.
+    """
+
+    root: Path
+    inventory: dict[str, Any]
+    rows: pd.DataFrame
+    losses: pd.DataFrame
+    published: Published
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        config: dict[str, Any] = self.inventory["config"]
+        return config
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds asked for."""
+        seeds: list[int] = self.config["seeds"]
+        return seeds
+
+    def block(self, experiment: str) -> dict[str, Any]:
+        """The settings of one experiment; empty if it is not asked for."""
+        return self.config["experiments"].get(experiment) or {}
+
+    def experiment(self, name: str) -> pd.DataFrame:
+        """Rows of one experiment."""
+        return self.rows[self.rows["experiment"] == name]
+
+    @cached_property
+    def theory(self) -> dict[str, Any] | None:
+        """The result of the theory; None if it is not asked for or failed."""
+        files = [self.root / m["file"] for m in self.inventory["measurements"] if m["kind"] == "theory"]
+        return read_json(files[0]) if files and files[0].exists() else None
+
+    @cached_property
+    def failures(self) -> pd.DataFrame:
+        """One row for each file that is missing, with the reason."""
+        rows = self.rows[self.rows["value"].isna()].drop_duplicates(["experiment", "file"])
+        missing = [
+            {"experiment": m["experiment"], "file": m["file"], "reason": why_missing(m, self.root)}
+            for m in self.inventory["measurements"]
+            if m["kind"] == "theory" and not (self.root / m["file"]).exists()
+        ]
+        return pd.DataFrame([*rows.to_dict("records"), *missing], columns=self.rows.columns)
+
+    @property
+    def measured(self) -> int:
+        """How many files of measurements there should be."""
+        return len({(m["experiment"], m["file"]) for m in self.inventory["measurements"]})
+
+
+def load(report: Path, root: Path, published: Path | None) -> Results:
+    """Read `inventory.json`, `rows.csv` and `losses.csv` from the report's folder.
+
+    Args:
+        report: the report's folder.
+        root: root of the results.
+        published: CSV of the paper's results, or None.
+    """
+    rows = pd.read_csv(report / "rows.csv", keep_default_na=False, na_values=[""])
+    for kind in ("method", "solver"):
+        found = {}
+        for experiment, group in rows.groupby("experiment"):
+            found[experiment] = labels(group[kind], group[f"{kind}_parameters"])
+        keys = zip(rows["experiment"], rows[kind], rows[f"{kind}_parameters"], strict=True)
+        rows[f"{kind}_label"] = pd.Series(
+            [found[experiment].get((name, text)) for experiment, name, text in keys], index=rows.index, dtype=object
+        )
+    try:
+        losses = pd.read_csv(report / "losses.csv")
+    except pd.errors.EmptyDataError:
+        losses = pd.DataFrame()
+    return Results(root, read_json(report / "inventory.json"), rows, losses, read_published(published))
+
+
+def labels(names: pd.Series, parameters: pd.Series) -> dict[tuple[str, str], str]:
+    """Short names: the name alone, followed by those of its settings that tell it from others of that name.
+
+    Args:
+        names: names, NA where there is none.
+        parameters: settings as JSON objects.
+    """
+    known: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
+        if isinstance(name, str):
+            known.setdefault(name, {})[text] = json.loads(text)
+    found: dict[tuple[str, str], str] = {}
+    for name, by_text in known.items():
+        for text, settings in by_text.items():
+            telling = [key for key in settings if len({json.dumps(s.get(key)) for s in by_text.values()}) > 1]
+            words = ", ".join(f"{key} {settings[key]}" for key in telling)
+            found[name, text] = f"{name} ({words})" if words else name
+    return found

@@ -1,0 +1,1 @@
+"""Tables of the report: CSV with everything, Markdown and LaTeX for people."""

@@ -1,0 +1,96 @@
+"""The table of an experiment that compares methods: a row for each cell, with its change against ddpm."""
+
+import pandas as pd
+
+from etsdm.report.cells import METHOD, POINT, SETTING, SOLVER, cells, same
+from etsdm.report.changes import Compared, compare, signed
+from etsdm.report.results import Results
+from etsdm.report.tables.table import Table, all_values, made, setting, values, whole
+from etsdm.report.text import mean_sd, number
+
+DISTANCE = "distance to the data, lower is better"
+PAPER = "; the paper's levels, of other data and networks, cannot be compared, its changes can"
+TITLES = {
+    "datasets": f"{DISTANCE}; the paper's values are FIDs with 10,000 samples",
+    "fast-sampling": f"{DISTANCE}; the paper's are FIDs at 256 px on a data set that it does not name",
+    "schedules": f"{DISTANCE}; the paper's are FIDs on FFHQ at 256 px",
+    "predictions": DISTANCE,
+    "alternatives": f"{DISTANCE}; the paper's are FIDs at 256 px, on FFHQ where it lacks the data set",
+    "ablation": f"{DISTANCE}; the paper's numbers could not be had",
+    "stability": "mean squared change of x_0 when noise is added to x_t, images in [-1, 1], lower is better" + PAPER,
+    "super-resolution": "PSNR in dB and SSIM, higher is better; colour bias in grey levels of 255, lower is better"
+    + PAPER,
+    "solver-error": "root mean square distance of a solver's x_0 to the exact solution, lower is better",
+    "resolution": f"{DISTANCE}, and K by size of the images",
+}
+
+
+def comparison_table(results: Results, experiment: str) -> Table:
+    """Every cell of one experiment: mean, spread and values over seeds, change against ddpm, and the paper's."""
+    full, display = [], []
+    compared = compare(results, experiment)
+    metrics = list(dict.fromkeys(one.cell["metric"] for one in compared))
+    constants = _smallest_k(results) if experiment == "alternatives" else None
+    for one in sorted(compared, key=lambda one: metrics.index(one.cell["metric"])):
+        k = None if constants is None else same(constants, one.cell, [*SETTING[1:], *METHOD[:2]])
+        full.append(_full(one))
+        display.append(_display(one))
+        if k is not None and len(k):
+            time = f"{k['t'].iloc[0]:.0f}"
+            full[-1][f"k_at_{time}"] = k["mean"].iloc[0]
+            display[-1][f"K at t = {time}"] = mean_sd(k["mean"].iloc[0], k["sd"].iloc[0])
+    return made(experiment, f"Experiment {experiment}: {TITLES[experiment]}", full, _filled(display))
+
+
+def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows with the same columns, notes last."""
+    columns = dict.fromkeys(column for row in display for column in row if column != "Note")
+    return [{column: row.get(column, "") for column in [*columns, "Note"]} for row in display]
+
+
+def _smallest_k(results: Results) -> pd.DataFrame:
+    """The cells of K at the smallest t, from the experiment on time-Lipschitz constants."""
+    table = cells(results.experiment("lipschitz"))
+    table = table[table["metric"] == "K"]
+    return table[table["t"] == table["t"].min()]
+
+
+def _full(one: Compared) -> dict[str, object]:
+    cell, change = one.cell, one.change
+    row = {column: cell[column] for column in [*SETTING, *SOLVER[:2], "nfe", *POINT, "metric", *METHOD[:2]]}
+    return {
+        **row,
+        **all_values(cell),
+        "change": change and change.mean,
+        "change_sd": change and change.sd,
+        "change_low": change and change.low,
+        "change_high": change and change.high,
+        "change_unit": change and change.unit,
+        "verdict": one.verdict,
+        "published": one.paper,
+        "published_change": one.paper_change,
+        "seconds": cell["seconds"],
+        "reason": cell["reason"],
+    }
+
+
+def _display(one: Compared) -> dict[str, object]:
+    cell, change = one.cell, one.change
+    return {
+        **setting(cell),
+        "Solver": cell["solver_label"] or "",
+        "NFE": whole(cell["nfe"]),
+        "t": whole(cell["t"]),
+        "Noise std": "" if pd.isna(cell["perturbation_std"]) else f"{cell['perturbation_std']:g}",
+        "Metric": cell["metric"],
+        "Method": cell["method_label"],
+        "Mean ± sd": mean_sd(cell["mean"], cell["sd"]),
+        "n": cell["n"],
+        "Change": change.text if change else "",
+        "95 % interval": change.interval if change else "",
+        "Paper": "" if one.paper is None else number(one.paper),
+        "Paper's change": signed(one.paper_change, unit=change.unit) if change and one.paper_change is not None else "",
+        "Verdict": one.verdict or "",
+        "Values": values(cell["by_seed"]),
+        "Note": cell["reason"],
+    }

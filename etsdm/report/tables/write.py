@@ -1,0 +1,64 @@
+"""Tables as files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from etsdm.files import atomic, write_text
+from etsdm.report.contents import experiments
+from etsdm.report.results import Results, load
+from etsdm.report.tables.comparison import comparison_table
+from etsdm.report.tables.costs import cost_table
+from etsdm.report.tables.lipschitz import lipschitz_table
+from etsdm.report.tables.table import Table
+from etsdm.report.tables.theory import theory_table
+
+OWN = {"lipschitz": lipschitz_table, "theory": theory_table}
+"""Experiments whose table is no comparison with ddpm, cell by cell."""
+NUMERIC = ("NFE", "n", "t", "K", "Mean", "Paper", "Change", "95", "Time", "Runs", "Images", "Error", "Bound", "Order")
+SIGNS = {"±": r"$\pm$", "−": "$-$", "–": "--", "√d": r"$\sqrt{d}$", "α": r"$\alpha$", "‖": r"$\|$", "t̃": r"$\tilde{t}$"}
+
+
+def build_tables(results: Results) -> Iterator[Table]:
+    """The tables that `contents.table_names` lists."""
+    for name in experiments(results.inventory):
+        yield OWN[name](results) if name in OWN else comparison_table(results, name)
+    yield cost_table(results)
+
+
+def _markdown(table: Table) -> str:
+    sides = ["right" if str(column).startswith(NUMERIC) else "left" for column in table.display]
+    body = table.display.to_markdown(index=False, colalign=sides, disable_numparse=True)
+    return f"{table.title}.\n\n{body}\n"
+
+
+def _latex(table: Table) -> str:
+    text = table.display.drop(columns="Values", errors="ignore").to_latex(
+        index=False, escape=True, caption=_escaped(table.title), label=f"tab:{table.name}"
+    )
+    for sign, command in SIGNS.items():
+        text = text.replace(sign, command)
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("_", r"\_").replace("%", r"\%")
+
+
+def write_table(table: Table, folder: Path) -> None:
+    """Write `<name>.csv`, `.md` and `.tex`."""
+    with atomic(folder / f"{table.name}.csv") as temporary:
+        table.full.to_csv(temporary, index=False)
+    write_text(folder / f"{table.name}.md", _markdown(table))
+    write_text(folder / f"{table.name}.tex", _latex(table))
+
+
+def write_tables(report: Path, results: Path, published: Path | None) -> None:
+    """Write the report's tables into `report/tables`.
+
+    Args:
+        report: folder with `inventory.json`, `rows.csv` and `losses.csv`.
+        results: root of the results, for manifests and the theory.
+        published: CSV of the paper's results, or None.
+    """
+    for table in build_tables(load(report, results, published)):
+        write_table(table, report / "tables")
