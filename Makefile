@@ -60,9 +60,9 @@ name = yaml.safe_load(pathlib.Path(sys.argv[1]).read_text())["name"]; \
 print("Report:", pathlib.Path("results", "reports", name, "report.html").resolve())
 endef
 
-plan: $(INSTALLED) ## Show what CONFIG asks for, what would run and why; run nothing.
+plan: $(INSTALLED) ## Show what CONFIG asks for and costs, what would run and why; run nothing.
 	@"$(BIN)/etsdm" plan "$(CONFIG)"
-	@$(SNAKEMAKE) --profile "$(PROFILE)" --dry-run
+	@$(SNAKEMAKE) --profile "$(PROFILE)" --dry-run --quiet rules host
 
 report: $(INSTALLED) ## Build the report from the results there are, without running anything else.
 	@"$(BIN)/etsdm" report "$(CONFIG)"
