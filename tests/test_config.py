@@ -74,7 +74,7 @@ BAD = {
     ),
     "probe beyond T": (
         {"experiments.lipschitz.coarse_until": 1000},
-        "t = 1000 lies beyond the last timestep",
+        "t = 1000 lies outside the times of the linear schedule; allowed: 0 to 999",
     ),
     "too few samples": (
         {"evaluation.samples": 64},
@@ -148,7 +148,11 @@ BAD = {
     ),
     "perturbation beyond T": (
         {"experiments.stability": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": 1000}},
-        "experiments.stability: t = 1000 lies beyond the last timestep",
+        "experiments.stability: t: t = 1000 lies outside the times of the linear schedule",
+    ),
+    "no time left to share": (
+        {"diffusion.time": "continuous", "diffusion.tau_min": 0.09, f"{METHODS}.1": {"name": "etsdm", "t_tilde": 50}},
+        "t_tilde = 50 lies before the least time that is trained, tau_min T = 90",
     ),
     "missing folder": (
         {"datasets.digits": {"source": "folder", "path": "nowhere", "resolution": 8}},

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from etsdm.diffusion.conditions import identity, partition, shared
+from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.predictions import DATA, NOISE, PREDICTIONS, SCORE, VELOCITY
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import BETAS, COSINE_END, NAMES, make_schedule, ramp
+from etsdm.diffusion.sharing import partition, shared
 
 T = 1000
 STEPS = [0, 1, 10, 99, 500, 998, 999]
@@ -143,8 +144,13 @@ def test_continuous_zero_terminal_snr_starts_at_one_and_ends_at_zero():
     assert rescaled.t_max < T == rescaled.t_end
 
 
-def test_the_cosine_schedules_end_before_beta_has_no_bound():
-    assert make_schedule("cosine", T, 8, "continuous").t_max == T * COSINE_END
+def test_the_cosine_schedules_end_before_beta_has_no_bound_and_at_one_noise_level():
+    plain = make_schedule("cosine", T, 8, "continuous")
+    assert plain.t_max == pytest.approx(T * COSINE_END, rel=1e-12)
+    for resolution in (8, 64, 256):
+        moved = make_schedule("cosine-shift", T, resolution, "continuous")
+        assert moved.t_max < T
+        assert moved.lambda_(moved.t_max) == pytest.approx(float(plain.lambda_(plain.t_max)), abs=1e-9)
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])

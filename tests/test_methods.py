@@ -203,6 +203,19 @@ def test_the_penalty_is_the_weighted_mean_square_below_t_tilde_and_trains_every_
     assert penalty(predict, x, t + 100).tolist() == [0.0] * 4
 
 
+def test_the_penalty_gives_each_image_its_own_context():
+    """Of a conditional network, here one that multiplies the context by t."""
+    context = torch.randn(4, 1, 8, 8, dtype=torch.float64)
+    predict = make_predictor(lambda x, c: x[:, 1:] * c.view(-1, 1, 1, 1), process({"name": "ddpm"}))
+    predict.context = context
+    settings = specs({"name": "regularization", "weight": 2.0})[0]["method"]
+    penalty = methods.load("regularization")(process({"name": "ddpm"}), settings).penalty
+    t = torch.tensor([500.0, 7.0, 300.0, 50.0], dtype=torch.float64)
+    expected = 2 * context.square().mean((1, 2, 3)) * torch.tensor([0, 1, 0, 1])
+    assert torch.allclose(penalty(predict, torch.zeros_like(context), t), expected)
+    assert predict.context is context
+
+
 def test_without_a_penalty_the_process_is_the_same():
     plain = process({"name": "ddpm"})
     assert replace(process({"name": "regularization"}), penalty=None) == plain

@@ -11,9 +11,10 @@ from trained import model_spec, trained_tensors, write_weights
 
 from etsdm import probes
 from etsdm.data.archive import pick_images, write_images
-from etsdm.diffusion.conditions import identity, partition, shared
+from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import NAMES, make_schedule
+from etsdm.diffusion.sharing import partition, shared
 from etsdm.errors import UserError
 from etsdm.models.weights import save_weights
 from etsdm.probes.inputs import even_images, mean_and_std, per_image

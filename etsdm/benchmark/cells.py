@@ -76,8 +76,8 @@ def _sizes(dataset: "Dataset", name: str, block: Block) -> "list[Dataset]":
 def refusal(diffusion: "Diffusion", method: Method, solvers: Sequence[Solver] = ()) -> str | None:
     """Why this combination cannot be run; None if it can.
 
-    What only needs care is not refused: with noise or score prediction, training and sampling end at the last step with
-    alpha > 0, where x_t still has a trace of x_0 (`Process.last`, `Schedule.t_max`).
+    What only needs care is not refused: sampling starts at the last step with alpha > 0, where x_t still has a trace of
+    x_0 (`Schedule.t_max`), and with noise or score prediction training ends there, too (`Process.last`).
     """
     t_tilde = getattr(method, "t_tilde", 0)
     if t_tilde > diffusion.timesteps:
@@ -89,6 +89,11 @@ def refusal(diffusion: "Diffusion", method: Method, solvers: Sequence[Solver] = 
         return (
             f"score-weighted learns the score, so it cannot predict {diffusion.prediction} as well; "
             "use it with prediction eps"
+        )
+    if diffusion.time == "continuous" and 0 < t_tilde <= diffusion.tau_min * diffusion.timesteps:
+        return (
+            f"t_tilde = {t_tilde} lies before the least time that is trained, tau_min T = "
+            f"{diffusion.tau_min * diffusion.timesteps:g}"
         )
     for solver in solvers:
         if method.name == "shared-noise" and solver.name in ("dpm-solver-2", "dpm-solver-3"):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from etsdm.benchmark.cells import cells, refusal
+from etsdm.benchmark.cells import Cell, cells, refusal
 from etsdm.benchmark.datasets import Dataset
 from etsdm.benchmark.experiments import (
     Block,
@@ -21,7 +21,8 @@ from etsdm.benchmark.experiments import (
     TimeName,
 )
 from etsdm.benchmark.rates import Cost
-from etsdm.benchmark.strict import Name, Real, Strict, allowed_instead, distinct, named
+from etsdm.benchmark.strict import Name, Rate, Real, Strict, allowed_instead, distinct, named
+from etsdm.diffusion.schedules import make_schedule
 from etsdm.metrics.names import FEATURES
 
 # ---------------------------------------------------------------- what is trained, and how
@@ -38,7 +39,7 @@ class Diffusion(Strict):
     """Training times: the integers 0 to T - 1, or any t = T tau with tau_min <= tau <= 1."""
     prediction: PredictionName = "eps"
     """What the network predicts: the noise, v = alpha eps - sigma x_0, or x_0."""
-    tau_min: Annotated[Real, Field(gt=0, lt=0.1)] = 1e-3
+    tau_min: Real = Field(1e-3, gt=0, lt=0.1)
     """In continuous time, the least tau in training and the end of sampling."""
 
 
@@ -97,7 +98,7 @@ class Training(Strict):
     """The optimizer."""
     learning_rate: Real = Field(gt=0)
     """After the warm-up."""
-    betas: tuple[Annotated[Real, Field(ge=0, lt=1)], Annotated[Real, Field(ge=0, lt=1)]] = Field(strict=False)
+    betas: tuple[Rate, Rate] = Field(strict=False)
     """AdamW's moment decay rates."""
     weight_decay: Real = Field(ge=0)
     """AdamW's decoupled weight decay."""
@@ -192,7 +193,7 @@ class Benchmark(Strict):
     """Seeds; each trains a network of its own, and samples from noise of its own."""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     """Data sets by name."""
-    diffusion: Diffusion = Diffusion(timesteps=1000)
+    diffusion: Diffusion = Diffusion(timesteps=1000, tau_min=1e-3)
     """The forward process."""
     network: Network
     """The network."""
@@ -215,7 +216,9 @@ class Benchmark(Strict):
                     sizes.add((cell.name, cell.dataset.resolution))
                     if reason := refusal(cell.diffusion, cell.method, getattr(block, "solvers", ())):
                         raise ValueError(reason)
-                self._check_times(block)
+                    self._check_times(block, cell)
+                if isinstance(block, Theory) and block.t_tilde >= self.diffusion.timesteps:
+                    raise ValueError(f"t_tilde = {block.t_tilde} must be less than T = {self.diffusion.timesteps}")
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
         for name in self.cost.images if self.cost else ():
@@ -225,14 +228,21 @@ class Benchmark(Strict):
             self._check_network(name, resolution)
         return self
 
-    def _check_times(self, block: Block) -> None:
-        last = 0
-        if isinstance(block, Lipschitz | Resolution):
-            last = max(block.fine_until, block.coarse_until)
-        elif isinstance(block, Stability | Theory):
-            last = block.t if isinstance(block, Stability) else block.t_tilde
-        if last >= self.diffusion.timesteps:
-            raise ValueError(f"t = {last} lies beyond the last timestep; allowed: up to {self.diffusion.timesteps - 1}")
+    def _check_times(self, block: Block, cell: Cell) -> None:
+        times = {
+            Stability: ("t",),
+            Lipschitz: ("fine_until", "coarse_until"),
+            Resolution: ("fine_until", "coarse_until"),
+        }
+        d = cell.diffusion
+        schedule = make_schedule(d.schedule, d.timesteps, cell.dataset.resolution, d.time, d.tau_min)
+        for name in times.get(type(block), ()):
+            t = getattr(block, name)
+            if not schedule.t_min <= t <= schedule.t_max:
+                raise ValueError(
+                    f"{name}: t = {t} lies outside the times of the {d.schedule} schedule; "
+                    f"allowed: {schedule.t_min:g} to {schedule.t_max:g}"
+                )
 
     def _check_network(self, name: str, resolution: int) -> None:
         halvings = len(self.network.multipliers) - 1

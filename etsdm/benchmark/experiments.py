@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from etsdm.benchmark.methods import Ddpm, Etsdm, Method, Methods
 from etsdm.benchmark.solvers import AncestralSolver, DdimSolver, Solvers
-from etsdm.benchmark.strict import Counts, Names, Real, Strict, distinct
+from etsdm.benchmark.strict import Counts, Names, Positive, Strict, distinct
 
 ScheduleName = Literal["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
 TimeName = Literal["discrete", "continuous"]
@@ -98,9 +98,7 @@ class Stability(_Compared):
     """Images x_0 over which the change is averaged."""
     t: int = Field(100, ge=1)
     """Time of the perturbed x_t, in steps."""
-    stds: Annotated[list[Annotated[Real, Field(gt=0)]], AfterValidator(distinct)] = Field(
-        [0.01, 0.03, 0.1, 0.2, 0.3], min_length=1
-    )
+    stds: Annotated[list[Positive], AfterValidator(distinct)] = Field([0.01, 0.03, 0.1, 0.2, 0.3], min_length=1)
     """Standard deviations of the added noise."""
     nfe: int = Field(20, ge=1)
     """Evaluations of DDIM with which x_0 is solved for."""

@@ -33,6 +33,8 @@ def allowed_instead(value: str, allowed: list[str]) -> str:
 
 
 Real = Annotated[float, BeforeValidator(_no_flag), Field(strict=False, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=False, allow_inf_nan=False, gt=0), BeforeValidator(_no_flag)]
+Rate = Annotated[float, Field(strict=False, allow_inf_nan=False, ge=0, lt=1), BeforeValidator(_no_flag)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]

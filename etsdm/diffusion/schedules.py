@@ -21,7 +21,9 @@ COSINE_S = 0.008
 MAX_BETA = 0.999
 """The cosine schedule's cap on beta (Nichol & Dhariwal 2021, section 3.2)."""
 COSINE_END = 0.9946
-"""Last tau of the cosine schedules in continuous time, where beta has no bound (the value in Lu et al. 2022's code)."""
+"""Last tau of the cosine schedule in continuous time, as beta has no bound at 1 (the value in Lu et al. 2022's code).
+
+Cosine-shift ends at the same lambda."""
 BISECTIONS = 80
 
 
@@ -74,7 +76,7 @@ class Schedule:
 
     @property
     def t_max(self) -> float:
-        """Where sampling starts: the last time with alpha > 0, for where alpha is 0, x_t has no trace of x_0."""
+        """Where sampling starts: before alpha is 0, for there x_t has no trace of x_0."""
         raise NotImplementedError
 
     @property
@@ -109,8 +111,8 @@ class Schedule:
     def flattened(self, until: float) -> "Schedule":
         """This schedule with d alpha/dt = 0 at t = 0.
 
-        Beta is multiplied by `ramp(t / until)`, so it is the same from t = `until` on; the cosine schedules have their
-        offset set to 0 instead.
+        Beta is multiplied by `ramp(t / until)`, t being that of the step's end in discrete time, so it is the same from
+        t = `until` on; the cosine schedules have their offset set to 0 instead.
         """
         raise NotImplementedError
 
@@ -252,6 +254,18 @@ def integrated_beta(name: str, tau: Array, flat_until: float) -> Array:
     return np.where(tau < flat_until, flat(tau), flat(flat_until) + whole(tau) - whole(flat_until))
 
 
+def cosine_log_alpha(tau: Array, s: float) -> Array:
+    """Log alpha of the cosine schedule (Nichol & Dhariwal 2021, equation 17)."""
+    angle = np.pi / 2 / (1 + s)
+    return np.asarray(np.log(np.cos((tau + s) * angle)) - np.log(np.cos(s * angle)))
+
+
+def cosine_tau(log_alpha: Array, s: float) -> float:
+    """The inverse of `cosine_log_alpha`."""
+    angle = np.pi / 2 / (1 + s)
+    return float(np.arccos(np.exp(log_alpha) * np.cos(s * angle)) / angle - s)
+
+
 @dataclass(frozen=True)
 class ContinuousSchedule(Schedule):
     """A schedule in closed form at every t = T tau, tau in (0, 1].
@@ -278,7 +292,16 @@ class ContinuousSchedule(Schedule):
 
     @property
     def t_end(self) -> float:
-        return self.timesteps * (COSINE_END if self.name.startswith("cosine") else 1.0)
+        if not self.name.startswith("cosine"):
+            return float(self.timesteps)
+        last = _half_log_snr(cosine_log_alpha(np.asarray(COSINE_END), self.cosine_offset))
+        shift = np.log(64 / self.resolution) if self.name == "cosine-shift" else 0.0
+        return self.timesteps * cosine_tau(_log_alpha_of_lambda(last - shift), self.cosine_offset)
+
+    @property
+    def cosine_offset(self) -> float:
+        """s of the cosine schedules."""
+        return 0.0 if self.flat_until else COSINE_S
 
     def draw(self, uniform: Array, last: float) -> Array:
         return self.t_min + uniform * (last - self.t_min)
@@ -295,9 +318,7 @@ class ContinuousSchedule(Schedule):
             alpha, last = (np.exp(-0.5 * integrated_beta("linear", v, flat_until)) for v in (tau, np.ones(())))
             with np.errstate(divide="ignore"):
                 return np.log((alpha - last) / (1 - last))
-        s = 0.0 if flat_until else COSINE_S
-        angle = np.pi / 2 / (1 + s)
-        log_alpha = np.log(np.cos((tau + s) * angle)) - np.log(np.cos(s * angle))
+        log_alpha = cosine_log_alpha(tau, self.cosine_offset)
         return shifted(log_alpha, self.resolution) if self.name == "cosine-shift" else log_alpha
 
     def t_of_lambda(self, lambda_: float | Array) -> Array:

@@ -39,17 +39,22 @@ def make_predictor(network: Network, process: Process, clip_x0: bool = False) ->
     return NoisePredictor(network, process.schedule, process.condition, clip_x0, process.prediction)
 
 
-def load_predictor(weights: Path, device: torch.device, clip_x0: bool = False) -> tuple[NoisePredictor, dict[str, Any]]:
+def load_predictor(
+    weights: Path, device: torch.device, clip_x0: bool = False, task: str = "generation"
+) -> tuple[NoisePredictor, dict[str, Any]]:
     """The network of a weights file with its own schedule, timestep condition and prediction, and its specification.
 
     Args:
         weights: `weights.safetensors` of a training.
         device: where the network shall live.
         clip_x0: clip each predicted x_0 to [-1, 1].
+        task: what the network must have been trained for.
 
     Raises:
-        UserError: the file is missing, damaged or no weights file of this project.
+        UserError: the file is missing, damaged, no weights file of this project, or for another task.
     """
     network, spec = load_network(weights)
+    if spec["task"]["name"] != task:
+        raise UserError(f"{weights}: was trained for {spec['task']['name']}, not for {task}")
     process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
     return make_predictor(network.to(device), process, clip_x0), spec

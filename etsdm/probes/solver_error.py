@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from etsdm import solvers
 from etsdm.devices import pick_device
-from etsdm.diffusion.conditions import partition
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import Schedule
+from etsdm.diffusion.sharing import partition
 from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import mean_and_std, per_image

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm.diffusion.conditions import partition, shared
 from etsdm.diffusion.mixtures import GaussianMixture
 from etsdm.diffusion.schedules import Array, Schedule, make_schedule
+from etsdm.diffusion.sharing import partition, shared
 
 RESOLUTION = 256
 """Of the paper's images, in pixels; only cosine-shift depends on it."""

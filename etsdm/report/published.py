@@ -120,8 +120,8 @@ def _dataset(published: Published, cell: Cell) -> Published:
 
 
 def _fast(published: Published, cell: Cell) -> Published:
-    """The same solver and NFE; the paper names no data set."""
-    if not is_frechet(cell["metric"]):
+    """The same solver and NFE, without the lower-order last step; the paper names no data set."""
+    if not is_frechet(cell["metric"]) or json.loads(cell["solver_parameters"]).get("lower_order_final"):
         return []
     keys = ("solver", "nfe")
     return [row for row in _of(published, "fast-sampling") if all(row[key] == cell[key] for key in keys)]
@@ -165,6 +165,8 @@ FIND: dict[str, Callable[[Published, Cell], Published]] = {
 def published_k(cell: Cell) -> float | None:
     """The published K(t', t) for a cell, or None."""
     if cell["metric"] != "K" or pd.isna(cell["t"]) or cell["method"] not in K_OF or not _as_published(cell):
+        return None
+    if (cell["schedule"], cell["time"], cell["prediction"]) != ("linear", "discrete", "eps"):
         return None
     return K_OF[cell["method"]].get((int(cell["t_prime"]), int(cell["t"])))
 

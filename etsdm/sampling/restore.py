@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, read_images, write_images
 from etsdm.devices import pick_device
-from etsdm.errors import UserError
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import load_predictor
 from etsdm.sampling.sample import default_batch, sample_batch, to_pixels
@@ -47,9 +46,7 @@ def restore(
         UserError: a file can't be read, or the network is none for super-resolution.
     """
     solver, where = spec["solver"], pick_device(device)
-    predict, trained = load_predictor(weights, where, solver["clip_x0"])
-    if trained["task"]["name"] != "super-resolution":
-        raise UserError(f"{weights}: was trained for {trained['task']['name']}, not for super-resolution")
+    predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution")
     pixels = read_images(images)
     shape = (pixels.shape[3], *pixels.shape[1:3])
     size = batch or default_batch(shape, where)

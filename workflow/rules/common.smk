@@ -52,7 +52,7 @@ TABLES = [f"{REPORT}/tables/{name}.{kind}" for name in table_names(plan.inventor
 # What the report reads besides its rows. It also shows costs from manifests, whose change alone redraws nothing.
 THEORY = [f"results/{file}" for file in plan.measured("theory")]
 SHOWN = [
-    *(f"results/{m.run.path}/samples.zip" for m in SCORED.values() if m.experiment in SAMPLED),
+    *{f"results/{m.run.path}/samples.zip": None for m in plan.measurements if m.encoder and m.experiment in SAMPLED},
     *(f"results/{path}/{name}.zip" for path in plan.restorations for name in ("inputs", "restored")),
 ]
 

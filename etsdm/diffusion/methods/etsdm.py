@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from etsdm.diffusion.conditions import partition, shared
 from etsdm.diffusion.process import Process
+from etsdm.diffusion.sharing import partition, shared
 
 
 def apply(process: Process, settings: dict[str, Any]) -> Process:

@@ -46,7 +46,10 @@ def apply(process: Process, settings: dict[str, Any]) -> Process:
         added = x.new_zeros(len(x))
         if len(near) == 0:
             return added
+        context = predict.context
+        predict.context = None if context is None else context[near.to(x.device)]
         slopes = derivative(predict, x[near.to(x.device)], t[near])
+        predict.context = context
         return added.index_add(0, near.to(x.device), settings["weight"] * slopes.square().flatten(1).mean(1))
 
     return replace(process, penalty=penalty)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from etsdm.diffusion.conditions import partition, shared
 from etsdm.diffusion.process import Process
 from etsdm.diffusion.schedules import Array, Schedule
+from etsdm.diffusion.sharing import partition, shared
 
 
 @dataclass(frozen=True)

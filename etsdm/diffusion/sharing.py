@@ -1,0 +1,47 @@
+"""E-TSDM's sharing: sub-intervals of time in which the network is told one and the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from etsdm.diffusion.conditions import Condition
+from etsdm.diffusion.schedules import Array, Schedule
+
+
+def shared(edges: Sequence[float]) -> Condition:
+    """E-TSDM's condition (Yang et al. 2024, equation 7): time shared inside sub-intervals of [0, t_tilde).
+
+    f(t) is the left end of t's sub-interval for t < t_tilde, and t itself from t_tilde on.
+
+    Args:
+        edges: 0 = t_0 < t_1 < ... < t_n = t_tilde.
+    """
+    ends = np.asarray(edges, dtype=np.float64)
+
+    def condition(t: Array) -> Array:
+        t = np.asarray(t, dtype=np.float64)
+        return np.where(t < ends[-1], ends[np.searchsorted(ends, t, side="right") - 1], t)
+
+    return condition
+
+
+def partition(kind: str | Sequence[float], t_tilde: float, n: int, schedule: Schedule) -> list[float]:
+    """Edges of the sub-intervals of [0, t_tilde).
+
+    - ``uniform``: of equal length (Yang et al. 2024).
+    - ``sigma``: of equal steps of sigma_t, which makes the largest jump of the noise level, d_sigma_max in the paper's
+      error bound, as small as n sub-intervals can.
+    - a list: the left ends themselves, 0 first.
+
+    Raises:
+        ValueError: another name.
+    """
+    if not isinstance(kind, str):
+        return [*map(float, kind), float(t_tilde)]
+    if kind == "uniform":
+        return [i * t_tilde / n for i in range(n + 1)]
+    if kind == "sigma":
+        times = np.linspace(schedule.t_min, t_tilde, 10_001)
+        levels = np.linspace(schedule.sigma(schedule.t_min), schedule.sigma(t_tilde), n + 1)[1:-1]
+        return [0.0, *np.interp(levels, schedule.sigma(times), times).tolist(), float(t_tilde)]
+    raise ValueError(f"unknown partition {kind!r}: uniform, sigma or a list of left ends")
