@@ -387,7 +387,8 @@ LINEAR = {"time": "discrete", "schedule": "linear", "prediction": "eps", "metric
 
 
 def paper(**where: Any) -> float | None:
-    cell = LINEAR | {"method": "etsdm", "method_parameters": ETSDM, "solver": "ddim", "nfe": 50} | where
+    solver = {"solver": "ddim", "solver_parameters": "{}", "nfe": 50}
+    cell = LINEAR | {"method": "etsdm", "method_parameters": ETSDM} | solver | where
     return published.published_value(published.read_published(PUBLISHED), pd.Series(cell))
 
 
@@ -420,6 +421,16 @@ def test_published_gain_is_over_33_percent_where_the_abstract_says_so() -> None:
         ({"experiment": "super-resolution", "metric": "ssim"}, None),
         ({"experiment": "datasets", "dataset": "ffhq", "solver": "ddpm", "nfe": 1000}, 6.62),
         ({"experiment": "datasets", "dataset": "ffhq", "solver": "ddpm", "nfe": 100}, None),
+        ({"experiment": "fast-sampling", "solver": "dpm-solver-3", "nfe": 50}, 13.52),
+        (
+            {
+                "experiment": "fast-sampling",
+                "solver": "dpm-solver-3",
+                "nfe": 50,
+                "solver_parameters": '{"lower_order_final": true}',
+            },
+            None,
+        ),
     ],
 )
 def test_published_value_beside_a_cell(where: dict[str, Any], value: float | None) -> None:
