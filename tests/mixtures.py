@@ -11,7 +11,6 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from etsdm.diffusion import mixtures
-from etsdm.diffusion.schedules import Schedule
 
 
 def column(*rows: tuple[float, ...]) -> Tensor:
@@ -52,10 +51,11 @@ class GaussianMixture(mixtures.GaussianMixture):
         return level(lambda_end)[0] * torch.from_numpy(found.y[:, -1]).reshape(x.shape)
 
 
-class SmoothSchedule(Schedule):
+class SmoothSchedule:
     """The linear VP SDE in closed form, tau = (t + 1) / 1000: no kinks at the integers."""
 
     t_min, t_max = 0.0, 999.0
+    shared_edges = ()
     beta_0, beta_1 = 0.1, 20.0
 
     def log_alpha(self, t: Any) -> Any:

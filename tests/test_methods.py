@@ -132,6 +132,8 @@ def test_shared_noise_has_one_level_a_sub_interval():
     left = np.where(t < 100, t // 20 * 20, t)
     assert shared.schedule.sigma(t) == pytest.approx(plain.schedule.sigma(left), rel=1e-14)
     assert shared.condition(t).tolist() == left.tolist()
+    flat = plain.schedule.flattened(100)
+    assert shared.schedule.flattened(100).sigma(t) == pytest.approx(flat.sigma(left), rel=1e-14)
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])

@@ -6,8 +6,10 @@ is T tau for tau in (0, 1], so that E-TSDM's t_tilde means the same in both. The
 Ho et al. (2020) call alpha-bar at their step t + 1, and clean data lies one step before t = 0.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -54,7 +56,7 @@ def shifted(log_alpha: Array, resolution: int) -> Array:
     return _log_alpha_of_lambda(_half_log_snr(log_alpha) + np.log(64 / resolution))
 
 
-class Schedule:
+class Schedule(ABC):
     """Noise levels at real times t from `t_min` to `t_max`.
 
     Attributes:
@@ -70,31 +72,31 @@ class Schedule:
     shared_edges: tuple[float, ...] = ()
 
     @property
+    @abstractmethod
     def t_min(self) -> float:
         """Where sampling ends."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def t_max(self) -> float:
         """Where sampling starts: before alpha is 0, for there x_t has no trace of x_0."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def t_end(self) -> float:
         """The last time of the process, where alpha may be 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, uniform: Array, last: float) -> Array:
         """Times from `t_min` to `last`, equally likely, from numbers uniform in [0, 1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_alpha(self, t: float | Array) -> Array:
         """Log alpha_t; minus infinity where alpha is 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def t_of_lambda(self, lambda_: float | Array) -> Array:
         """The t up to t_max at which lambda_t equals `lambda_`; the inverse of `lambda_`."""
-        raise NotImplementedError
 
     def alpha(self, t: float | Array) -> Array:
         """Signal level alpha_t."""
@@ -108,13 +110,33 @@ class Schedule:
         """Half log-SNR, lambda_t = log(alpha_t / sigma_t)."""
         return _half_log_snr(self.log_alpha(t))
 
+    @abstractmethod
     def flattened(self, until: float) -> "Schedule":
         """This schedule with d alpha/dt = 0 at t = 0.
 
         Beta is multiplied by `ramp(t / until)`, t being that of the step's end in discrete time, so it is the same from
         t = `until` on; the cosine schedules have their offset set to 0 instead.
         """
-        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class NamedSchedule(Schedule):
+    """A schedule given by its name.
+
+    Args:
+        name: one of `NAMES`.
+        timesteps: T.
+        resolution: side of the images in pixels.
+        flat_until: end of the ramp of a `flattened` schedule; 0 for one that is not.
+    """
+
+    name: str
+    timesteps: int
+    resolution: int
+    flat_until: float = 0.0
+
+    def flattened(self, until: float) -> Self:
+        return replace(self, flat_until=until)
 
 
 # ---------------------------------------------------------------- discrete time
@@ -174,16 +196,12 @@ NAMES = tuple(LOG_ALPHAS)
 
 
 @dataclass(frozen=True)
-class DiscreteSchedule(Schedule):
+class DiscreteSchedule(NamedSchedule):
     """A schedule known at the integers and defined between them by linear interpolation of log alpha.
 
     That interpolation is the one DPM-Solver uses for discrete-time networks (Lu et al. 2022, appendix D).
     """
 
-    name: str
-    timesteps: int
-    resolution: int
-    flat_until: float = 0.0
     log_alphas: Array = field(init=False, repr=False, compare=False)
     finite: Array = field(init=False, repr=False, compare=False)
 
@@ -221,9 +239,6 @@ class DiscreteSchedule(Schedule):
 
     def draw(self, uniform: Array, last: float) -> Array:
         return np.floor(uniform * (last + 1))
-
-    def flattened(self, until: float) -> Schedule:
-        return replace(self, flat_until=until)
 
     def log_alpha(self, t: float | Array) -> Array:
         inside = np.interp(t, np.arange(len(self.finite), dtype=np.float64), self.finite)
@@ -267,17 +282,13 @@ def cosine_tau(log_alpha: Array, s: float) -> float:
 
 
 @dataclass(frozen=True)
-class ContinuousSchedule(Schedule):
+class ContinuousSchedule(NamedSchedule):
     """A schedule in closed form at every t = T tau, tau in (0, 1].
 
     Args:
         tau_min: the least tau that is trained and where sampling ends; sigma is 0 at tau = 0.
     """
 
-    name: str
-    timesteps: int
-    resolution: int
-    flat_until: float = 0.0
     tau_min: float = 1e-3
 
     @property
@@ -305,9 +316,6 @@ class ContinuousSchedule(Schedule):
 
     def draw(self, uniform: Array, last: float) -> Array:
         return self.t_min + uniform * (last - self.t_min)
-
-    def flattened(self, until: float) -> Schedule:
-        return replace(self, flat_until=until)
 
     def log_alpha(self, t: float | Array) -> Array:
         tau = np.asarray(t, dtype=np.float64) / self.timesteps

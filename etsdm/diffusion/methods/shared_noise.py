@@ -50,6 +50,9 @@ class SharedLevels(Schedule):
     def t_of_lambda(self, lambda_: float | Array) -> Array:
         return self.base.t_of_lambda(lambda_)
 
+    def flattened(self, until: float) -> "SharedLevels":
+        return replace(self, base=self.base.flattened(until))
+
 
 def apply(process: Process, settings: dict[str, Any]) -> Process:
     """The process with condition and noise level shared inside `n` sub-intervals of [0, `t_tilde`)."""
