@@ -14,6 +14,18 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 
 
+# Short, or in need of the internet: on a cluster these run on the login node.
+localrules:
+    all,
+    inception,
+    score,
+    compare,
+    rows,
+    tables,
+    figures,
+    page,
+
+
 rule all:
     default_target: True
     input:

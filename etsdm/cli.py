@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
+from etsdm import launch
 from etsdm.errors import Interrupted, UserError
 from etsdm.files import read_json
 from etsdm.manifest import manifest
@@ -23,6 +25,57 @@ RESULTS = click.option(
     "--results", type=FOLDER, default=Path("results"), show_default=True, help="Root of the results."
 )
 CONFIG = click.argument("config", type=FILE)
+
+
+def _on_nodes(context: click.Context, _: click.Parameter, nodes: int) -> None:
+    context.meta["nodes"] = nodes
+
+
+def _in_processes(context: click.Context, _: click.Parameter, processes: int) -> None:
+    nodes = context.meta["nodes"]
+    if processes * nodes > 1 and not launch.is_launched():
+        sys.exit(launch.launch(processes, nodes))
+
+
+def shared(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command be shared by several processes."""
+    processes = click.option(
+        "--processes",
+        type=click.IntRange(1),
+        default=1,
+        expose_value=False,
+        callback=_in_processes,
+        help="Processes on each node that share the work, by torchrun: one a GPU.",
+    )
+    nodes = click.option(
+        "--nodes",
+        type=click.IntRange(1),
+        default=1,
+        expose_value=False,
+        is_eager=True,
+        callback=_on_nodes,
+        help="Nodes of the SLURM job that share the work.",
+    )
+    return nodes(processes(command))
+
+
+def _beside(out: Path) -> Path:
+    """Manifest of a file that shares its folder with others."""
+    return out.with_name(f"{out.stem}.manifest.json")
+
+
+def _job() -> dict[str, Any]:
+    """What the workflow says about the job: the options before the command's name."""
+    return click.get_current_context().find_root().params
+
+
+def _recorded(
+    path: Path, inputs: list[Path], outputs: list[Path], spec: Any = None, device: str = "cpu", *progress: Path
+) -> AbstractContextManager[dict[str, Any]]:
+    """The manifest of a stage, written by one of its processes."""
+    if not launch.is_first():
+        return nullcontext({})
+    return manifest(path, inputs, outputs, spec, device, _job()["attempt"], progress)
 
 
 class _Commands(click.Group):
@@ -45,7 +98,19 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="etsdm")
-def main() -> None:
+@click.option(
+    "--attempt",
+    type=click.IntRange(1),
+    default=1,
+    help="Number of this attempt in a workflow: after a failure that would only repeat itself, it fails at once.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0),
+    default=0,
+    help="Time limit of the job: long work saves what it has before, and leaves with exit code 75. 0: none.",
+)
+def main(attempt: int, minutes: float) -> None:
     """Lipschitz singularities in diffusion models: the E-TSDM benchmark, stage by stage.
 
     \b
@@ -89,6 +154,31 @@ def plan(config: Path, measure: bool, device: str) -> None:
 
 
 @main.command()
+@CONFIG
+@RESULTS
+def fetch(config: Path, results: Path) -> None:
+    """Get what a configuration needs from the internet, for machines whose jobs have none.
+
+    \b
+    Example:  etsdm fetch config/paper.yaml
+    """
+    from etsdm.benchmark.plan import load_plan
+    from etsdm.metrics.inception import provide_inception
+    from etsdm.metrics.names import ENCODER_FILES
+
+    planned = load_plan(config, look=False)
+    planned.write_specs(results)
+    for run in planned.encoders.values():
+        if run.spec["name"] == "inception":
+            out = results / run.path / ENCODER_FILES["inception"]
+            with _recorded(out.with_name("manifest.json"), [], [out], run.spec) as record:
+                record.update(provide_inception(run.spec["weights"], out))
+            click.echo(f"{out}: from {record['source']}, verified")
+    for run in planned.data.values():
+        click.echo(f"results/{run.path}: {run.spec['source']}; nothing to fetch")
+
+
+@main.command()
 @SPEC
 @click.option("--out", type=FOLDER, required=True, help="Folder for images.zip and dataset.json.")
 def prepare(spec: Path, out: Path) -> None:
@@ -99,7 +189,8 @@ def prepare(spec: Path, out: Path) -> None:
     """
     from etsdm.data.prepare import prepare as run
 
-    with manifest(out / "manifest.json", [], read_json(spec)) as record:
+    made = [out / "images.zip", out / "dataset.json"]
+    with _recorded(out / "manifest.json", [], made, read_json(spec)) as record:
         description = run(read_json(spec), out)
         record.update(count=description["count"], digest=description["digest"])
 
@@ -116,7 +207,7 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
     Example:  etsdm encoder --spec results/encoders/inception/spec.json --out inception-2015-12-05.pt
     """
     values = read_json(spec)
-    with manifest(out.with_name("manifest.json"), [data] if data else [], values, device) as record:
+    with _recorded(out.with_name("manifest.json"), [data] if data else [], [out], values, device) as record:
         if values["name"] == "inception":
             from etsdm.metrics.inception import provide_inception
 
@@ -135,8 +226,11 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
 @SPEC
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the weights; a cut-off training goes on there.")
+@click.option("--save-minutes", type=click.FloatRange(0), default=5, show_default=True, help="Save the state so often.")
+@click.option("--micro-batch", type=click.IntRange(1), help="Images at a time on a device; default: what fits.")
 @DEVICE
-def train(spec: Path, data: Path, out: Path, device: str) -> None:
+@shared
+def train(spec: Path, data: Path, out: Path, save_minutes: float, micro_batch: int | None, device: str) -> None:
     """Train a network, or go on with a training that was cut off.
 
     \b
@@ -148,8 +242,20 @@ def train(spec: Path, data: Path, out: Path, device: str) -> None:
 
     values = read_json(spec)
     code = digest("train", methods.module(values["method"]["name"]))
-    with manifest(out / "manifest.json", [data], values, device) as record:
-        record.update(run(values, data, out, fingerprint=code, device=device))
+    made = [out / "weights.safetensors", out / "metrics.jsonl"]
+    with _recorded(out / "manifest.json", [data], made, values, device, out / "state") as record:
+        record.update(
+            run(
+                values,
+                data,
+                out,
+                device,
+                fingerprint=code,
+                save_minutes=save_minutes,
+                minutes=_job()["minutes"],
+                micro_batch=micro_batch,
+            )
+        )
 
 
 @main.command()
@@ -161,8 +267,9 @@ def train(spec: Path, data: Path, out: Path, device: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on this seed and i alone.")
 @click.option("--grid", default="uniform", show_default=True, help="uniform, quadratic or log-snr.")
 @click.option("--batch", type=int, help="Images at a time.")
-@click.option("--out", type=FILE, required=True, help="Archive of PNGs to write.")
+@click.option("--out", type=FILE, required=True, help="Archive of PNGs to write; goes on where it was cut off.")
 @DEVICE
+@shared
 def sample(
     weights: Path,
     spec: Path | None,
@@ -189,11 +296,22 @@ def sample(
         values = {"solver": settings, "samples": count, "seed": seed}
     else:
         values = read_json(spec)
+    from etsdm.parts import folder_of
     from etsdm.sampling.sample import sample as run
 
     beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
-    with manifest(beside, [weights], values, device) as record:
-        record.update(run(weights, values, out, device, batch))
+    with _recorded(beside, [weights], [out], values, device, folder_of(out)) as record:
+        code = _sampling_code("sample", values)
+        record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
+
+
+def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
+    """Digest of the code that draws images, whatever the method of the network."""
+    from etsdm import solvers
+    from etsdm.benchmark.source import digest
+    from etsdm.diffusion import methods
+
+    return digest(stage, solvers.module(spec["solver"]["name"]), *map(methods.module, methods.MODULES))
 
 
 @main.command()
@@ -203,6 +321,7 @@ def sample(
 @click.option("--count", type=int, help="Use exactly this many images; default: all.")
 @click.option("--out", type=FILE, required=True, help="features.npz to write.")
 @DEVICE
+@shared
 def features(encoder: str, weights: Path, images: Path, count: int | None, out: Path, device: str) -> None:
     """Extract the features of an image archive, once for every metric.
 
@@ -210,9 +329,15 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
     Example:  etsdm features --encoder inception --weights inception-2015-12-05.pt --images samples.zip
                 --out features.npz
     """
+    from etsdm.benchmark.source import digest
     from etsdm.metrics.features import extract_features
+    from etsdm.parts import folder_of
 
-    extract_features(encoder, weights, images, out, count, device)
+    code = digest("features", f"etsdm.metrics.{encoder}")
+    with _recorded(_beside(out), [weights, images], [out], None, device, folder_of(out)) as record:
+        record.update(
+            extract_features(encoder, weights, images, out, count, device, fingerprint=code, minutes=_job()["minutes"])
+        )
 
 
 @main.command()
@@ -233,7 +358,8 @@ def score(samples: Path, reference: Path, encoder: str, distance: tuple[str, ...
     """
     from etsdm.metrics.score import score as run
 
-    run(samples, reference, list(distance), encoder, count, out)
+    with _recorded(_beside(out), [samples, reference], [out]):
+        run(samples, reference, list(distance), encoder, count, out)
 
 
 @main.command()
@@ -243,17 +369,21 @@ def score(samples: Path, reference: Path, encoder: str, distance: tuple[str, ...
 @click.option("--batch", type=int, help="Images at a time.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for inputs.zip and restored.zip.")
 @DEVICE
+@shared
 def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Path, device: str) -> None:
     """Restore low-resolution images by a conditional network.
 
     \b
     Example:  etsdm restore --weights RUN/weights.safetensors --images test.zip --spec spec.json --out restored
     """
+    from etsdm.parts import folder_of
     from etsdm.sampling.restore import restore as run
 
-    values = read_json(spec)
-    with manifest(out / "manifest.json", [weights, images], values, device) as record:
-        record.update(run(weights, images, values, out, device, batch))
+    values, made = read_json(spec), [out / "inputs.zip", out / "restored.zip"]
+    parts = folder_of(out / "restored.zip")
+    with _recorded(out / "manifest.json", [weights, images], made, values, device, parts) as record:
+        code = _sampling_code("restore", values)
+        record.update(run(weights, images, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
 
 
 @main.command()
@@ -268,7 +398,8 @@ def compare(restored: Path, truth: Path, out: Path) -> None:
     """
     from etsdm.metrics.restoration import compare as run
 
-    run(restored, truth, out)
+    with _recorded(_beside(out), [restored, truth], [out]):
+        run(restored, truth, out)
 
 
 @main.command()
@@ -287,7 +418,7 @@ def probe(weights: Path, data: Path, spec: Path, out: Path, device: str) -> None
     from etsdm.files import write_json
 
     values = read_json(spec)
-    with manifest(out.with_name("manifest.json"), [weights, data], values, device) as record:
+    with _recorded(out.with_name("manifest.json"), [weights, data], [out], values, device) as record:
         result = probes.load(values["probe"])(weights, data, values, device)
         write_json(out, result)
         record.update(n=result["n"])
@@ -305,7 +436,7 @@ def theory(spec: Path, out: Path) -> None:
     from etsdm.files import write_json
     from etsdm.probes.theory import theory as run
 
-    with manifest(out.with_name("manifest.json"), [], read_json(spec)):
+    with _recorded(out.with_name("manifest.json"), [], [out], read_json(spec)):
         write_json(out, run(read_json(spec)))
 
 
@@ -323,25 +454,42 @@ def _report_stage(name: str, summary: str, run: Callable[[Path, Path], Any]) -> 
 def _rows(inventory: Path, results: Path) -> None:
     from etsdm.report.rows import write_rows
 
-    write_rows(read_json(inventory), results, inventory.parent)
+    plan, report = read_json(inventory), inventory.parent
+    files = [results / measurement["file"] for measurement in plan["measurements"]]
+    with _recorded(_beside(report / "rows"), [file for file in files if file.exists()], _tidy(report)):
+        write_rows(plan, results, report)
+
+
+def _tidy(report: Path) -> list[Path]:
+    return [report / "rows.csv", report / "losses.csv"]
 
 
 def _tables(inventory: Path, results: Path) -> None:
+    from etsdm.report.contents import table_files
     from etsdm.report.tables.write import write_tables
 
-    write_tables(inventory.parent, results, PUBLISHED)
+    report = inventory.parent
+    with _recorded(_beside(report / "tables"), _tidy(report), table_files(report, read_json(inventory))):
+        write_tables(report, results, PUBLISHED)
 
 
 def _figures(inventory: Path, results: Path) -> None:
+    from etsdm.report.contents import figure_files
     from etsdm.report.figures.write import write_figures
 
-    write_figures(inventory.parent, results, PUBLISHED)
+    report = inventory.parent
+    with _recorded(_beside(report / "figures"), _tidy(report), figure_files(report, read_json(inventory))):
+        write_figures(report, results, PUBLISHED)
 
 
 def _page(inventory: Path, results: Path) -> None:
+    from etsdm.report.contents import figure_files, table_files
     from etsdm.report.page import write_page
 
-    write_page(inventory.parent, results, PUBLISHED)
+    report, plan = inventory.parent, read_json(inventory)
+    inputs = [*_tidy(report), *table_files(report, plan), *figure_files(report, plan)]
+    with _recorded(_beside(report / "report"), inputs, [report / "report.html"]):
+        write_page(report, results, PUBLISHED)
 
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "config" / "paper_results.csv"
@@ -372,6 +520,22 @@ def report(config: Path, results: Path) -> None:
     for _, run in REPORT.values():
         run(inventory, results)
     click.echo(f"{results / planned.report / 'report.html'}")
+
+
+@main.command()
+@click.argument("file", type=FILE)
+def trace(file: Path) -> None:
+    """Show how a result came to be, back to the images; exit code 1 if a file of the chain is not what it was.
+
+    \b
+    Example:  etsdm trace results/samples/digits-8px/ddpm-linear-0a1b2c3d/seed0/.../scores.json
+    """
+    from etsdm.trace import trace as run
+
+    lines = list(run(file))
+    for line, _ in lines:
+        click.echo(line)
+    sys.exit(0 if all(holds for _, holds in lines) else 1)
 
 
 @main.command()

@@ -1,21 +1,79 @@
-"""The device a stage computes on."""
+"""The device a stage computes on. Processes of one user that choose a GPU for themselves never share one."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from etsdm.errors import UserError
 
+WAIT = 1.0
+"""Seconds between two looks for a free device."""
+_HELD: list[FileLock] = []
+"""The claims of this process: each holds until the process ends."""
+
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device called `name`: "auto" (a GPU if there is one, else the CPU), "cpu", "cuda" or "cuda:1".
+    """The device called `name`: "auto" (a free GPU if there are GPUs, else the CPU), "cpu", "cuda" or "cuda:1".
 
     Raises:
         UserError: there is no such device here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise UserError(
             f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); use auto, cpu or cuda"
         ) from error
+
+
+@cache
+def _own_gpu() -> torch.device:
+    """The GPU that this process keeps to itself until it ends, told from others by its UUID."""
+    uuids = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
+    index, lock = claim(uuids, claims_folder())
+    _HELD.append(lock)
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
+def claims_folder() -> Path:
+    """Where this user's processes on this machine claim devices."""
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache_home / "etsdm" / "devices" / socket.gethostname()
+
+
+def claim(names: Sequence[str], folder: Path) -> tuple[int, FileLock]:
+    """Claim the first free device, or wait for one.
+
+    The claim is a lock on a file, which the operating system lifts when the process ends, however it ends.
+
+    Args:
+        names: of the devices, unique on this machine.
+        folder: of the claims.
+
+    Returns:
+        The number of the device in `names`, and the lock: the claim holds as long as it is referred to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    said = False
+    while True:
+        for number, name in enumerate(names):
+            lock = FileLock(folder / f"{name}.lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            return number, lock
+        if not said:
+            print(f"etsdm: all {len(names)} GPUs are claimed by other jobs; waiting for one", file=sys.stderr)
+            said = True
+        time.sleep(WAIT)

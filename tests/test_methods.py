@@ -54,7 +54,7 @@ def run(method, out: Path, training=None, **diffusion):
     return load_weights(out / "weights.safetensors")[0], read_images(out / "samples.zip"), losses
 
 
-LEARNING = {"images": 1536, "learning_rate": 5e-3, "warmup": 0, "log_every": 256}
+LEARNING = {"images": 1536, "learning_rate": 5e-3, "warmup": 0}
 
 
 def test_every_method_is_tried_here():

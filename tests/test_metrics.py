@@ -140,7 +140,7 @@ def test_frechet_of_inception_features_is_clean_fid(tmp_path, inception_weights)
         (tmp_path / name).mkdir()
         for i, image in enumerate(pixels):
             Image.fromarray(image.squeeze()).save(tmp_path / name / f"{i:03d}.png")
-        ours.append(extract(encode, tmp_path / f"{name}.zip", 24, batch=16, progress=False))
+        ours.append(extract(encode, tmp_path / f"{name}.zip", 0, 24, batch=16))
     torch.jit.load(inception_weights).net.save(str(tmp_path / "inception-2015-12-05.pt"))
     network = InceptionV3W(str(tmp_path), download=False)
     theirs = fid.compute_fid(
@@ -196,7 +196,7 @@ def test_classifier_learns_digits_and_is_reproducible(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
     network = load_classifier(first, CPU)
-    features = extract(classifier.make_encoder(first, CPU), images, 100, batch=33, progress=False)
+    features = extract(classifier.make_encoder(first, CPU), images, 0, 100, batch=33)
     pixels = torch.from_numpy(digits()[0][:100])
     np.testing.assert_allclose(features, network.features(to_input(pixels)), rtol=1e-4, atol=1e-5)
     assert features.shape == (100, 64)

@@ -68,7 +68,6 @@ def configuration() -> dict[str, Any]:
         "training": {
             "images": 4000,
             "batch": 10,
-            "micro_batch": None,
             "optimizer": "adamw",
             "learning_rate": 0.001,
             "betas": [0.9, 0.999],
@@ -78,8 +77,6 @@ def configuration() -> dict[str, Any]:
             "gradient_clip": 1.0,
             "precision": "float32",
             "flip": False,
-            "save_every": 1000,
-            "log_every": 1000,
         },
         "evaluation": {
             "samples": 1000,

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import Interrupted, UserError
 from etsdm.models.trained import load_network
 from etsdm.models.weights import load_weights
-from etsdm.training import train as module
+from etsdm.training import trainer as module
 from etsdm.training.data import batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import Tally
-from etsdm.training.train import Trainer, train
+from etsdm.training.train import train
+from etsdm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SPEC: dict[str, Any] = {
@@ -46,7 +48,6 @@ SPEC: dict[str, Any] = {
     "training": {
         "images": 100,
         "batch": 10,
-        "micro_batch": 4,
         "optimizer": "adamw",
         "learning_rate": 1e-3,
         "betas": [0.9, 0.99],
@@ -56,8 +57,6 @@ SPEC: dict[str, Any] = {
         "gradient_clip": 1.0,
         "precision": "float32",
         "flip": True,
-        "save_every": 20,
-        "log_every": 30,
     },
     "seed": 3,
 }
@@ -69,6 +68,24 @@ def changed(**settings: Any) -> dict[str, Any]:
     for key, value in settings.items():
         next(part for part in (spec, *spec.values()) if isinstance(part, dict) and key in part)[key] = value
     return spec
+
+
+def run(
+    archive: Path,
+    out: Path,
+    spec: dict[str, Any] = SPEC,
+    save_minutes: float = 0,
+    micro_batch: int = 4,
+    **settings: Any,
+) -> dict[str, float]:
+    """Train on the CPU, saving after each step."""
+    settings |= {"save_minutes": save_minutes, "micro_batch": micro_batch}
+    return train(spec, archive, out, "cpu", progress=False, **settings)
+
+
+def states(out: Path) -> list[int]:
+    """Images seen by each saved state."""
+    return sorted(int(path.name.partition("-")[0]) for path in (out / "state").glob("*.pt"))
 
 
 def wake(trainer: Trainer) -> None:
@@ -94,7 +111,7 @@ def archive(pixels: Pixels, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing interrupted."""
     out = tmp_path_factory.mktemp("whole")
-    train(SPEC, archive, out, "cpu", progress=False)
+    run(archive, out)
     return out
 
 
@@ -113,7 +130,7 @@ def train_until(images: int, archive: Path, out: Path, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patch, pytest.raises(Cut):
         patch.setattr(Trainer, "_accumulate_gradient", cut)
-        train(SPEC, archive, out, "cpu", progress=False, **kwargs)
+        run(archive, out, **kwargs)
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
@@ -216,7 +233,7 @@ def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels)
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 10, 64])
 def test_micro_batches_do_not_change_the_gradient(pixels: Pixels, micro_batch: int) -> None:
-    trainers = [Trainer(changed(dropout=0.0, micro_batch=size), pixels, CPU) for size in (None, micro_batch)]
+    trainers = [Trainer(changed(dropout=0.0), pixels, CPU, micro_batch=size) for size in (None, micro_batch)]
     for trainer in trainers:
         wake(trainer)
         trainer._accumulate_gradient()
@@ -250,8 +267,8 @@ def test_average_halves_its_memory_every_half_life() -> None:
 def test_losses_are_told_apart_by_quarter_of_the_timesteps() -> None:
     tally = Tally(times=10, device=CPU)
     tally.add_losses(torch.tensor([0, 2, 3, 9]), torch.tensor([1.0, 3.0, 5.0, 7.0]))
-    tally.add_step(torch.tensor(2.0))
-    tally.add_step(torch.tensor(4.0))
+    tally.add_step(torch.tensor(2.0), 0)
+    tally.add_step(torch.tensor(4.0), 2)
     quarters = {"loss_q0": 2.0, "loss_q1": 5.0, "loss_q2": None, "loss_q3": 7.0}
     assert tally.means() == {"loss": 4.0, **quarters, "grad_norm": 3.0}
 
@@ -260,7 +277,7 @@ def test_losses_are_told_apart_by_quarter_of_the_timesteps() -> None:
 def test_training_learns(pixels: Pixels, precision: str) -> None:
     """On one flat image the noise is x_t less a constant, which even a tiny network soon finds."""
     flat = np.full_like(pixels, 128)
-    settings = {"learning_rate": 1e-2, "batch": 32, "micro_batch": None, "dropout": 0.0}
+    settings = {"learning_rate": 1e-2, "batch": 32, "dropout": 0.0}
     trainer = Trainer(changed(**settings, precision=precision), flat, CPU)
     for _ in range(30):
         trainer.step()
@@ -281,16 +298,16 @@ def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> 
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     assert not (whole / "state").exists()
     rows = lines(whole)
-    assert [row["images"] for row in rows] == [30, 60, 90, 100]
+    assert [row["images"] for row in rows] == list(range(10, 101, 10))
     quarters = [f"loss_q{q}" for q in range(4)]
     assert list(rows[0]) == ["images", "loss", *quarters, "grad_norm", "lr"]
     events = EventAccumulator(str(whole / "tensorboard")).Reload()
-    assert [event.step for event in events.Scalars("loss")] == [30, 60, 90, 100]
+    assert [event.step for event in events.Scalars("loss")] == list(range(10, 101, 10))
     assert [event.value for event in events.Scalars("loss")] == pytest.approx([row["loss"] for row in rows])
 
 
 def test_the_weights_are_the_average(whole: Path, pixels: Pixels) -> None:
-    trainer = Trainer(SPEC, pixels, CPU)
+    trainer = Trainer(SPEC, pixels, CPU, micro_batch=4)
     for _ in range(10):
         trainer.step()
     saved, _ = load_weights(whole / "weights.safetensors")
@@ -300,7 +317,7 @@ def test_the_weights_are_the_average(whole: Path, pixels: Pixels) -> None:
 
 
 def test_the_cost_is_reported(archive: Path, tmp_path: Path) -> None:
-    cost = train(changed(images=25), archive, tmp_path, "cpu", progress=False)
+    cost = run(archive, tmp_path, changed(images=25))
     network, _ = load_network(tmp_path / "weights.safetensors")
     assert cost["images"] == 30  # whole batches of 10
     assert cost["seconds"] > 0
@@ -308,7 +325,7 @@ def test_the_cost_is_reported(archive: Path, tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_other_weights(whole: Path, archive: Path, tmp_path: Path) -> None:
-    train(changed(seed=4), archive, tmp_path, "cpu", progress=False)
+    run(archive, tmp_path, changed(seed=4))
     ours, theirs = (load_weights(out / "weights.safetensors")[0] for out in (whole, tmp_path))
     assert not torch.equal(ours["out.2.weight"], theirs["out.2.weight"])
 
@@ -319,13 +336,13 @@ def test_a_resumed_run_ends_with_the_same_bytes(
 ) -> None:
     train_until(images, archive, tmp_path, monkeypatch)
     assert not (tmp_path / "weights.safetensors").exists()
-    train(SPEC, archive, tmp_path, "cpu", progress=False)
+    run(archive, tmp_path)
     assert weights(tmp_path) == weights(whole)
     assert lines(tmp_path) == lines(whole)
     assert not (tmp_path / "state").exists()
     # Two event files of one second and one process are read in no certain order, so nothing may be purged here.
     events = EventAccumulator(str(tmp_path / "tensorboard"), purge_orphaned_data=False).Reload()
-    assert {event.step for event in events.Scalars("loss")} == {30, 60, 90, 100}
+    assert {event.step for event in events.Scalars("loss")} == set(range(10, 101, 10))
 
 
 def test_a_run_may_be_cut_again_and_again(
@@ -333,11 +350,8 @@ def test_a_run_may_be_cut_again_and_again(
 ) -> None:
     for images in (30, 40, 40, 80):
         train_until(images, archive, tmp_path, monkeypatch)
-    assert [path.name for path in sorted((tmp_path / "state").glob("*.pt"))] == [
-        "000000000060.pt",
-        "000000000080.pt",
-    ]
-    train(SPEC, archive, tmp_path, "cpu", progress=False)
+    assert states(tmp_path) == [70, 80]
+    run(archive, tmp_path)
     assert weights(tmp_path) == weights(whole)
     assert lines(tmp_path) == lines(whole)
 
@@ -356,14 +370,27 @@ def test_a_signal_saves_the_state_and_the_same_command_goes_on(
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="saved after 60 images"):
         patch.setattr(Trainer, "_accumulate_gradient", signalled)
-        train(SPEC, archive, tmp_path, "cpu", progress=False)
+        run(archive, tmp_path)
     (tmp_path / "metrics.jsonl").unlink(missing_ok=True)
-    train(SPEC, archive, tmp_path, "cpu", progress=False)
+    run(archive, tmp_path)
     assert weights(tmp_path) == weights(whole)
     assert lines(tmp_path) == lines(whole)
 
 
+def truncate(state: Path) -> None:
+    state.write_bytes(state.read_bytes()[:1000])
+
+
+def flip_a_bit(state: Path) -> None:
+    """In the middle of a tensor, where the file still reads."""
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1
+    state.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
 def test_a_damaged_state_gives_way_to_the_one_before(
+    damage: Callable[[Path], None],
     whole: Path,
     archive: Path,
     tmp_path: Path,
@@ -371,14 +398,29 @@ def test_a_damaged_state_gives_way_to_the_one_before(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     train_until(70, archive, tmp_path, monkeypatch)
-    newest = tmp_path / "state" / "000000000060.pt"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    damage(max((tmp_path / "state").glob("*.pt")))
     with (tmp_path / "state" / "metrics.jsonl").open("a") as file:
-        file.write('{"images": 70, "lo')
-    train(SPEC, archive, tmp_path, "cpu", progress=False)
+        file.write('{"images": 80, "lo')
+    run(archive, tmp_path)
     said = capsys.readouterr().err
-    assert "damaged" in said
-    assert "resuming after 40 images" in said
+    assert "DAMAGED" in said
+    assert "resuming after 60 images" in said
+    assert weights(tmp_path) == weights(whole)
+    assert lines(tmp_path) == lines(whole)
+
+
+def test_nothing_is_saved_before_it_is_time(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_until(90, archive, tmp_path, monkeypatch, save_minutes=60)
+    assert not states(tmp_path)
+
+
+def test_a_job_short_of_time_saves_and_leaves_again_and_again(whole: Path, archive: Path, tmp_path: Path) -> None:
+    """A limit that is over at once: each attempt takes one step."""
+    for images in range(10, 100, 10):
+        with pytest.raises(Interrupted, match=f"saved after {images} images"):
+            run(archive, tmp_path, save_minutes=60, minutes=1e-9)
+        assert states(tmp_path)[-1] == images
+    run(archive, tmp_path, minutes=1e-9)
     assert weights(tmp_path) == weights(whole)
     assert lines(tmp_path) == lines(whole)
 
@@ -394,7 +436,7 @@ def test_the_state_of_another_run_is_never_resumed(
 ) -> None:
     train_until(50, archive, tmp_path / "cut", monkeypatch, fingerprint="old")
     for name in ("cut", "fresh"):
-        train(spec, archive, tmp_path / name, "cpu", progress=False, fingerprint=digest)
+        run(archive, tmp_path / name, spec, fingerprint=digest)
     assert "not resumed" in capsys.readouterr().err
     assert weights(tmp_path / "cut") == weights(tmp_path / "fresh")
     assert lines(tmp_path / "cut") == lines(tmp_path / "fresh")
@@ -406,7 +448,7 @@ def test_a_training_does_not_go_on_with_other_images(
     write_images(tmp_path / "other.zip", 255 - pixels)
     train_until(50, archive, tmp_path / "cut", monkeypatch)
     for name in ("cut", "fresh"):
-        train(SPEC, tmp_path / "other.zip", tmp_path / name, "cpu", progress=False)
+        run(tmp_path / "other.zip", tmp_path / name)
     assert "not resumed" in capsys.readouterr().err
     assert weights(tmp_path / "cut") == weights(tmp_path / "fresh")
 
@@ -421,15 +463,45 @@ def test_divergence_stops_the_run_and_keeps_the_last_good_state(
         return finite(*args) * (torch.nan if next(calls) > 12 else 1)  # three micro-batches a step
 
     monkeypatch.setattr(module, "prediction_loss", loss)
-    with pytest.raises(UserError, match="by 60 images"):
-        train(SPEC, archive, tmp_path, "cpu", progress=False)
-    newest = max((tmp_path / "state").glob("*.pt"))
-    assert newest.name == "000000000040.pt"
-    network = torch.load(newest, weights_only=True)["network"]
+    with pytest.raises(UserError, match="in step 5, after 40 images") as error:
+        run(archive, tmp_path)
+    batch = batch_indices(23, 3, 40, 10)
+    assert f"images {', '.join(map(str, batch[:8]))}, ... of the archive" in str(error.value)
+    assert states(tmp_path) == [30, 40]
+    network = torch.load(max((tmp_path / "state").glob("*.pt")), weights_only=True)["network"]
     assert all(bool(weight.isfinite().all()) for weight in network.values())
     assert not (tmp_path / "weights.safetensors").exists()
 
 
+def test_divergence_is_told_by_its_first_step_when_it_is_noticed_later(pixels: Pixels) -> None:
+    trainer = Trainer(SPEC, pixels, CPU)
+    trainer.step()
+    trainer.check_finite()
+    trainer.parameters[0].data.fill_(torch.inf)
+    trainer.step()
+    trainer.step()
+    with pytest.raises(UserError, match="in step 2, after 10 images"):
+        trainer.check_finite()
+
+
+def test_the_micro_batch_is_what_fits_into_the_memory(pixels: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that can hold three images, by a loss that says so."""
+    fits = module.prediction_loss
+
+    def loss(predict: Any, x0: torch.Tensor, *rest: Any) -> torch.Tensor:
+        if len(x0) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fits(predict, x0, *rest)
+
+    trainer = Trainer(SPEC, pixels, CPU)
+    monkeypatch.setattr(module, "prediction_loss", loss)
+    assert trainer._halved_until_it_fits(10) == 3
+    assert all(parameter.grad is None for parameter in trainer.parameters)
+    monkeypatch.setattr(module, "prediction_loss", lambda predict, x0, *rest: loss(predict, x0.repeat(9, 1, 1, 1)))
+    with pytest.raises(UserError, match="a single image"):
+        trainer._halved_until_it_fits(10)
+
+
 def test_images_of_another_size_are_refused(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"images\.zip"):
-        train(changed(resolution=8), archive, tmp_path, "cpu", progress=False)
+        run(archive, tmp_path, changed(resolution=8))

@@ -1,57 +1,23 @@
 """The whole workflow by real Snakemake, and the rerun contract: what runs again after which change."""
 
 import os
-import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
+import signal
+import time
 
 import pandas as pd
 import pytest
 import yaml
 from configs import EVERY, every, write_config
 from filelock import FileLock
+from projects import Project, copy_project
 
-from etsdm.benchmark.source import ROOT
+from etsdm.files import read_json
+from etsdm.training.train import train
 
 pytestmark = pytest.mark.workflow
 SOLVERS = "experiments.fast-sampling.solvers"
 REPORT = {"rows": 1, "tables": 1, "figures": 1, "page": 1, "all": 1}
-
-
-class Project:
-    """A copy of the project with results of its own."""
-
-    def __init__(self, folder: Path, config: str = "tiny.yaml") -> None:
-        self.folder = folder
-        self.config = folder / "config" / config
-
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        return self.run("snakemake", "--configfile", str(self.config), "--cores", "2", *arguments)
-
-    def run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess:
-        tools = Path(sys.executable).parent
-        environment = os.environ | {
-            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.folder),
-            "OMP_NUM_THREADS": "1",
-        }
-        command = [str(tools / tool), *arguments]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-
-    def would_run(self) -> dict[str, int]:
-        """Jobs by rule of a dry run."""
-        done = self.snakemake("--dry-run")
-        assert done.returncode == 0, done.stdout + done.stderr
-        table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
-        return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.folder / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +29,7 @@ def finished(tmp_path_factory):
     folder = shared / "finished"
     with FileLock(f"{folder}.lock"):
         if not (folder / "done").exists():
-            for part in ("etsdm", "workflow", "config"):
-                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-            for part in ("Snakefile", "environment.yml"):
-                shutil.copy(ROOT / part, folder / part)
+            copy_project(folder)
             project = Project(folder)
             write_config(project.config)
             done = project.snakemake()
@@ -262,3 +225,84 @@ def test_snakemakes_own_report_can_be_made(project):
     done = project.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr
     assert (project.folder / "report.html").stat().st_size > 100_000
+
+
+# ---------------------------------------------------------------- interruptions
+
+ONE_TRAINING = {
+    "training.images": 12_800,
+    "experiments": {"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}},
+}
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A project in which one training of some seconds is asked for and nothing has run."""
+    copy_project(tmp_path / "fresh")
+    project = Project(tmp_path / "fresh")
+    write_config(project.config, **ONE_TRAINING)
+    return project
+
+
+def start_training(project):
+    """Start the workflow and wait until its training has saved a state."""
+    options = ["--cores", "2", "--rerun-incomplete", "--set-resources", "train:save_minutes=0"]
+    workflow = project.start("snakemake", "--configfile", str(project.config), *options)
+    while not list(project.folder.glob("results/models/**/state/*.pt")):
+        assert workflow.poll() is None, (project.folder / "snakemake.out").read_text()
+        time.sleep(0.1)
+    return workflow
+
+
+def test_a_killed_workflow_goes_on_from_what_its_training_has_saved(fresh, tmp_path):
+    """Snakemake is killed and its training is not: the next run is refused, then unlocked, and takes over."""
+    workflow = start_training(fresh)
+    refused = fresh.snakemake()
+    assert refused.returncode == 1
+    assert "LockException" in refused.stderr
+    workflow.kill()
+    workflow.wait()
+    assert fresh.snakemake().returncode == 1
+    assert fresh.snakemake("--unlock").returncode == 0
+    done = fresh.snakemake("--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
+    assert len(made["attempts"]) >= 2
+    images = next(fresh.folder.glob("results/data/**/images.zip"))
+    train(made["spec"], images, tmp_path / "undisturbed", "cpu", progress=False)
+    weights = next(fresh.folder.glob("results/models/**/weights.safetensors")).read_bytes()
+    assert weights == (tmp_path / "undisturbed" / "weights.safetensors").read_bytes()
+
+
+def test_a_workflow_that_is_told_to_stop_leaves_nothing_half_done(fresh):
+    workflow = start_training(fresh)
+    os.killpg(workflow.pid, signal.SIGINT)  # as a terminal does
+    assert workflow.wait(60) != 0
+    assert not list(fresh.folder.glob("results/models/**/weights.safetensors"))
+    done = fresh.snakemake("--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    assert fresh.would_run() == {}
+
+
+def test_a_fatal_error_does_not_burn_the_retries(fresh):
+    old, new = "    pixels = read_images(images)\n", "    raise UserError('no good')\n"
+    fresh.edit("etsdm/training/train.py", old, new)
+    done = fresh.snakemake("--retries", "3")
+    assert done.returncode == 1
+    log = next(fresh.folder.glob("results/models/**/train.log")).read_text()
+    assert log.splitlines() == [
+        "etsdm: error: no good",
+        "etsdm: error: so ended the attempt before; it would end so again",
+    ]
+
+
+def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
+    """Slices of three seconds, of which half are kept for saving."""
+    write_config(fresh.config, **ONE_TRAINING)
+    fresh.edit("workflow/rules/common.smk", "--minutes {resources.runtime}", "--minutes 0.05")
+    done = fresh.snakemake("--retries", "100")
+    assert done.returncode == 0, done.stderr
+    made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
+    ends = [attempt["exit"] for attempt in made["attempts"]]
+    assert len(ends) >= 3
+    assert set(ends[:-1]) == {"interrupted"}

@@ -86,14 +86,12 @@ class Network(Strict):
 
 
 class Training(Strict):
-    """How the network is trained. The clock counts images, so nothing depends on the number of devices."""
+    """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory."""
 
     images: int = Field(ge=1)
     """Length of the training, in images seen."""
     batch: int = Field(ge=1)
     """Images a step, over all devices together."""
-    micro_batch: int | None = Field(ge=1)
-    """Images at a time on a device (null: the whole batch); gradients are accumulated."""
     optimizer: Literal["adamw"]
     """The optimizer."""
     learning_rate: Real = Field(gt=0)
@@ -112,10 +110,6 @@ class Training(Strict):
     """bfloat16: mixed precision where the device has it."""
     flip: bool
     """Mirror images at random."""
-    save_every: int = Field(ge=1)
-    """Images between saved states: what an interruption can cost."""
-    log_every: int = Field(ge=1)
-    """Images between lines of metrics.jsonl."""
 
 
 # ---------------------------------------------------------------- evaluation

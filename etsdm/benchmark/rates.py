@@ -127,14 +127,12 @@ def _measured_speed(spec: Spec, device: "torch.device", rate: Rate) -> Speed:
     import torch
 
     from etsdm.sampling.sample import default_batch
-    from etsdm.training.train import Trainer
+    from etsdm.training.trainer import Trainer
 
-    dataset, training = spec["dataset"], spec["training"]
-    batch = training["micro_batch"] or training["batch"]
+    dataset, batch = spec["dataset"], spec["training"]["batch"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape[1:], shape[0]), np.uint8)
-    plain = {"method": {"name": "ddpm"}, "training": training | {"batch": batch, "micro_batch": None}}
-    trainer = Trainer(spec | plain, pixels, device)
+    trainer = Trainer(spec | {"method": {"name": "ddpm"}}, pixels, device)
     train = rate(batch, trainer.step)
     x = torch.randn(default_batch(shape, device), *shape, device=device)
     trainer.network.eval()

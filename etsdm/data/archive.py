@@ -1,7 +1,10 @@
 """Image archives: an uncompressed zip of numbered PNGs, the same bytes for the same images on every machine."""
 
 import io
+import re
+import stat
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +17,11 @@ from etsdm.files import atomic
 
 Pixels = NDArray[np.uint8]
 EPOCH = (1980, 1, 1, 0, 0, 0)
+PLAIN = re.compile(r"[^/\\]+\.png")
+LARGEST_SIDE = 4096
+"""Pixels a side of the largest image that is read."""
+LARGEST_FILE = 4 * LARGEST_SIDE**2
+"""Bytes of the largest member of an archive that is read: room for such an image without compression."""
 
 
 def _png(image: Pixels) -> bytes:
@@ -32,18 +40,34 @@ def write_images(path: Path, images: Iterable[Pixels]) -> int:
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:
-    return sorted(name for name in archive.namelist() if name.endswith(".png"))
+    return sorted(archive.namelist())
 
 
 def _open(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable image archive ({error}); make it again") from error
+    for member in archive.infolist():
+        if not PLAIN.fullmatch(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
+            raise UserError(f"{path}: refused: {member.filename!r} in it is no image, is a link, or lies in a folder")
+        if member.file_size > LARGEST_FILE:
+            raise UserError(f"{path}: refused: {member.filename!r} in it unpacks to {member.file_size:,} bytes")
+    return archive
+
+
+def _image(archive: zipfile.ZipFile, name: str) -> Pixels:
+    try:
+        with Image.open(io.BytesIO(archive.read(name))) as image:
+            if max(image.size) > LARGEST_SIDE:
+                raise UserError(f"{archive.filename}: refused: {name} is {image.width}x{image.height} pixels")
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{archive.filename}: {name} is damaged ({error}); make the archive again") from error
 
 
 def _decoded(archive: zipfile.ZipFile, names: Sequence[str]) -> Pixels:
-    stacked = np.stack([np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names])
+    stacked = np.stack([_image(archive, name) for name in names])
     return stacked[..., None] if stacked.ndim == 3 else stacked
 
 
@@ -57,16 +81,16 @@ def count_images(path: Path) -> int:
         return len(_names(archive))
 
 
-def iterate_images(path: Path, batch: int, limit: int | None = None) -> Iterator[Pixels]:
-    """The first `limit` images (or all) of the archive, (B, H, W, C), `batch` at a time.
+def iterate_images(path: Path, batch: int, limit: int | None = None, start: int = 0) -> Iterator[Pixels]:
+    """Images number `start` to `limit` (or to the last) of the archive, (B, H, W, C), `batch` at a time.
 
     Raises:
         UserError: the archive is missing or damaged.
     """
     with _open(path) as archive:
-        names = _names(archive)[:limit]
-        for start in range(0, len(names), batch):
-            yield _decoded(archive, names[start : start + batch])
+        names = _names(archive)[start:limit]
+        for first in range(0, len(names), batch):
+            yield _decoded(archive, names[first : first + batch])
 
 
 def pick_images(path: Path, numbers: Sequence[int]) -> Pixels:

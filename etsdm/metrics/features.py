@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,30 +19,34 @@ from etsdm.devices import pick_device
 from etsdm.errors import UserError
 from etsdm.files import sha256
 from etsdm.metrics.store import save_features
+from etsdm.parts import Parts
+from etsdm.processes import joined
+from etsdm.stop import StopRequest
 
 Encode = Callable[[Pixels], Tensor]
 """uint8 images (B, H, W, C), C of 1 or 3, to features (B, d)."""
 
 
+PART = 1024
+"""Images a part of the work: what an interruption can cost."""
+
+
 @torch.inference_mode()
-def extract(encode: Encode, images: Path, count: int, batch: int = 64, progress: bool = True) -> NDArray[np.float32]:
-    """Features (count, d) of the first `count` images of an archive.
+def extract(
+    encode: Encode, images: Path, start: int, stop: int, batch: int = 64, progress: tqdm | None = None
+) -> NDArray[np.float32]:
+    """Features (N, d) of images number `start` to `stop` of an archive.
 
     Raises:
-        UserError: the archive is missing, damaged, or holds fewer images.
+        UserError: the archive is missing or damaged.
     """
-    held = count_images(images)
-    if held < count:
-        raise UserError(f"{images}: holds {held} images, but {count} are needed; make the rest of them")
-    parts = []
-    with (
-        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),  # the same number on a GPU as on a CPU
-        tqdm(total=count, desc="features", unit=" images", disable=not progress) as bar,
-    ):
-        for pixels in iterate_images(images, batch, count):
-            parts.append(encode(pixels).float().cpu().numpy())
-            bar.update(len(parts[-1]))
-    return np.concatenate(parts)
+    found = []
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # the same number on a GPU as on a CPU
+        for pixels in iterate_images(images, batch, stop, start):
+            found.append(encode(pixels).float().cpu().numpy())
+            if progress is not None:
+                progress.update(len(pixels))
+    return np.concatenate(found)
 
 
 def extract_features(
@@ -53,8 +58,12 @@ def extract_features(
     device: str = "auto",
     batch: int = 64,
     progress: bool = True,
+    fingerprint: str = "",
+    minutes: float = 0,
 ) -> dict[str, Any]:
     """Write the features of the first `count` images (None: of all) of an archive to `out`.
+
+    It goes on with what an earlier attempt has left; under torchrun, the processes share the images.
 
     Args:
         encoder: `inception` or `classifier`: the module that makes it.
@@ -65,16 +74,33 @@ def extract_features(
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time.
         progress: show a progress bar.
+        fingerprint: digest of the code; what other code has extracted is extracted again.
+        minutes: time limit of the job, before which it stops; 0 for none.
 
     Returns:
         {"count", "digest"}, the digest being the archive's SHA-256.
 
     Raises:
         UserError: the weights can't be used, or the archive is missing, damaged or too small.
+        Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
-    encode = importlib.import_module(f"etsdm.metrics.{encoder}").make_encoder(weights, pick_device(device))
-    used = count_images(images) if count is None else count
-    features = extract(encode, images, used, batch, progress)
+    where = pick_device(device)
+    encode = importlib.import_module(f"etsdm.metrics.{encoder}").make_encoder(weights, where)
+    held = count_images(images)
+    used = held if count is None else count
+    if held < used:
+        raise UserError(f"{images}: holds {held} images, but {used} are needed; make the rest of them")
     digest = sha256(images)
-    save_features(out, features, digest)
+    with joined() as processes, StopRequest(minutes) as stop:
+        identity = (encoder, sha256(weights), digest, used, batch, where.type, fingerprint)
+        parts = Parts(out, identity, math.ceil(used / PART), processes)
+        with tqdm(total=used, desc="features", unit=" images", disable=not progress or processes.rank > 0) as bar:
+
+            def part(number: int) -> NDArray[np.float32]:
+                return extract(encode, images, number * PART, min(used, (number + 1) * PART), batch, bar)
+
+            parts.make(part, stop, lambda _: bar.update(PART))
+        if processes.rank == 0:
+            save_features(out, np.concatenate(list(parts)), digest)
+            parts.remove()
     return {"count": used, "digest": digest}

@@ -15,3 +15,7 @@ def metric_name(distance: str, encoder: str, n: int) -> str:
     """Name of a distance, such as `fid-clean-inception-10k` or `fd-classifier-1k`, for `n` generated images."""
     count = f"{n // 1000}k" if n % 1000 == 0 else str(n)
     return f"{PREFIXES[distance, encoder]}-{count}"
+
+
+ENCODER_FILES = {"inception": "inception-2015-12-05.pt", "classifier": "weights.safetensors"}
+"""File of each encoder's weights, in its folder."""

@@ -207,8 +207,8 @@ def _losses(results: Results) -> list[str]:
     training = results.config["training"]
     return [
         f"Mean squared error over {training['images']:,} images seen, batch {training['batch']}, learning rate "
-        f"{training['learning_rate']:g}; logged every {training['log_every']:,} images and averaged over at most 60 "
-        "stretches. Of each method the first settings, on at most six data sets; losses.csv holds all curves. "
+        f"{training['learning_rate']:g}; averaged over at most 60 stretches. Of each method the first settings, "
+        "on at most six data sets; losses.csv holds all curves. "
         f"Line: mean over {seed_words(results)}; band: lowest to highest seed.",
     ]
 

@@ -1,5 +1,6 @@
 """Which tables and figures a report has: known from the configuration alone, before anything runs."""
 
+from pathlib import Path
 from typing import Any
 
 DISTANCES = ("datasets", "fast-sampling", "schedules", "predictions", "alternatives", "ablation", "resolution")
@@ -24,12 +25,12 @@ def figures_of(experiment: str) -> tuple[str, ...]:
 
 
 def table_names(inventory: dict[str, Any]) -> list[str]:
-    """Tables of the report: `tables/<name>.{csv,md,tex}`."""
+    """Tables of the report."""
     return [*experiments(inventory), "costs"]
 
 
 def figure_names(inventory: dict[str, Any]) -> list[str]:
-    """Figures of the report: `figures/<name>.{png,svg}`."""
+    """Figures of the report."""
     asked = experiments(inventory)
     names = [name for experiment in asked for name in figures_of(experiment)]
     if any(name in asked for name in SAMPLED):
@@ -37,3 +38,13 @@ def figure_names(inventory: dict[str, Any]) -> list[str]:
     if any(name != "theory" for name in asked):
         names.append("losses")
     return names
+
+
+def table_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
+    """Files of the tables, in the report's folder."""
+    return [report / "tables" / f"{name}.{kind}" for name in table_names(inventory) for kind in ("csv", "md", "tex")]
+
+
+def figure_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
+    """Files of the figures, in the report's folder."""
+    return [report / "figures" / f"{name}.{kind}" for name in figure_names(inventory) for kind in ("png", "svg")]

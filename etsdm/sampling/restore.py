@@ -1,6 +1,5 @@
 """From low-resolution images to restored ones, by a conditional network."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,13 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, read_images, write_images
 from etsdm.devices import pick_device
+from etsdm.files import sha256
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import load_predictor
+from etsdm.parts import Parts
+from etsdm.processes import joined
 from etsdm.sampling.sample import default_batch, sample_batch, to_pixels
+from etsdm.stop import StopRequest
 
 
 def restore(
@@ -24,6 +27,8 @@ def restore(
     device: str = "auto",
     batch: int | None = None,
     progress: bool = True,
+    fingerprint: str = "",
+    minutes: float = 0,
 ) -> dict[str, Any]:
     """Lower the resolution of every image of an archive and restore it: `out/inputs.zip` and `out/restored.zip`.
 
@@ -38,12 +43,15 @@ def restore(
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time; None: `default_batch`.
         progress: show a progress bar.
+        fingerprint: digest of the code; batches made by other code are made again.
+        minutes: time limit of the job, before which it stops; 0 for none.
 
     Returns:
         {"nfe", "images", "batch"}.
 
     Raises:
         UserError: a file can't be read, or the network is none for super-resolution.
+        Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     solver, where = spec["solver"], pick_device(device)
     predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution")
@@ -56,15 +64,23 @@ def restore(
         x0 = torch.from_numpy(pixels[numbers]).permute(0, 3, 1, 2).float().to(where) / 127.5 - 1
         return low_resolution(x0, trained["task"]["factor"])
 
-    def restored() -> Iterator[Pixels]:
-        with tqdm(total=len(pixels), desc="restore", unit=" images", disable=not progress) as bar:
-            for start in range(0, len(pixels), size):
-                predict.context = inputs(start)
-                made = sample_batch(predict, solver, spec["seed"], range(start, start + size), shape)
-                bar.update(min(size, len(pixels) - start))
-                yield from made[: len(pixels) - start]
+    def restored(number: int) -> Pixels:
+        start = number * size
+        predict.context = inputs(start)
+        made = sample_batch(predict, solver, spec["seed"], range(start, start + size), shape)
+        bar.update(min(size, len(pixels) - start))
+        return made[: len(pixels) - start]
 
     starts = range(0, len(pixels), size)
-    write_images(out / "inputs.zip", (image for s in starts for image in to_pixels(inputs(s))[: len(pixels) - s]))
-    write_images(out / "restored.zip", restored())
+    with joined() as processes, StopRequest(minutes) as stop:
+        identity = (sha256(weights), sha256(images), spec, size, where.type, fingerprint)
+        parts = Parts(out / "restored.zip", identity, len(starts), processes)
+        hidden = not progress or processes.rank > 0
+        with tqdm(total=len(pixels), desc="restore", unit=" images", disable=hidden) as bar:
+            parts.make(restored, stop, lambda _: bar.update(size))
+        if processes.rank == 0:
+            lowered = (image for s in starts for image in to_pixels(inputs(s))[: len(pixels) - s])
+            write_images(out / "inputs.zip", lowered)
+            write_images(out / "restored.zip", (image for part in parts for image in part))
+            parts.remove()
     return {"nfe": solver["nfe"], "images": len(pixels), "batch": size}

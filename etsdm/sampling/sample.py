@@ -1,7 +1,6 @@
 """From a trained network and a solver's settings to images."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,12 @@ from etsdm import solvers
 from etsdm.data.archive import Pixels, write_images
 from etsdm.devices import pick_device
 from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.files import sha256
 from etsdm.models.trained import load_predictor
+from etsdm.parts import Parts
+from etsdm.processes import joined
 from etsdm.sampling.noise import ImageNoise
+from etsdm.stop import StopRequest
 
 BATCH_VALUES = 16_000
 """On a CPU the default batch holds this many pixel values: small batches stay in the cache."""
@@ -69,10 +72,13 @@ def sample(
     device: str = "auto",
     batch: int | None = None,
     progress: bool = True,
+    fingerprint: str = "",
+    minutes: float = 0,
 ) -> dict[str, Any]:
-    """Write `spec["samples"]` images to the archive `out`.
+    """Write `spec["samples"]` images to the archive `out`, going on with what an earlier attempt has left.
 
-    Every batch is computed at full size, the last one too, so an image does not depend on how many are made.
+    Every batch is computed at full size, the last one too, so an image does not depend on how many are made. Under
+    torchrun, the processes share the batches.
 
     Args:
         weights: `weights.safetensors` of a training.
@@ -81,26 +87,38 @@ def sample(
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time; None: `default_batch`.
         progress: show a progress bar, in images times evaluations.
+        fingerprint: digest of the code; batches made by other code are made again.
+        minutes: time limit of the job, before which it stops; 0 for none.
 
     Returns:
         {"nfe", "samples", "batch"}.
 
     Raises:
         UserError: the weights can't be read.
+        Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
-    solver, count = spec["solver"], spec["samples"]
-    plain, trained = load_predictor(weights, pick_device(device), solver["clip_x0"])
+    solver, count, where = spec["solver"], spec["samples"], pick_device(device)
+    plain, trained = load_predictor(weights, where, solver["clip_x0"])
     predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
     dataset = trained["dataset"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
-    size = batch or default_batch(shape, pick_device(device))
+    size = batch or default_batch(shape, where)
+    work = size * solver["nfe"]
+    with joined() as processes, StopRequest(minutes) as stop:
+        identity = (sha256(weights), spec, size, where.type, fingerprint)
+        parts = Parts(out, identity, math.ceil(count / size), processes)
 
-    def images() -> Iterator[Pixels]:
-        for start in range(0, count, size):
-            made = sample_batch(predict, solver, spec["seed"], range(start, start + size), shape)
-            yield from made[: count - start]
+        def part(number: int) -> Pixels:
+            indices = range(number * size, (number + 1) * size)
+            return sample_batch(predict, solver, spec["seed"], indices, shape)[: count - indices.start]
 
-    total = math.ceil(count / size) * size * solver["nfe"]
-    with tqdm(total=total, desc=f"sample {solver['name']}", unit=" img·NFE", disable=not progress) as predict.bar:
-        write_images(out, images())
+        mine = range(processes.rank, parts.count, processes.count)
+        hidden = not progress or processes.rank > 0
+        with tqdm(
+            total=len(mine) * work, desc=f"sample {solver['name']}", unit=" img·NFE", disable=hidden
+        ) as predict.bar:
+            parts.make(part, stop, lambda _: predict.bar.update(work))
+        if processes.rank == 0:
+            write_images(out, (image for made in parts for image in made))
+            parts.remove()
     return {"nfe": solver["nfe"], "samples": count, "batch": size}

@@ -34,6 +34,10 @@ class Draws:
     eps: Tensor
     flips: Tensor
 
+    def part(self, part: slice) -> "Draws":
+        """Those of some of the images."""
+        return Draws(self.t[part], self.eps[part], self.flips[part])
+
 
 def draw(seed: int, position: int, shape: tuple[int, ...], process: Process, device: torch.device) -> Draws:
     """Draw the randomness of the global batch that follows the first `position` images.

@@ -9,10 +9,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from etsdm.errors import UserError
 from etsdm.files import write_text
+from etsdm.processes import ALONE, Processes
 
 QUARTERS = 4
+NEVER = torch.iinfo(torch.int64).max
 
 
 class Tally:
@@ -24,6 +25,7 @@ class Tally:
         self.counts = torch.zeros(QUARTERS, dtype=torch.float64, device=device)
         self.gradient_norms = torch.zeros((), dtype=torch.float64, device=device)
         self.steps = 0
+        self._diverged = torch.tensor(NEVER, device=device)
 
     def add_losses(self, t: Tensor, losses: Tensor) -> None:
         """Take in the loss of each image (B,) at its time t (B,)."""
@@ -32,22 +34,20 @@ class Tally:
         self.losses.index_add_(0, quarter, losses)
         self.counts.index_add_(0, quarter, torch.ones_like(losses))
 
-    def add_step(self, gradient_norm: Tensor) -> None:
-        """Take in a step's gradient norm."""
+    def add_step(self, gradient_norm: Tensor, images: int) -> None:
+        """Take in the gradient norm of the step after `images` images."""
         self.gradient_norms += gradient_norm
         self.steps += 1
+        finite = torch.isfinite(self.losses.sum() + gradient_norm)
+        self._diverged = torch.where(finite, self._diverged, self._diverged.clamp(max=images))
 
-    def check_finite(self, images: int) -> None:
-        """Raise UserError if a loss or a gradient since the last line was not a number or infinite."""
-        if not torch.isfinite(self.losses.sum() + self.gradient_norms):
-            raise UserError(
-                f"training diverged: the loss or its gradient was not finite by {images:,} images; lower "
-                "training.learning_rate, lengthen training.warmup, or use training.precision: float32"
-            )
+    def diverged(self) -> int:
+        """Images seen before the first step whose loss or gradient was not finite; NEVER if there was none."""
+        return int(self._diverged)
 
-    def means(self) -> dict[str, float | None]:
+    def means(self, processes: Processes = ALONE) -> dict[str, float | None]:
         """Mean loss, overall and by quarter of the timesteps (None for an empty one), and gradient norm."""
-        losses, counts = self.losses.tolist(), self.counts.tolist()
+        losses, counts = self._sums(processes).tolist()
         quarters = {
             f"loss_q{q}": total / count if count else None
             for q, (total, count) in enumerate(zip(losses, counts, strict=True))
@@ -55,21 +55,25 @@ class Tally:
         overall = sum(losses) / sum(counts)
         return {"loss": overall, **quarters, "grad_norm": self.gradient_norms.item() / self.steps}
 
+    def _sums(self, processes: Processes) -> Tensor:
+        return processes.total(torch.stack([self.losses, self.counts]))
+
     def clear(self) -> None:
         """Start the next line."""
         for total in (self.losses, self.counts, self.gradient_norms):
             total.zero_()
         self.steps = 0
 
-    def state_dict(self) -> dict[str, Any]:
-        """The sums, for a saved state."""
-        sums = {"losses": self.losses, "counts": self.counts, "gradient_norms": self.gradient_norms}
+    def state_dict(self, processes: Processes = ALONE) -> dict[str, Any]:
+        """The sums over all processes, for a saved state."""
+        sums = {"sums": self._sums(processes), "gradient_norms": self.gradient_norms}
         return {**sums, "steps": self.steps}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from saved sums."""
-        self.losses.copy_(state["losses"])
-        self.counts.copy_(state["counts"])
+    def load_state_dict(self, state: dict[str, Any], processes: Processes = ALONE) -> None:
+        """Go on from saved sums: the first process has them, the others start at zero."""
+        if processes.rank == 0:
+            self.losses.copy_(state["sums"][0])
+            self.counts.copy_(state["sums"][1])
         self.gradient_norms.copy_(state["gradient_norms"])
         self.steps = state["steps"]
 

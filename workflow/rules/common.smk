@@ -10,14 +10,31 @@ from etsdm.benchmark.source import digest
 from etsdm.data import sources
 from etsdm.diffusion import methods
 from etsdm.errors import UserError
-from etsdm.report.contents import SAMPLED, figure_names, table_names
+from etsdm.metrics.names import ENCODER_FILES
+from etsdm.report.contents import SAMPLED, figure_files, table_files
 
 RESULTS = Path("results")
-# Where there is a GPU, the profile says how many jobs may use it at a time.
+# Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
+# reads this may have none.
 GPU = int(shutil.which("nvidia-smi") is not None)
 ENVIRONMENT = workflow.source_path("../../environment.yml")
 
 CONFIG = ", ".join(map(str, workflow.configfiles))
+
+
+def attempt_of(wildcards, attempt):
+    """Number of the attempt at a job."""
+    return attempt
+
+
+# Every job is told its attempt: where the one before failed in a way that another would, too, it fails at once.
+JOB = {"attempt": attempt_of}
+ETSDM = "etsdm --attempt {resources.attempt}"
+# A long job is told its time limit in minutes (0: none), before which it saves what it has and leaves, to go on in its
+# next attempt; and how many processes on how many nodes are to share the work.
+LONG_JOB = JOB | {"runtime": 0, "nodes": 1, "processes": 1}
+LONG_ETSDM = ETSDM + " --minutes {resources.runtime}"
+SHARED = " --nodes {resources.nodes} --processes {resources.processes}"
 
 
 @contextmanager
@@ -48,8 +65,8 @@ plan.write_specs(RESULTS)
 SCORED, REFERENCES = plan.measured("distance"), plan.references
 
 REPORT = f"results/{plan.report}"
-FIGURES = [f"{REPORT}/figures/{name}.{kind}" for name in figure_names(plan.inventory()) for kind in ("png", "svg")]
-TABLES = [f"{REPORT}/tables/{name}.{kind}" for name in table_names(plan.inventory()) for kind in ("csv", "md", "tex")]
+FIGURES = [str(file) for file in figure_files(Path(REPORT), plan.inventory())]
+TABLES = [str(file) for file in table_files(Path(REPORT), plan.inventory())]
 
 
 # What the report reads besides its rows. It also shows costs from manifests, whose change alone redraws nothing.
@@ -92,11 +109,7 @@ def reference_of(wildcards):
 
 def encoder_file(encoder):
     """The weights of a feature extractor."""
-    name = {
-        "inception": "inception-2015-12-05.pt",
-        "classifier": "weights.safetensors",
-    }[encoder.spec["name"]]
-    return f"results/{encoder.path}/{name}"
+    return f"results/{encoder.path}/{ENCODER_FILES[encoder.spec['name']]}"
 
 
 def data_of(model):

@@ -13,7 +13,9 @@ rule prepare:
         "results/data/{data}/prepare.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"].spec),
     shell:
-        "etsdm prepare --spec {input.spec:q} --out results/data/{wildcards.data:q} > {log:q} 2>&1"
+        ETSDM + " prepare --spec {input.spec:q} --out results/data/{wildcards.data:q} > {log:q} 2>&1"

@@ -18,11 +18,12 @@ rule classifier:
     conda:
         ENVIRONMENT
     resources:
+        **JOB,
         gpu=GPU,
     params:
         depends=depends("encoder"),
     shell:
-        "etsdm encoder --spec {input.spec:q} --data {input.images:q}" " --out {output.weights:q} > {log:q} 2>&1"
+        ETSDM + " encoder --spec {input.spec:q} --data {input.images:q} --out {output.weights:q} > {log:q} 2>&1"
 
 
 rule inception:
@@ -35,10 +36,12 @@ rule inception:
         "results/encoders/inception/encoder.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("inception"),
     shell:
-        "etsdm encoder --spec {input.spec:q} --out {output.weights:q} > {log:q} 2>&1"
+        ETSDM + " encoder --spec {input.spec:q} --out {output.weights:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -50,11 +53,13 @@ rule sample_features:
         encoder=lambda wildcards: encoder_file(measurement_of(wildcards).encoder),
     output:
         features="results/samples/{sample}/{encoder}/features.npz",
+        manifest="results/samples/{sample}/{encoder}/features.manifest.json",
     log:
         "results/samples/{sample}/{encoder}/features.log",
     conda:
         ENVIRONMENT
     resources:
+        **LONG_JOB,
         gpu=GPU,
     params:
         depends=lambda wildcards: depends(
@@ -64,7 +69,10 @@ rule sample_features:
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
         ),
     shell:
-        "etsdm features --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
+        LONG_ETSDM
+        + " features"
+        + SHARED
+        + " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --count {params.depends[count]} --out {output.features:q} > {log:q} 2>&1"
 
 
@@ -75,11 +83,13 @@ rule reference_features:
         encoder=lambda wildcards: encoder_file(reference_of(wildcards)),
     output:
         features="results/data/{data}/{encoder}/features.npz",
+        manifest="results/data/{data}/{encoder}/features.manifest.json",
     log:
         "results/data/{data}/{encoder}/features.log",
     conda:
         ENVIRONMENT
     resources:
+        **LONG_JOB,
         gpu=GPU,
     params:
         depends=lambda wildcards: depends(
@@ -88,7 +98,10 @@ rule reference_features:
             encoder=reference_of(wildcards).spec["name"],
         ),
     shell:
-        "etsdm features --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
+        LONG_ETSDM
+        + " features"
+        + SHARED
+        + " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --out {output.features:q} > {log:q} 2>&1"
 
 
@@ -101,10 +114,13 @@ rule score:
         reference=lambda wildcards: f"results/{measurement_of(wildcards).reference}/features.npz",
     output:
         scores="results/samples/{sample}/{encoder}/scores.json",
+        manifest="results/samples/{sample}/{encoder}/scores.manifest.json",
     log:
         "results/samples/{sample}/{encoder}/score.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=lambda wildcards: depends(
             "score",
@@ -113,7 +129,7 @@ rule score:
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
         ),
     shell:
-        "etsdm score --samples {input.samples:q} --reference {input.reference:q}"
+        ETSDM + " score --samples {input.samples:q} --reference {input.reference:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]}"
         " --count {params.depends[count]} --out {output.scores:q} > {log:q} 2>&1"
 
@@ -128,11 +144,14 @@ rule compare:
         truth=lambda wildcards: ancient(f"results/{restoration_of(wildcards).needs['test'].path}/images.zip"),
     output:
         scores="results/restorations/{restoration}/scores.json",
+        manifest="results/restorations/{restoration}/scores.manifest.json",
     log:
         "results/restorations/{restoration}/compare.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("compare"),
     shell:
-        "etsdm compare --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q} > {log:q} 2>&1"
+        ETSDM + " compare --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q} > {log:q} 2>&1"

@@ -17,11 +17,12 @@ rule probe:
     conda:
         ENVIRONMENT
     resources:
+        **JOB,
         gpu=GPU,
     params:
         depends=lambda wildcards: depends("probe", method_of(wildcards.model), *probe_modules(wildcards)),
     shell:
-        "etsdm probe --weights {input.weights:q} --data {input.images:q} --spec {input.spec:q}"
+        ETSDM + " probe --weights {input.weights:q} --data {input.images:q} --spec {input.spec:q}"
         " --out {output.result:q} > {log:q} 2>&1"
 
 
@@ -38,7 +39,9 @@ rule theory:
         "results/theory/{hash}/theory.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("theory"),
     shell:
-        "etsdm theory --spec {input.spec:q} --out {output.result:q} > {log:q} 2>&1"
+        ETSDM + " theory --spec {input.spec:q} --out {output.result:q} > {log:q} 2>&1"

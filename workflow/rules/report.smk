@@ -9,14 +9,17 @@ rule rows:
     output:
         rows=f"{REPORT}/rows.csv",
         losses=f"{REPORT}/losses.csv",
+        manifest=f"{REPORT}/rows.manifest.json",
     log:
         f"{REPORT}/rows.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("rows"),
     shell:
-        "etsdm rows --inventory {input.inventory:q} > {log:q} 2>&1"
+        ETSDM + " rows --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -30,14 +33,17 @@ rule tables:
             category="Tables",
             caption="../report/tables.rst",
         ),
+        manifest=f"{REPORT}/tables.manifest.json",
     log:
         f"{REPORT}/tables.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("tables"),
     shell:
-        "etsdm tables --inventory {input.inventory:q} > {log:q} 2>&1"
+        ETSDM + " tables --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule figures:
@@ -49,14 +55,17 @@ rule figures:
         images=SHOWN,
     output:
         [report(figure, category="Figures", caption=f"../report/{Path(figure).stem}.rst") for figure in FIGURES],
+        manifest=f"{REPORT}/figures.manifest.json",
     log:
         f"{REPORT}/figures.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("figures"),
     shell:
-        "etsdm figures --inventory {input.inventory:q} > {log:q} 2>&1"
+        ETSDM + " figures --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule page:
@@ -72,11 +81,14 @@ rule page:
             category="Report",
             caption="../report/page.rst",
         ),
+        manifest=f"{REPORT}/report.manifest.json",
     log:
         f"{REPORT}/page.log",
     conda:
         ENVIRONMENT
+    resources:
+        **JOB,
     params:
         depends=depends("page"),
     shell:
-        "etsdm page --inventory {input.inventory:q} > {log:q} 2>&1"
+        ETSDM + " page --inventory {input.inventory:q} > {log:q} 2>&1"

@@ -13,11 +13,15 @@ rule sample:
     conda:
         ENVIRONMENT
     resources:
+        **LONG_JOB,
         gpu=GPU,
     params:
         depends=lambda wildcards: depends("sample", *modules_of(plan.samples[f"samples/{wildcards.sample}"])),
     shell:
-        "etsdm sample --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"
+        LONG_ETSDM
+        + " sample"
+        + SHARED
+        + " --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -38,9 +42,13 @@ rule restore:
     conda:
         ENVIRONMENT
     resources:
+        **LONG_JOB,
         gpu=GPU,
     params:
         depends=lambda wildcards: depends("restore", *modules_of(restoration_of(wildcards))),
     shell:
-        "etsdm restore --weights {input.weights:q} --images {input.images:q} --spec {input.spec:q}"
+        LONG_ETSDM
+        + " restore"
+        + SHARED
+        + " --weights {input.weights:q} --images {input.images:q} --spec {input.spec:q}"
         " --out results/restorations/{wildcards.restoration:q} > {log:q} 2>&1"

@@ -18,9 +18,16 @@ rule train:
     conda:
         ENVIRONMENT
     resources:
+        **LONG_JOB,
+        # Minutes between saved states: what a job that is killed can lose.
         gpu=GPU,
+        save_minutes=5,
     params:
         depends=lambda wildcards: depends("train", method_of(wildcards.model)),
     shell:
-        "etsdm train --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
+        LONG_ETSDM
+        + " train"
+        + SHARED
+        + " --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
+        " --save-minutes {resources.save_minutes}"
         " > {log:q} 2>&1"

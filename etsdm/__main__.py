@@ -1,0 +1,5 @@
+"""`python -m etsdm`: the command line."""
+
+from etsdm.cli import main
+
+main()

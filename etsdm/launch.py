@@ -1,0 +1,56 @@
+"""One command in several processes: torchrun on this machine, or on each node of a SLURM job."""
+
+import os
+import socket
+import sys
+
+
+def is_launched() -> bool:
+    """Whether this process is one of those that torchrun has started."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def is_first() -> bool:
+    """Whether this process speaks for all: it draws progress bars and writes manifests."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def launch(processes: int, nodes: int) -> int:
+    """Run this very command in `processes` processes on each of `nodes` nodes; return its exit code.
+
+    The nodes are those of the SLURM job that this process runs in.
+    """
+    command = ["-m", "etsdm", *sys.argv[1:]]
+    if nodes > 1:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", *_rendezvous(nodes, processes)]
+        os.execvp("srun", [*_srun(nodes), *torchrun, *command])
+    return _torchrun(["--standalone", "--nproc-per-node", str(processes), *command])
+
+
+def _srun(nodes: int) -> list[str]:
+    count = str(nodes)
+    return ["srun", "--overlap", "--nodes", count, "--ntasks", count, "--ntasks-per-node", "1"]
+
+
+def _rendezvous(nodes: int, processes: int) -> list[str]:
+    job = int(os.environ["SLURM_JOB_ID"])
+    return [
+        *("--nnodes", str(nodes), "--nproc-per-node", str(processes)),
+        *("--rdzv-backend", "c10d", "--rdzv-id", str(job)),
+        *("--rdzv-endpoint", f"{socket.gethostname()}:{20_000 + job % 20_000}"),
+    ]
+
+
+def _torchrun(arguments: list[str]) -> int:
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    try:
+        run(parse_args(arguments))
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        return failure.exitcode if failure.exitcode > 0 else 1
+    except SignalException:
+        return os.EX_TEMPFAIL
+    return 0

@@ -1,0 +1,92 @@
+"""A long result made in parts, so that a job cut off goes on where it was and several processes can share the work.
+
+A part is written to a folder beside the result, which no workflow watches, and is whole or absent; parts of another
+run are never taken for this one's.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etsdm.errors import Interrupted, UserError
+from etsdm.files import atomic
+from etsdm.processes import Processes
+from etsdm.stop import StopRequest
+
+Part = NDArray[Any]
+
+
+def folder_of(out: Path) -> Path:
+    """Folder of the parts of the result `out`."""
+    return out.with_name(f".{out.name}.parts")
+
+
+class Parts:
+    """The parts of one result.
+
+    Args:
+        out: the file that they will become.
+        identity: everything they depend on.
+        count: how many there are.
+        processes: those that share the work.
+    """
+
+    def __init__(self, out: Path, identity: object, count: int, processes: Processes) -> None:
+        self.root = folder_of(out)
+        self.folder = self.root / sha256(repr(identity).encode()).hexdigest()[:16]
+        self.count = count
+        self.processes = processes
+        if processes.rank == 0:
+            for other in self.root.glob("*"):
+                if other != self.folder:
+                    shutil.rmtree(other)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if ready := len(list(self.folder.glob("*.npy"))):
+                print(f"etsdm: {out}: going on after {ready} of {count} parts", file=sys.stderr)
+        processes.meet()
+
+    def make(self, part: Callable[[int], Part], stop: StopRequest, skipped: Callable[[int], object]) -> None:
+        """Make this process's share of the parts, and wait for the others to make theirs.
+
+        Args:
+            part: makes the part of a given number.
+            stop: asked before each part.
+            skipped: told the number of each part that is there already.
+
+        Raises:
+            Interrupted: it is time to leave; the parts made so far are kept.
+        """
+        for number in range(self.processes.rank, self.count, self.processes.count):
+            if self._file(number).exists():
+                skipped(number)
+                continue
+            if stop.requested:
+                raise Interrupted(
+                    f"{self.root}: stopped after {number} of {self.count} parts; the same command goes on"
+                )
+            with atomic(self._file(number)) as temporary, temporary.open("wb") as file:
+                np.save(file, part(number), allow_pickle=False)
+        self.processes.meet()
+
+    def __iter__(self) -> Iterator[Part]:
+        """All parts in order."""
+        for number in range(self.count):
+            try:
+                yield np.load(self._file(number), allow_pickle=False)
+            except (ValueError, EOFError) as error:
+                raise UserError(
+                    f"{self._file(number)}: damaged ({error}); remove it and give the command again"
+                ) from error
+
+    def remove(self) -> None:
+        """Remove the parts, once the result is there."""
+        shutil.rmtree(self.root)
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:08d}.npy"

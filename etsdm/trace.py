@@ -1,0 +1,82 @@
+"""How a result came to be: the chain of manifests from it back to the images."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from etsdm.errors import UserError
+from etsdm.files import read_json, sha256
+
+SHORT = 12
+"""Digits of a digest shown."""
+
+
+def trace(file: Path) -> Iterator[tuple[str, bool]]:
+    """Lines that tell how `file` was made, then how each file it was made from was, and so on; indented by depth.
+
+    Each comes with whether it holds: False where a file is missing, or is not what the manifest says it was.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; give a result, results/samples/.../scores.json for one")
+    yield from _chain(file, file.parent, None, 0, set())
+
+
+def _chain(file: Path, near: Path, recorded: str | None, depth: int, shown: set[Path]) -> Iterator[tuple[str, bool]]:
+    indent, found = "  " * depth, _found(file, near)
+    if found is None:
+        yield f"{indent}{file}  MISSING", False
+        return
+    digest = sha256(found)
+    same = recorded in (None, digest)
+    changed = "" if same else f"  CHANGED: it was {str(recorded)[:SHORT]} then"
+    made = _manifest_of(found)
+    if found in shown:
+        yield f"{indent}{file}  {digest[:SHORT]}{changed}  (see above)", same
+        return
+    shown.add(found)
+    itself = made is None or made["outputs"][found.name] == digest
+    edited = "" if itself else "  CHANGED since it was made"
+    yield f"{indent}{file}  {digest[:SHORT]}{changed}{edited}", same and itself
+    if made is None:
+        yield f"{indent}  no manifest beside it: where it comes from is not known", True
+        return
+    yield f"{indent}  {_how(made, indent)}", True
+    for name, then in made["inputs"].items():
+        yield from _chain(Path(name), found.parent, then, depth + 1, shown)
+    if not made["inputs"]:
+        yield f"{indent}  from {_origin(made['spec'])}", True
+
+
+def _found(file: Path, near: Path) -> Path | None:
+    """The file, its path being relative to here or to a folder above `near`."""
+    places = [Path(), *near.resolve().parents]
+    return next((place / file for place in places if (place / file).is_file()), None)
+
+
+def _manifest_of(file: Path) -> dict[str, Any] | None:
+    for path in sorted(file.parent.glob("*manifest.json")):
+        made: dict[str, Any] = read_json(path)
+        if file.name in made["outputs"]:
+            return made
+    return None
+
+
+def _how(made: dict[str, Any], indent: str) -> str:
+    git = made["git"]
+    revision = f"git {git['revision'][:SHORT]}{', edited' if git['dirty'] else ''}" if git["revision"] else "no git"
+    attempts = f", in {len(made['attempts'])} attempts" if len(made["attempts"]) > 1 else ""
+    return (
+        f"{made['command']}\n"
+        f"{indent}  on {made['host']} ({made['device']}), {made['started']}, {made['seconds']:g} s{attempts}; "
+        f"etsdm {made['packages']['etsdm']}, torch {made['packages']['torch']}, {revision}"
+    )
+
+
+def _origin(spec: dict[str, Any] | None) -> str:
+    """What a result without input files was made from."""
+    if spec and "source" in spec:
+        return f"{spec['source']} {spec.get('path') or spec.get('bundle')}"
+    return "its specification alone"

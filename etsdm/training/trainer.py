@@ -1,0 +1,199 @@
+"""A network in training: what one step does.
+
+The clock counts images, and all randomness is a function of the seed and that count, so a run that is cut off
+and resumed takes the same steps as one that is not: on a CPU, to the last bit.
+"""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from etsdm.data.archive import Pixels
+from etsdm.diffusion.losses import prediction_loss
+from etsdm.diffusion.process import make_process
+from etsdm.errors import UserError
+from etsdm.models.degradation import low_resolution
+from etsdm.models.trained import build_network, make_predictor
+from etsdm.processes import ALONE, Processes
+from etsdm.seeds import derived_seed
+from etsdm.training.data import Draws, batch_indices, draw, to_network
+from etsdm.training.ema import AveragedWeights
+from etsdm.training.metrics import NEVER, Tally
+
+Spec = dict[str, Any]
+
+
+class Trainer:
+    """A run in the middle of training: network, average, optimizer, and how many images they have seen.
+
+    Each of `processes` works on its share of every batch, a micro-batch at a time, and all take the same steps.
+
+    Args:
+        spec: what to train: "task", "dataset", "diffusion", "method", "network", "training" and "seed".
+        pixels: the images, uint8, (N, H, W, C).
+        device: where to train.
+        processes: those that train together.
+        micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
+
+    Raises:
+        UserError: the batch has fewer images than there are processes, or the device cannot hold even one.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        pixels: Pixels,
+        device: torch.device,
+        processes: Processes = ALONE,
+        micro_batch: int | None = None,
+    ) -> None:
+        self.settings = spec["training"]
+        self.seed = spec["seed"]
+        self.pixels = pixels
+        self.device = device
+        self.processes = processes
+        self.images = 0
+        self.factor = spec["task"].get("factor")
+        if self.settings["batch"] < processes.count:
+            raise UserError(f"a batch of {self.settings['batch']} cannot be shared by {processes.count} processes")
+        torch.manual_seed(derived_seed(self.seed, "weights", 0))
+        self.network = build_network(spec).to(device).train()
+        self.parameters = list(self.network.parameters())
+        self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=self.settings["learning_rate"],
+            betas=tuple(self.settings["betas"]),
+            weight_decay=self.settings["weight_decay"],
+            fused=True,
+        )
+        self.process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+        self.predict = make_predictor(self.network, self.process)
+        self.tally = Tally(self.process.schedule.timesteps, device)
+        self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)
+        self.micro_batch = micro_batch or self.fitting_micro_batch()
+        self.parallel: DistributedDataParallel | None = None
+        if processes.count > 1:
+            self.parallel = DistributedDataParallel(self.network, broadcast_buffers=False, gradient_as_bucket_view=True)
+            self.predict = make_predictor(self.parallel, self.process)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step: it rises linearly to the full rate of the warm-up's last step."""
+        seen = self.images + self.settings["batch"]
+        return self.settings["learning_rate"] * min(1.0, seen / max(self.settings["warmup"], 1))
+
+    def step(self) -> None:
+        """Take one optimizer step on the next global batch."""
+        self.optimizer.zero_grad()
+        self._accumulate_gradient()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings["gradient_clip"], foreach=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        self.optimizer.step()
+        self.average.update()
+        self.tally.add_step(norm, self.images)
+        self.images += self.settings["batch"]
+
+    def _accumulate_gradient(self) -> None:
+        """Add up the gradient of the mean loss over the global batch, a micro-batch at a time."""
+        batch = self.settings["batch"]
+        share = self.processes.share(batch)
+        indices = batch_indices(len(self.pixels), self.seed, self.images, batch)[share]
+        pixels = torch.from_numpy(self.pixels[indices]).to(self.device)
+        shape = (batch, pixels.shape[3], *pixels.shape[1:3])
+        draws = draw(self.seed, self.images, shape, self.process, self.device).part(share)
+        x0 = to_network(pixels, draws.flips.to(self.device) if self.settings["flip"] else None)
+        torch.manual_seed(derived_seed(self.seed, "dropout", self.images) ^ self.processes.rank)
+        for start in range(0, len(x0), self.micro_batch):
+            part = slice(start, start + self.micro_batch)
+            with nullcontext() if part.stop >= len(x0) else self._keep_gradient():
+                losses = self._backward(x0[part], draws.part(part))
+            self.tally.add_losses(draws.t[part], losses)
+
+    def _keep_gradient(self) -> AbstractContextManager[None]:
+        """Inside, gradients add up in this process; the processes average theirs in the pass after it."""
+        return self.parallel.no_sync() if self.parallel else nullcontext()
+
+    def _backward(self, x0: Tensor, draws: Draws) -> Tensor:
+        """Add the gradient of these images' part of the mean loss over the global batch; return each image's loss."""
+        self.predict.context = low_resolution(x0, self.factor) if self.factor else None
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            losses = prediction_loss(self.predict, x0, draws.eps, draws.t, self.process.penalty)
+        (losses.sum() * self.processes.count / self.settings["batch"]).backward()
+        return losses
+
+    def fitting_micro_batch(self) -> int:
+        """This process's share of the batch, halved until its gradient fits into the memory of the device.
+
+        It is tried beside what the optimizer will keep. A CPU is not tried: its memory has no such hard end.
+
+        Raises:
+            UserError: not even one image fits.
+        """
+        share = self.processes.share(self.settings["batch"])
+        size = share.stop - share.start
+        return size if self.device.type == "cpu" else self._halved_until_it_fits(size)
+
+    def _halved_until_it_fits(self, size: int) -> int:
+        kept = [torch.empty_like(parameter) for parameter in self.parameters for _ in self.settings["betas"]]
+        shape = (size, self.pixels.shape[3], *self.pixels.shape[1:3])
+        draws = draw(self.seed, 0, shape, self.process, self.device)
+        while True:
+            try:
+                self._backward(draws.eps[:size], draws.part(slice(size)))
+                break
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    raise UserError(
+                        f"{self.device} has too little memory to train this network on a single image; make it smaller"
+                    ) from error
+                size = -(-size // 2)
+                print(f"etsdm: {self.device}: too little memory; trying {size} images at a time", file=sys.stderr)
+        del kept
+        self.optimizer.zero_grad()
+        return size
+
+    def check_finite(self) -> None:
+        """Raise UserError, naming step and batch, if a loss or a gradient so far was not a number or infinite."""
+        seen = self.processes.least(self.tally.diverged())
+        if seen == NEVER:
+            return
+        batch = self.settings["batch"]
+        numbers = batch_indices(len(self.pixels), self.seed, seen, batch)
+        shown = ", ".join(map(str, numbers[:8])) + (", ..." if batch > 8 else "")
+        raise UserError(
+            f"training diverged: the loss or its gradient was not finite in step {seen // batch + 1}, after {seen:,} "
+            f"images; its batch: images {shown} of the archive; lower training.learning_rate, lengthen "
+            "training.warmup, or use training.precision: float32"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed run needs, in any number of processes."""
+        return {
+            "images": self.images,
+            "network": self.network.state_dict(),
+            "average": self.average.weights,
+            "optimizer": self.optimizer.state_dict(),
+            "tally": self.tally.state_dict(self.processes),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.images = state["images"]
+        self.network.load_state_dict(state["network"])
+        self.average.load(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.tally.load_state_dict(state["tally"], self.processes)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether `device` computes in bfloat16; says on stderr where it does not."""
+    if device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False):
+        return True
+    print(f"etsdm: {device} has no bfloat16; training in float32", file=sys.stderr)
+    return False

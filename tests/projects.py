@@ -1,0 +1,70 @@
+"""A copy of the project in which real Snakemake runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from etsdm.benchmark.source import ROOT
+
+TOOLS = Path(sys.executable).parent
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what a workflow needs to `folder`."""
+    for part in ("etsdm", "workflow", "config"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / part, folder / part)
+
+
+class Project:
+    """A copy of the project with results of its own.
+
+    Args:
+        folder: where it is.
+        config: its configuration, in config/.
+        environment: of the commands run in it, beside what they need to find the copy.
+    """
+
+    def __init__(self, folder: Path, config: str = "tiny.yaml", environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.config = folder / "config" / config
+        given = dict(os.environ) if environment is None else environment
+        self.environment = given | {
+            "PATH": f"{TOOLS}{os.pathsep}{given['PATH']}",
+            "PYTHONPATH": str(folder),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        return self.run("snakemake", "--configfile", str(self.config), "--cores", "2", *arguments)
+
+    def run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess:
+        command = [str(TOOLS / tool), *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def start(self, tool: str, *arguments: str) -> subprocess.Popen:
+        """Start a command, in a process group of its own, that writes to `<tool>.out`."""
+        with (self.folder / f"{tool}.out").open("a") as out:
+            command = [str(TOOLS / tool), *arguments]
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def would_run(self) -> dict[str, int]:
+        """Jobs by rule of a dry run."""
+        done = self.snakemake("--dry-run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
+        return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))

@@ -1,0 +1,63 @@
+"""The chain from a result back to the images."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from etsdm.cli import main
+from etsdm.files import write_json
+from etsdm.manifest import manifest
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """images.zip -> weights -> samples.zip, each with its manifest."""
+    images, weights, samples = (tmp_path / name for name in ("data/images.zip", "run/weights", "made/samples.zip"))
+    spec = {"source": "folder", "path": "photos of mine", "name": "mine"}
+    made_from: list[Path] = []
+    for file in (images, weights, samples):
+        with manifest(file.with_name("manifest.json"), made_from, [file], None if made_from else spec):
+            file.write_text(f"content of {file.name}")
+        made_from = [file]
+    return samples
+
+
+def trace(file: Path) -> Result:
+    return CliRunner().invoke(main, ["trace", str(file)])
+
+
+def test_every_step_back_to_the_images_is_shown(chain: Path) -> None:
+    told = trace(chain)
+    assert told.exit_code == 0
+    places = [told.output.index(name) for name in ("samples.zip", "weights", "images.zip", "folder photos of mine")]
+    assert places == sorted(places)
+    assert "CHANGED" not in told.output
+
+
+def test_a_file_that_is_not_what_it_was_is_told(chain: Path) -> None:
+    (chain.parents[1] / "run" / "weights").write_text("another")
+    told = trace(chain)
+    assert told.exit_code == 1
+    assert told.output.count("CHANGED") >= 1
+    assert "images.zip" in told.output
+
+
+def test_a_missing_file_is_told(chain: Path) -> None:
+    (chain.parents[1] / "data" / "images.zip").unlink()
+    told = trace(chain)
+    assert told.exit_code == 1
+    assert "MISSING" in told.output
+
+
+def test_a_file_without_a_manifest_ends_the_chain(tmp_path: Path) -> None:
+    write_json(tmp_path / "found.json", {})
+    told = trace(tmp_path / "found.json")
+    assert told.exit_code == 0
+    assert "where it comes from is not known" in told.output
+
+
+def test_no_file_is_a_mistake_with_a_hint(tmp_path: Path) -> None:
+    told = trace(tmp_path / "nothing.json")
+    assert told.exit_code == 2
+    assert "no such file; give a result" in told.output
