@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from etsdm.errors import Interrupted, UserError
+from etsdm.errors import AlreadyMade, Interrupted, UserError
 
 Entry = dict[str, Any]
 SAVED = (".pt", ".npy")
@@ -33,11 +34,13 @@ class Attempts:
 
     Args:
         file: where the attempts are written down, beside the result, and no output of any job.
+        result: the file by which a finished result is known.
         progress: folders in which a cut-off attempt leaves what the next one goes on from.
     """
 
-    def __init__(self, file: Path, *progress: Path) -> None:
+    def __init__(self, file: Path, result: Path, *progress: Path) -> None:
         self.file = file
+        self.result = result
         self.lock = FileLock(file.with_suffix(".lock"))
         self.progress = progress
 
@@ -50,6 +53,7 @@ class Attempts:
 
         Raises:
             UserError: an earlier attempt of this run failed in a way that another would, too; or the disk is full.
+        AlreadyMade: another process was at work on the result, and has made it.
         """
         with self._alone():
             if number > 1:
@@ -111,8 +115,12 @@ class Attempts:
         try:
             self.lock.acquire(blocking=False)
         except Timeout:
+            waiting_since = time.time()
             self._take_over()
             self.lock.acquire()
+            if self.result.exists() and self.result.stat().st_mtime > waiting_since:
+                self.lock.release()
+                raise AlreadyMade(f"{self.result}: made by the other process") from None
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from etsdm import launch
-from etsdm.errors import Interrupted, UserError
+from etsdm.errors import AlreadyMade, Interrupted, UserError
 from etsdm.files import read_json
 from etsdm.manifest import manifest
 
@@ -91,6 +91,8 @@ class _Commands(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"etsdm: error: {line}", err=True)
             sys.exit(2)
+        except AlreadyMade as made:
+            click.echo(f"etsdm: {made}", err=True)
         except Interrupted as interruption:
             click.echo(f"etsdm: {interruption}", err=True)
             sys.exit(os.EX_TEMPFAIL)

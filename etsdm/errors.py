@@ -13,3 +13,10 @@ class Interrupted(Exception):
 
     The command line prints it as one line and leaves with exit code 75 (EX_TEMPFAIL).
     """
+
+
+class AlreadyMade(Exception):
+    """Another process has made the result while this one waited for it.
+
+    The command line prints it as one line and leaves with exit code 0.
+    """

@@ -87,8 +87,9 @@ def manifest(
 
     Raises:
         UserError: an earlier attempt has shown that this one would fail.
+        AlreadyMade: another process has made the result in the meantime.
     """
-    attempts = Attempts(path.with_name(f".{path.stem}.attempts.jsonl"), *progress)
+    attempts = Attempts(path.with_name(f".{path.stem}.attempts.jsonl"), path, *progress)
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
     with attempts.recorded(attempt):

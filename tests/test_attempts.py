@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etsdm.attempts import KILLS, Attempts
-from etsdm.errors import Interrupted, UserError
+from etsdm.errors import AlreadyMade, Interrupted, UserError
 from etsdm.files import read_json
 from etsdm.manifest import manifest
 
@@ -18,25 +18,34 @@ PROCESSES = multiprocessing.get_context("spawn")
 
 
 def attempt(folder: Path, number: int = 1, error: BaseException | None = None) -> None:
-    with Attempts(folder / ".attempts.jsonl", folder / "state").recorded(number):
+    with Attempts(folder / ".attempts.jsonl", folder / "manifest.json", folder / "state").recorded(number):
         if error:
             raise error
 
 
 def killed(folder: str) -> None:
     """An attempt that gets no chance to say anything."""
-    with Attempts(Path(folder) / ".attempts.jsonl", Path(folder) / "state").recorded(1):
+    with Attempts(Path(folder) / ".attempts.jsonl", Path(folder) / "m", Path(folder) / "state").recorded(1):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def at_work(folder: str) -> None:
     """An attempt that saves and leaves when it is asked to."""
     signal.signal(signal.SIGTERM, lambda *_: None)
-    with Attempts(Path(folder) / ".attempts.jsonl").recorded(1):
+    with Attempts(Path(folder) / ".attempts.jsonl", Path(folder) / "manifest.json").recorded(1):
         (Path(folder) / "begun").touch()
         signal.pause()
         (Path(folder) / "saved").touch()
         raise Interrupted("saved")
+
+
+def at_its_end(folder: str) -> None:
+    """An attempt that is asked to leave when it is just about to finish."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with Attempts(Path(folder) / ".attempts.jsonl", Path(folder) / "manifest.json").recorded(1):
+        (Path(folder) / "begun").touch()
+        signal.pause()
+        (Path(folder) / "manifest.json").touch()
 
 
 def in_a_process(work, folder: Path):
@@ -101,6 +110,16 @@ def test_a_process_left_over_by_a_dead_workflow_is_told_to_leave(tmp_path, capsy
     assert (tmp_path / "saved").exists()
     process.join()
     assert f"process {process.pid} is told to save" in capsys.readouterr().err
+
+
+def test_what_the_other_process_has_made_is_not_made_again(tmp_path):
+    process = in_a_process(at_its_end, tmp_path)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
+    with pytest.raises(AlreadyMade):
+        attempt(tmp_path, 1, AssertionError("the work was done again"))
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_the_manifest_tells_of_every_attempt(tmp_path):

@@ -303,7 +303,10 @@ def test_a_full_disk_stops_a_training_that_goes_on_when_space_is_free(
     out = small_disk / "run"
     with monkeypatch.context() as patch:
         patch.setattr(state, "save_state", save)
-        with pytest.raises(UserError, match="no space left"), Attempts(out / ".attempts.jsonl").recorded(1):
+        with (
+            pytest.raises(UserError, match="no space left"),
+            Attempts(out / ".attempts.jsonl", out / "manifest.json").recorded(1),
+        ):
             training(digits, out)
     saved = sorted(path.name[:12] for path in (out / "state").glob("*.pt"))
     assert saved == ["000000000064", "000000000096"]
