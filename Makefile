@@ -15,10 +15,10 @@ SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce plan report test lint unlock clean lock
+.PHONY: help install demo reproduce plan report test test-slurm lint unlock clean lock
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables (default): CONFIG ($(CONFIG)), PROFILE ($(PROFILE)), CORES (what the profile says)'
 
 install: $(INSTALLED) ## Make .venv and install requirements.lock and the package into it.
@@ -68,7 +68,10 @@ report: $(INSTALLED) ## Build the report from the results there are, without run
 	@"$(BIN)/etsdm" report "$(CONFIG)"
 
 test: $(INSTALLED) ## Run the tests.
-	OMP_NUM_THREADS=1 "$(BIN)/pytest" -n logical --maxprocesses 8 --dist worksteal
+	OMP_NUM_THREADS=1 "$(BIN)/pytest" -n logical --maxprocesses 8 --dist worksteal --ignore tests/slurm
+
+test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
+	OMP_NUM_THREADS=1 "$(BIN)/pytest" tests/slurm
 
 lint: $(INSTALLED) ## Check style, types and the workflow.
 	"$(BIN)/ruff" check .

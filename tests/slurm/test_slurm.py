@@ -1,0 +1,125 @@
+"""The workflow on a real cluster of two nodes: time slices, and every way in which a job can be lost."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from cluster import NODES, Cluster, wait_until
+from configs import write_config
+from projects import Project
+
+from etsdm.files import read_json
+from etsdm.training.train import train
+
+LIPSCHITZ = {"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}}
+
+
+def snakemake(project: Project, profile: str = "slurm") -> list[str]:
+    return ["snakemake", "--configfile", str(project.config), "--profile", f"workflow/profiles/{profile}"]
+
+
+def output(project: Project) -> str:
+    logs = [project.folder / "snakemake.out", *project.folder.glob("results/models/**/train.log")]
+    return "\n".join(f"== {log}\n{log.read_text()[-6000:]}" for log in logs)
+
+
+def finish(project: Project, workflow: subprocess.Popen, seconds: float) -> None:
+    assert workflow.wait(seconds) == 0, output(project)
+
+
+def images_for(project: Project, seconds: float) -> int:
+    """How many images a training of that length sees on this machine while two of them run."""
+    from trained import model_spec, prepared_digits
+
+    spec = model_spec("ddpm")
+    spec["training"]["images"] = 20_000
+    made = train(spec, prepared_digits(), project.folder / "speed", "cpu", progress=False)
+    return int(made["images"] / made["seconds"] * seconds)
+
+
+def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> None:
+    """Slices of one minute, half of which a training may use; two trainings of five slices go on side by side."""
+    write_config(project.config, **{"training.images": images_for(project, 140)})
+    finish(project, project.start(*snakemake(project)), 1200)
+    rows = pd.read_csv(project.folder / "results/reports/tiny/rows.csv")
+    assert rows["value"].notna().all()
+    manifests = [read_json(path) for path in project.folder.glob("results/models/**/manifest.json")]
+    assert len(manifests) == 2
+    for made in manifests:
+        ends = [attempt["exit"] for attempt in made["attempts"]]
+        assert len(ends) >= 5
+        assert set(ends[:-1]) == {"interrupted"}
+        assert all(attempt["job"] for attempt in made["attempts"])
+    assert project.would_run() == {}
+
+
+def test_clusters_that_want_gres_get_it(project: Project, cluster: Cluster) -> None:
+    write_config(project.config, experiments=LIPSCHITZ)
+    workflow = project.start(*snakemake(project, "slurm-gres"))
+    wait_until(lambda: "gpu:1" in cluster.ask("squeue", "-h", "-o", "%b") or workflow.poll() is not None, 120)
+    assert workflow.poll() is None, output(project)
+    finish(project, workflow, 300)
+
+
+def test_a_training_survives_everything_that_can_befall_its_job(
+    project: Project, cluster: Cluster, tmp_path: Path
+) -> None:
+    """In turn: scancel, requeueing, a dead node, a dead controller, a dead Snakemake."""
+    images = images_for(project, 200)
+    write_config(project.config, **{"training.images": images, "experiments": LIPSCHITZ})
+    profile = project.folder / "workflow/profiles/slurm/config.yaml"
+    longer = profile.read_text().replace("train:runtime=1", "train:runtime=20")
+    profile.write_text(longer.replace("- train:gpu=1", "- train:gpu=1\n- train:save_minutes=0.02"))
+    workflow = project.start(*snakemake(project))
+
+    def saved() -> int:
+        names = [path.name for path in project.folder.glob("results/models/**/state/*.pt")]
+        return max((int(name.partition("-")[0]) for name in names), default=0)
+
+    def wait(holds: Callable[[], bool]) -> None:
+        wait_until(lambda: holds() or workflow.poll() is not None, 240)
+        assert workflow.poll() is None, output(project)
+
+    def training_goes_on() -> str:
+        """The number of the one job that is running, after it has saved something new."""
+        wait(lambda: len(cluster.jobs()) == 1)
+        before = saved()
+        wait(lambda: saved() > before)
+        return cluster.jobs()[0]
+
+    wait(lambda: saved() > 0)  # the job before it prepares the data
+    job = training_goes_on()
+    cluster.ask("scancel", job)
+    wait(lambda: job not in cluster.jobs())
+
+    job = training_goes_on()
+    cluster.ask("scontrol", "requeue", job)
+    wait(lambda: job not in cluster.jobs())
+
+    job = training_goes_on()
+    node = next(name for name in NODES if job in cluster.jobs(name))
+    cluster.kill(node)
+    wait(lambda: job not in cluster.jobs())
+
+    training_goes_on()
+    cluster.start_node(node)
+    cluster.kill("slurmctld")
+    time.sleep(5)
+    cluster.start_controller()
+
+    training_goes_on()
+    workflow.kill()
+    workflow.wait()
+    assert project.run(*snakemake(project), "--unlock").returncode == 0
+    workflow = project.start(*snakemake(project))
+    training_goes_on()
+    finish(project, workflow, 600)
+
+    made = read_json(next(project.folder.glob("results/models/**/manifest.json")))
+    assert len(made["attempts"]) >= 5
+    data = next(project.folder.glob("results/data/**/images.zip"))
+    train(made["spec"], data, tmp_path / "undisturbed", "cpu", progress=False)
+    weights = next(project.folder.glob("results/models/**/weights.safetensors")).read_bytes()
+    assert weights == (tmp_path / "undisturbed" / "weights.safetensors").read_bytes()
