@@ -299,7 +299,7 @@ def test_a_fatal_error_does_not_burn_the_retries(fresh):
 def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
     """Slices of three seconds, of which half are kept for saving."""
     write_config(fresh.config, **ONE_TRAINING)
-    fresh.edit("workflow/rules/common.smk", "--minutes {resources.runtime}", "--minutes 0.05")
+    fresh.edit("workflow/rules/train.smk", "--minutes {resources.runtime}", "--minutes 0.05")
     done = fresh.snakemake("--retries", "100")
     assert done.returncode == 0, done.stderr
     made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))

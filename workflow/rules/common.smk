@@ -29,12 +29,9 @@ def attempt_of(wildcards, attempt):
 
 # Every job is told its attempt: where the one before failed in a way that another would, too, it fails at once.
 JOB = {"attempt": attempt_of}
-ETSDM = "etsdm --attempt {resources.attempt}"
 # A long job is told its time limit in minutes (0: none), before which it saves what it has and leaves, to go on in its
 # next attempt; and how many processes on how many nodes are to share the work.
 LONG_JOB = JOB | {"runtime": 0, "nodes": 1, "processes": 1}
-LONG_ETSDM = ETSDM + " --minutes {resources.runtime}"
-SHARED = " --nodes {resources.nodes} --processes {resources.processes}"
 
 
 @contextmanager

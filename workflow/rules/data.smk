@@ -18,4 +18,5 @@ rule prepare:
     params:
         depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"].spec),
     shell:
-        ETSDM + " prepare --spec {input.spec:q} --out results/data/{wildcards.data:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} prepare --spec {input.spec:q} --out results/data/{wildcards.data:q}"
+        " > {log:q} 2>&1"

@@ -23,7 +23,8 @@ rule classifier:
     params:
         depends=depends("encoder"),
     shell:
-        ETSDM + " encoder --spec {input.spec:q} --data {input.images:q} --out {output.weights:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} encoder --spec {input.spec:q} --data {input.images:q} --out {output.weights:q}"
+        " > {log:q} 2>&1"
 
 
 rule inception:
@@ -41,7 +42,7 @@ rule inception:
     params:
         depends=depends("inception"),
     shell:
-        ETSDM + " encoder --spec {input.spec:q} --out {output.weights:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} encoder --spec {input.spec:q} --out {output.weights:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -69,10 +70,9 @@ rule sample_features:
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
         ),
     shell:
-        LONG_ETSDM
-        + " features"
-        + SHARED
-        + " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
+        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} features"
+        " --nodes {resources.nodes} --processes {resources.processes}"
+        " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --count {params.depends[count]} --out {output.features:q} > {log:q} 2>&1"
 
 
@@ -98,10 +98,9 @@ rule reference_features:
             encoder=reference_of(wildcards).spec["name"],
         ),
     shell:
-        LONG_ETSDM
-        + " features"
-        + SHARED
-        + " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
+        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} features"
+        " --nodes {resources.nodes} --processes {resources.processes}"
+        " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --out {output.features:q} > {log:q} 2>&1"
 
 
@@ -129,7 +128,7 @@ rule score:
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
         ),
     shell:
-        ETSDM + " score --samples {input.samples:q} --reference {input.reference:q}"
+        "etsdm --attempt {resources.attempt} score --samples {input.samples:q} --reference {input.reference:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]}"
         " --count {params.depends[count]} --out {output.scores:q} > {log:q} 2>&1"
 
@@ -154,4 +153,5 @@ rule compare:
     params:
         depends=depends("compare"),
     shell:
-        ETSDM + " compare --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} compare --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q}"
+        " > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule probe:
     params:
         depends=lambda wildcards: depends("probe", method_of(wildcards.model), *probe_modules(wildcards)),
     shell:
-        ETSDM + " probe --weights {input.weights:q} --data {input.images:q} --spec {input.spec:q}"
+        "etsdm --attempt {resources.attempt} probe --weights {input.weights:q} --data {input.images:q} --spec {input.spec:q}"
         " --out {output.result:q} > {log:q} 2>&1"
 
 
@@ -44,4 +44,4 @@ rule theory:
     params:
         depends=depends("theory"),
     shell:
-        ETSDM + " theory --spec {input.spec:q} --out {output.result:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} theory --spec {input.spec:q} --out {output.result:q} > {log:q} 2>&1"

@@ -19,7 +19,7 @@ rule rows:
     params:
         depends=depends("rows"),
     shell:
-        ETSDM + " rows --inventory {input.inventory:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} rows --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -43,7 +43,7 @@ rule tables:
     params:
         depends=depends("tables"),
     shell:
-        ETSDM + " tables --inventory {input.inventory:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} tables --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule figures:
@@ -65,7 +65,7 @@ rule figures:
     params:
         depends=depends("figures"),
     shell:
-        ETSDM + " figures --inventory {input.inventory:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} figures --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule page:
@@ -91,4 +91,4 @@ rule page:
     params:
         depends=depends("page"),
     shell:
-        ETSDM + " page --inventory {input.inventory:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} page --inventory {input.inventory:q} > {log:q} 2>&1"

@@ -18,10 +18,9 @@ rule sample:
     params:
         depends=lambda wildcards: depends("sample", *modules_of(plan.samples[f"samples/{wildcards.sample}"])),
     shell:
-        LONG_ETSDM
-        + " sample"
-        + SHARED
-        + " --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"
+        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} sample"
+        " --nodes {resources.nodes} --processes {resources.processes}"
+        " --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -47,8 +46,7 @@ rule restore:
     params:
         depends=lambda wildcards: depends("restore", *modules_of(restoration_of(wildcards))),
     shell:
-        LONG_ETSDM
-        + " restore"
-        + SHARED
-        + " --weights {input.weights:q} --images {input.images:q} --spec {input.spec:q}"
+        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} restore"
+        " --nodes {resources.nodes} --processes {resources.processes}"
+        " --weights {input.weights:q} --images {input.images:q} --spec {input.spec:q}"
         " --out results/restorations/{wildcards.restoration:q} > {log:q} 2>&1"

@@ -19,15 +19,14 @@ rule train:
         ENVIRONMENT
     resources:
         **LONG_JOB,
-        # Minutes between saved states: what a job that is killed can lose.
         gpu=GPU,
+        # Minutes between saved states: what a job that is killed can lose.
         save_minutes=5,
     params:
         depends=lambda wildcards: depends("train", method_of(wildcards.model)),
     shell:
-        LONG_ETSDM
-        + " train"
-        + SHARED
-        + " --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
+        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} train"
+        " --nodes {resources.nodes} --processes {resources.processes}"
+        " --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
         " --save-minutes {resources.save_minutes}"
         " > {log:q} 2>&1"
