@@ -67,11 +67,11 @@ def test_a_training_survives_everything_that_can_befall_its_job(
     project: Project, cluster: Cluster, tmp_path: Path
 ) -> None:
     """In turn: scancel, requeueing, a dead node, a dead controller, a dead Snakemake."""
-    images = images_for(project, 200)
+    images = images_for(project, 80)
     write_config(project.config, **{"training.images": images, "experiments": LIPSCHITZ})
     profile = project.folder / "workflow/profiles/slurm/config.yaml"
     longer = profile.read_text().replace("train:runtime=1", "train:runtime=20")
-    profile.write_text(longer.replace("- train:gpu=1", "- train:gpu=1\n- train:save_minutes=0.02"))
+    profile.write_text(longer.replace("- train:gpu=1", "- train:gpu=1\n- train:save_minutes=0"))
     workflow = project.start(*snakemake(project))
 
     def saved() -> int:

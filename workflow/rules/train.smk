@@ -20,7 +20,7 @@ rule train:
     resources:
         **LONG_JOB,
         gpu=GPU,
-        # Minutes between saved states: what a job that is killed can lose.
+        # Whole minutes between saved states: what a job that is killed can lose.
         save_minutes=5,
     params:
         depends=lambda wildcards: depends("train", method_of(wildcards.model)),
