@@ -9,10 +9,9 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -53,7 +52,7 @@ class Attempts:
 
         Raises:
             UserError: an earlier attempt of this run failed in a way that another would, too; or the disk is full.
-        AlreadyMade: another process was at work on the result, and has made it.
+            AlreadyMade: another process was at work on the result, and has made it.
         """
         with self._alone():
             if number > 1:
@@ -115,10 +114,10 @@ class Attempts:
         try:
             self.lock.acquire(blocking=False)
         except Timeout:
-            waiting_since = time.time()
+            before = self._version()
             self._take_over()
             self.lock.acquire()
-            if self.result.exists() and self.result.stat().st_mtime > waiting_since:
+            if self._version() not in (None, before):
                 self.lock.release()
                 raise AlreadyMade(f"{self.result}: made by the other process") from None
         try:
@@ -127,12 +126,20 @@ class Attempts:
             Path(self.lock.lock_file).unlink(missing_ok=True)
             self.lock.release()
 
+    def _version(self) -> tuple[int, int] | None:
+        """What tells one file of the result from another at the same path: no clock, which two machines do not share."""
+        if not self.result.exists():
+            return None
+        found = self.result.stat()
+        return found.st_ino, found.st_mtime_ns
+
     def _take_over(self) -> None:
         print(f"etsdm: {self.file.parent}: another process is at work here; waiting for it", file=sys.stderr)
         for at_work in self.history()[-1:]:
             if at_work["host"] == socket.gethostname():
                 print(f"etsdm: process {at_work['pid']} is told to save what it has and leave", file=sys.stderr)
-                os.kill(at_work["pid"], signal.SIGTERM)
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(at_work["pid"], signal.SIGTERM)
 
     def _write(self, **entry: Any) -> None:
         try:
