@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ class Project:
     def __init__(self, folder: Path, config: str = "tiny.yaml", environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.config = folder / "config" / config
+        self.started: list[subprocess.Popen] = []
         given = dict(os.environ) if environment is None else environment
         self.environment = given | {
             "PATH": f"{TOOLS}{os.pathsep}{given['PATH']}",
@@ -52,9 +54,18 @@ class Project:
         """Start a command, in a process group of its own, that writes to `<tool>.out`."""
         with (self.folder / f"{tool}.out").open("a") as out:
             command = [str(TOOLS / tool), *arguments]
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stdout=out, stderr=out, start_new_session=True
             )
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """Kill what was started and is still running, with the jobs of its process group."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def would_run(self) -> dict[str, int]:
         """Jobs by rule of a dry run."""

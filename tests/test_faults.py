@@ -21,10 +21,11 @@ from configs import every
 from hand_made import write_results
 from trained import model_spec, prepared_digits, write_weights
 
+from etsdm.attempts import Attempts
 from etsdm.benchmark.reading import parse_solver
 from etsdm.data.archive import read_images
 from etsdm.errors import UserError
-from etsdm.files import write_json
+from etsdm.files import read_json, write_json
 from etsdm.metrics import features
 from etsdm.metrics.classifier import train_classifier
 from etsdm.metrics.store import load_features
@@ -249,7 +250,7 @@ def test_an_extraction_killed_at_any_moment_leaves_nothing_out(encoder: Path, di
 
 def test_tables_killed_at_any_moment_are_whole_or_absent(tmp_path: Path) -> None:
     report = write_results(tmp_path, every())
-    files = table_files(report, every_inventory(report))
+    files = table_files(report, read_json(report / "inventory.json"))
     seconds = finished(tabulation, report, tmp_path)
     whole = {file: file.read_bytes() for file in files}
     for moment in range(10):
@@ -259,13 +260,6 @@ def test_tables_killed_at_any_moment_are_whole_or_absent(tmp_path: Path) -> None
         finished(tabulation, report, tmp_path)
         assert {file: file.read_bytes() for file in files} == whole
     assert not leftovers(report)
-
-
-def every_inventory(report: Path) -> dict[str, Any]:
-    from etsdm.files import read_json
-
-    inventory: dict[str, Any] = read_json(report / "inventory.json")
-    return inventory
 
 
 # ---------------------------------------------------------------- full disks
@@ -289,8 +283,6 @@ def test_a_full_disk_stops_a_training_that_goes_on_when_space_is_free(
     undisturbed: tuple[bytes, float], digits: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fills up after a few saves, in the middle of one."""
-    from etsdm.attempts import Attempts
-
     real, calls = state.save_state, itertools.count(1)
     ballast = small_disk / "ballast"
 

@@ -25,7 +25,8 @@ from etsdm.data.prepare import prepare
 from etsdm.errors import UserError
 from etsdm.files import write_json
 from etsdm.metrics.store import load_features
-from etsdm.models.weights import load_weights
+from etsdm.models.trained import load_network
+from etsdm.models.weights import load_weights, save_weights
 from etsdm.parts import Parts
 from etsdm.processes import ALONE
 from etsdm.training.state import _digest, load_state
@@ -225,11 +226,7 @@ def test_a_data_set_or_benchmark_of_a_dangerous_name_is_refused(tmp_path: Path, 
         assert "Traceback" not in done.output
 
 
-def test_a_network_too_large_for_its_weights_file_is_refused(tmp_path: Path) -> None:
-    """A specification in hostile weights is checked against the tensors before anything is computed."""
-    from etsdm.models.trained import load_network
-    from etsdm.models.weights import save_weights
-
+def test_weights_that_are_not_those_of_their_specification_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "weights.safetensors", {"one": torch.zeros(1)}, model_spec("ddpm"))
     with pytest.raises(UserError, match="not those of the network"):
         load_network(tmp_path / "weights.safetensors")

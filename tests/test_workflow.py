@@ -241,7 +241,8 @@ def fresh(tmp_path):
     copy_project(tmp_path / "fresh")
     project = Project(tmp_path / "fresh")
     write_config(project.config, **ONE_TRAINING)
-    return project
+    yield project
+    project.stop()
 
 
 def start_training(project):

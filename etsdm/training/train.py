@@ -18,7 +18,6 @@ from etsdm.training.trainer import Spec, Trainer
 
 LINES = 400
 """Lines of metrics.jsonl in a training, where a line covers a step at least."""
-SAVE_MINUTES = 5.0
 
 
 def train(
@@ -28,7 +27,7 @@ def train(
     device: str = "auto",
     progress: bool = True,
     fingerprint: str = "",
-    save_minutes: float = SAVE_MINUTES,
+    save_minutes: float = 5,
     minutes: float = 0,
     micro_batch: int | None = None,
 ) -> dict[str, float]:

@@ -46,8 +46,7 @@ NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMe
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=10000 Gres=gpu:1
 PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 """
-
-
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
 """Where the commands of SLURM look without a variable; a job's own steps are given none."""
 
@@ -60,9 +59,6 @@ def missing() -> str | None:
     if lacking:
         return f"{', '.join(lacking)} not installed: apt-get install slurm-wlm munge"
     return None if os.geteuid() == 0 else "only root may start SLURM's daemons"
-
-
-PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 class Cluster:

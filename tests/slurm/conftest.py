@@ -30,7 +30,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def project(cluster: Cluster, tmp_path: Path) -> Project:
+def project(cluster: Cluster, tmp_path: Path) -> Iterator[Project]:
     """A project whose jobs go to the cluster: `profiles/slurm` and `profiles/slurm-gres`, made quick."""
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project", environment=cluster.environment)
@@ -41,4 +41,5 @@ def project(cluster: Cluster, tmp_path: Path) -> Project:
         del profile["set-threads"]  # the nodes have two cores
         shorter = [one for one in profile["set-resources"] if not one.startswith(("train:mem_mb", "train:runtime"))]
         file.write_text(yaml.safe_dump(profile | QUICK | {"set-resources": [*shorter, "train:runtime=1"]}))
-    return project
+    yield project
+    project.stop()

@@ -9,6 +9,7 @@ import pandas as pd
 from cluster import NODES, Cluster, wait_until
 from configs import write_config
 from projects import Project
+from trained import model_spec, prepared_digits
 
 from etsdm.files import read_json
 from etsdm.training.train import train
@@ -30,9 +31,7 @@ def finish(project: Project, workflow: subprocess.Popen, seconds: float) -> None
 
 
 def images_for(project: Project, seconds: float) -> int:
-    """How many images a training of that length sees on this machine while two of them run."""
-    from trained import model_spec, prepared_digits
-
+    """How many images a training of that length sees on this machine when it runs alone."""
     spec = model_spec("ddpm")
     spec["training"]["images"] = 20_000
     made = train(spec, prepared_digits(), project.folder / "speed", "cpu", progress=False)
