@@ -127,7 +127,7 @@ class Attempts:
             self.lock.release()
 
     def _version(self) -> tuple[int, int] | None:
-        """What tells one file of the result from another at the same path: no clock, which two machines do not share."""
+        """What tells one file of the result from another at the same path: no clock, for machines differ in theirs."""
         if not self.result.exists():
             return None
         found = self.result.stat()
