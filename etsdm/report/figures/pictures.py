@@ -1,6 +1,7 @@
 """Images as pictures: samples and restorations."""
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,6 +20,8 @@ MOSAIC = (2, 6)
 """Rows and columns of images a method and solver."""
 ROWS = 14
 """Rows of mosaics at most."""
+LETTERS = 84
+"""In a line of titles across the figure."""
 RESTORED = 6
 """Restored images shown."""
 WHERE = [*SETTING[1:], "solver_label"]
@@ -97,7 +100,8 @@ def _mosaics(lines: list[tuple[str, list[Path | None]]], methods: list[str]) -> 
                 axes.set_visible(False)
                 continue
             _show(axes, archives[i], *MOSAIC)
-            axes.set_title(title if len(archives) == 1 else f"{methods[i]}\n{title}", fontsize=8)
+            told = fill(title, LETTERS // len(methods))
+            axes.set_title(told if len(archives) == 1 else f"{methods[i]}\n{told}", fontsize=8)
     return figure
 
 
