@@ -17,6 +17,7 @@ SOLVERS = "experiments.fast-sampling.solvers"
 METHODS = "experiments.fast-sampling.methods"
 
 DDIM = [{"name": "ddim", "nfe": [4]}]
+SAMPLED = {"datasets": ["digits"], "methods": ["ddpm"], "solvers": DDIM}
 ABLATION = {"datasets": ["digits"], "t_tilde": [100], "n": [5], "solvers": DDIM}
 ERROR = {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "solvers": DDIM}
 RESOLUTION = {"datasets": ["digits"], "resolutions": [8, 16], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
@@ -126,6 +127,15 @@ BAD = {
         {"experiments.ablation": ABLATION | {"n": [3]}},
         "experiments.ablation: n = 3 does not divide t_tilde = 100",
     ),
+    "unknown key in one of several grids": (
+        {"experiments.alternatives": [SAMPLED, SAMPLED | {"shedules": ["cosine"]}]},
+        "experiments.alternatives[1].shedules: unknown key; allowed: datasets, schedules, times, predictions, methods",
+    ),
+    "unknown solver in the only grid": (
+        {"experiments.alternatives": SAMPLED | {"solvers": [{"name": "dimm", "nfe": [4]}]}},
+        "experiments.alternatives.solvers[0].name: unknown 'dimm'",
+    ),
+    "no grid": ({"experiments.alternatives": []}, "experiments.alternatives: list should have at least 1 item"),
     "a stochastic solver's error": (
         {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddpm", "nfe": [10]}]}},
         "ddpm draws noise at each step and so solves no ODE",
@@ -244,3 +254,21 @@ class TestIdentity:
         plan().write_specs(tmp_path)
         assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
         assert len(before) == 1 + 1 + 2 + 4 + 2 + 1
+
+
+def test_several_grids_are_one_experiment_in_which_a_measurement_counts_once() -> None:
+    def measured(alternatives: object) -> set[tuple[str, str]]:
+        plan = Plan(parse_config(tiny(experiments={"alternatives": alternatives}), "test"))
+        models = dict.fromkeys(
+            (m.model.spec["diffusion"]["schedule"], m.model.spec["method"]["name"]) for m in plan.measurements
+        )
+        assert len(models) == len(plan.measurements) == len(plan.models)
+        return set(models)
+
+    both = SAMPLED | {"methods": ["ddpm", "etsdm"]}
+    cosine = SAMPLED | {"methods": ["ddpm", "modified-schedule"], "schedules": ["linear", "cosine"]}
+    assert measured([both]) == measured(both) == {("linear", "ddpm"), ("linear", "etsdm")}
+    assert measured([both, cosine]) == {
+        *(("linear", method) for method in ("ddpm", "etsdm", "modified-schedule")),
+        *(("cosine", method) for method in ("ddpm", "modified-schedule")),
+    }

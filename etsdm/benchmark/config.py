@@ -203,24 +203,30 @@ class Benchmark(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         sizes = {(name, dataset.resolution) for name, dataset in self.datasets.items()}
-        for experiment, block in self.experiments.asked().items():
-            where = f"experiments.{experiment}"
+        for experiment, blocks in self.experiments.asked().items():
             try:
-                for cell in cells(self, block):
-                    sizes.add((cell.name, cell.dataset.resolution))
-                    if reason := refusal(cell.diffusion, cell.method, getattr(block, "solvers", ())):
-                        raise ValueError(reason)
-                    self._check_times(block, cell)
-                if isinstance(block, Theory) and block.t_tilde >= self.diffusion.timesteps:
-                    raise ValueError(f"t_tilde = {block.t_tilde} must be less than T = {self.diffusion.timesteps}")
+                for block in blocks:
+                    sizes |= self._check_block(block)
             except ValueError as error:
-                raise ValueError(f"{where}: {error}") from None
+                raise ValueError(f"experiments.{experiment}: {error}") from None
         for name in self.cost.images if self.cost else ():
             if name not in self.datasets:
                 raise ValueError(f"cost.images: no data set {name!r}; {allowed_instead(name, list(self.datasets))}")
         for name, resolution in sorted(sizes):
             self._check_network(name, resolution)
         return self
+
+    def _check_block(self, block: Block) -> set[tuple[str, int]]:
+        """Names and sizes of the data that a block trains on; ValueError if it cannot be run."""
+        sizes = set()
+        for cell in cells(self, block):
+            sizes.add((cell.name, cell.dataset.resolution))
+            if reason := refusal(cell.diffusion, cell.method, getattr(block, "solvers", ())):
+                raise ValueError(reason)
+            self._check_times(block, cell)
+        if isinstance(block, Theory) and block.t_tilde >= self.diffusion.timesteps:
+            raise ValueError(f"t_tilde = {block.t_tilde} must be less than T = {self.diffusion.timesteps}")
+        return sizes
 
     def _check_times(self, block: Block, cell: Cell) -> None:
         times = {

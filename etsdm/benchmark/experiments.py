@@ -1,8 +1,8 @@
 """Settings of the experiments: each is a grid of trained models and what is measured of them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from etsdm.benchmark.methods import Ddpm, Etsdm, Method, Methods
 from etsdm.benchmark.solvers import AncestralSolver, DdimSolver, Solvers
@@ -37,6 +37,17 @@ class Sampled(_Compared):
 
     solvers: Solvers
     """Solvers, each with its budgets."""
+
+
+def _one_or_several(value: Any) -> str:
+    return SEVERAL if isinstance(value, list) else ONE
+
+
+ONE, SEVERAL = "one grid", "several grids"
+Grids = Annotated[
+    Annotated[Sampled, Tag(ONE)] | Annotated[list[Sampled], Field(min_length=1), Tag(SEVERAL)],
+    Discriminator(_one_or_several),
+]
 
 
 class Ablation(_Trained):
@@ -178,8 +189,8 @@ class Experiments(Strict):
     """Noise schedules, in discrete and in continuous time."""
     predictions: Sampled | None = None
     """What the network predicts."""
-    alternatives: Sampled | None = None
-    """Other ways to a bounded Lipschitz constant."""
+    alternatives: Grids | None = None
+    """Other ways to a bounded Lipschitz constant; several grids, where not every method is wanted on every schedule."""
     ablation: Ablation | None = None
     """E-TSDM's own settings, t_tilde and n."""
     stability: Stability | None = None
@@ -193,8 +204,8 @@ class Experiments(Strict):
     theory: Theory | None = None
     """What is known exactly."""
 
-    def asked(self) -> dict[str, Block]:
-        """The experiments asked for, by name, in the order above."""
+    def asked(self) -> dict[str, list[Block]]:
+        """The experiments asked for, by name, in the order above, each as one block or several."""
         fields = type(self).model_fields.items()
         blocks = {field.alias or name: getattr(self, name) for name, field in fields}
-        return {name: block for name, block in blocks.items() if block is not None}
+        return {name: b if isinstance(b, list) else [b] for name, b in blocks.items() if b is not None}

@@ -17,6 +17,7 @@ from etsdm.benchmark.config import Benchmark, Inception
 from etsdm.benchmark.datasets import Dataset
 from etsdm.benchmark.experiments import (
     Ablation,
+    Block,
     Lipschitz,
     Pairs,
     Resolution,
@@ -28,7 +29,6 @@ from etsdm.benchmark.experiments import (
 )
 from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.solvers import Solvers
-from etsdm.benchmark.strict import Strict
 from etsdm.data.sources import check_source
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
@@ -97,13 +97,10 @@ class Plan:
         self.restorations: dict[str, Run] = {}
         self.probes: dict[str, Run] = {}
         self.theories: dict[str, Run] = {}
-        self.measurements: list[Measurement] = []
-        for experiment, block in config.experiments.asked().items():
-            if isinstance(block, Theory):
-                self._add_theory(experiment, block)
-            for cell in cells(config, block):
-                for seed in config.seeds:
-                    self._measure(experiment, block, self._model(cell, seed))
+        self._measurements: dict[tuple[str, str], Measurement] = {}
+        for experiment, blocks in config.experiments.asked().items():
+            for block in blocks:
+                self._add(experiment, block)
 
     def check_files(self, file: str) -> None:
         """Look for the data sources and weights files that the configuration names.
@@ -132,7 +129,22 @@ class Plan:
                     f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
                 )
 
-    def _measure(self, experiment: str, block: Strict, model: Run) -> None:
+    def _add(self, experiment: str, block: Block) -> None:
+        if isinstance(block, Theory):
+            self._add_theory(experiment, block)
+        for cell in cells(self.config, block):
+            for seed in self.config.seeds:
+                self._measure(experiment, block, self._model(cell, seed))
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """Every measurement, once an experiment."""
+        return list(self._measurements.values())
+
+    def _ask(self, measurement: Measurement) -> None:
+        self._measurements[measurement.experiment, measurement.file] = measurement
+
+    def _measure(self, experiment: str, block: Block, model: Run) -> None:
         if isinstance(block, Sampled | Ablation):
             self._add_samples(experiment, block.solvers, model)
         if isinstance(block, SuperResolution):
@@ -153,26 +165,26 @@ class Plan:
             sample = self.samples.setdefault(path, Run(path, spec, {"model": model}))
             for encoder in self._encoders(model.needs["data"]):
                 file = f"{path}/{encoder.label}/scores.json"
-                self.measurements.append(Measurement(experiment, "distance", file, sample, model, encoder))
+                self._ask(Measurement(experiment, "distance", file, sample, model, encoder))
 
     def _add_restorations(self, experiment: str, block: SuperResolution, model: Run) -> None:
         test = self._dataset(block.test, self.config.datasets[block.test])
         for slug, spec in _solver_runs(block.solvers, {"test": test.spec, "seed": model.spec["seed"]}):
             path = f"restorations/{model.path.removeprefix('models/')}/{slug}"
             run = self.restorations.setdefault(path, Run(path, spec, {"model": model, "test": test}))
-            self.measurements.append(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
+            self._ask(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
 
     def _add_probe(self, experiment: str, probe: str, settings: Spec, model: Run) -> None:
         spec = plain({"probe": probe} | settings)
         path = f"probes/{model.path.removeprefix('models/')}/{probe}-{identity(spec)}"
         run = self.probes.setdefault(path, Run(path, spec, {"model": model}))
-        self.measurements.append(Measurement(experiment, probe, f"{path}/result.json", run, model))
+        self._ask(Measurement(experiment, probe, f"{path}/result.json", run, model))
 
     def _add_theory(self, experiment: str, block: Theory) -> None:
         spec = plain(block.model_dump() | {"timesteps": self.config.diffusion.timesteps})
         path = f"theory/{identity(spec)}"
         run = self.theories.setdefault(path, Run(path, spec))
-        self.measurements.append(Measurement(experiment, "theory", f"{path}/result.json", run))
+        self._ask(Measurement(experiment, "theory", f"{path}/result.json", run))
 
     def _dataset(self, name: str, dataset: Dataset) -> Run:
         spec = {"name": name, **dataset.model_dump()}

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from etsdm.benchmark.config import Benchmark
+from etsdm.benchmark.experiments import ONE, SEVERAL
 from etsdm.benchmark.solvers import Solver, SolverName
 from etsdm.benchmark.strict import allowed_instead
 from etsdm.diffusion import methods
@@ -44,7 +45,7 @@ def _allowed_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> lis
     """Keys of the block in which an unknown key was found, by walking the generated schema."""
     schema = root.model_json_schema()
     blocks = [schema]
-    for step in location[:-1]:
+    for step in [step for step in location[:-1] if step not in (ONE, SEVERAL)]:
         blocks = [found for block in blocks for node in _step(block, step) for found in _blocks(node, schema)]
     return list(dict.fromkeys(key for block in blocks for key in block.get("properties", {})))
 
@@ -52,6 +53,8 @@ def _allowed_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> lis
 def _key(location: tuple[int | str, ...]) -> str:
     key = ""
     for place, step in enumerate(location):
+        if step in (ONE, SEVERAL):
+            continue
         if isinstance(step, int):
             key += f"[{step}]"
         elif place < FIXED or step not in TAGS:

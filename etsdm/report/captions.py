@@ -71,7 +71,7 @@ def _distances(results: Results, experiment: str) -> list[str]:
     count = results.config["evaluation"]["samples"]
     return [
         f"Each value compares {count:,} generated images with the whole data set; {LOWER}.",
-        "Solvers: " + "; ".join(solvers(results.block(experiment))) + ".",
+        "Solvers: " + "; ".join(solvers(results, experiment)) + ".",
     ]
 
 
@@ -142,7 +142,7 @@ def _super_resolution(results: Results) -> list[str]:
     return [
         f"The first images of {block['test']}, which are not trained on, not selected: reduced by {block['factor']} "
         f"and enlarged again, restored by each method (seed {results.seeds[0]}, largest budget), and the truth.",
-        "Solvers: " + "; ".join(solvers(block)) + ".",
+        "Solvers: " + "; ".join(solvers(results, "super-resolution")) + ".",
         _time_of(results, "super-resolution", "sets of restored images"),
     ]
 

@@ -41,11 +41,10 @@ def unique(values: list[Any]) -> list[Any]:
     return [value for i, value in enumerate(values) if value not in values[:i]]
 
 
-def solvers(block: dict[str, Any]) -> list[str]:
+def solvers(results: Results, experiment: str) -> list[str]:
     """The solvers of an experiment, with their settings."""
-    return [
-        f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in block.get("solvers", [])
-    ]
+    asked = [solver for block in results.blocks(experiment) for solver in block.get("solvers", [])]
+    return unique([f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in asked])
 
 
 def data(results: Results) -> list[str]:
@@ -74,7 +73,7 @@ def _methods(results: Results) -> list[str]:
 
 
 def _all_solvers(results: Results) -> list[str]:
-    return unique([line for name in experiments(results.inventory) for line in solvers(results.block(name))])
+    return unique([line for name in experiments(results.inventory) for line in solvers(results, name)])
 
 
 def _metrics(results: Results) -> list[str]:

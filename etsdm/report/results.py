@@ -43,9 +43,14 @@ class Results:
         seeds: list[int] = self.config["seeds"]
         return seeds
 
+    def blocks(self, experiment: str) -> list[dict[str, Any]]:
+        """The settings of one experiment: a block or several; none if it is not asked for."""
+        asked = self.config["experiments"].get(experiment) or []
+        return asked if isinstance(asked, list) else [asked]
+
     def block(self, experiment: str) -> dict[str, Any]:
-        """The settings of one experiment; empty if it is not asked for."""
-        return self.config["experiments"].get(experiment) or {}
+        """The settings of an experiment that has one block; empty if it is not asked for."""
+        return next(iter(self.blocks(experiment)), {})
 
     def experiment(self, name: str) -> pd.DataFrame:
         """Rows of one experiment."""
