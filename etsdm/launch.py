@@ -23,8 +23,14 @@ def launch(processes: int, nodes: int) -> int:
     command = ["-m", "etsdm", *sys.argv[1:]]
     if nodes > 1:
         torchrun = [sys.executable, "-m", "torch.distributed.run", *_rendezvous(nodes, processes)]
-        os.execvp("srun", [*_srun(nodes), *torchrun, *command])
+        os.execvpe("srun", [*_srun(nodes), *torchrun, *command], _of_the_job())
     return _torchrun(["--standalone", "--nproc-per-node", str(processes), *command])
+
+
+def _of_the_job() -> dict[str, str]:
+    """The environment without the variables of the job step that this process runs in: srun would stay inside it."""
+    kept = {"SLURM_JOB_ID", "SLURM_CLUSTER_NAME", "SLURM_CONF"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or name in kept}
 
 
 def _srun(nodes: int) -> list[str]:

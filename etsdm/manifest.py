@@ -106,6 +106,7 @@ def manifest(
                 "host": socket.gethostname(),
                 "cpu": cpu_name(),
                 "cpus": os.cpu_count(),
+                "processes": int(os.environ.get("WORLD_SIZE", "1")),
                 **_device(device),
                 "python": platform.python_version(),
                 "packages": {name: version(name) for name in PACKAGES},

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from cluster import NODES, Cluster, wait_until
+from cluster import Cluster, wait_until
 from configs import write_config
 from projects import Project
 from trained import model_spec, prepared_digits
 
 from etsdm.files import read_json
+from etsdm.models.weights import load_weights
 from etsdm.training.train import train
 
 LIPSCHITZ = {"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}}
@@ -62,10 +63,34 @@ def test_clusters_that_want_gres_get_it(project: Project, cluster: Cluster) -> N
     finish(project, workflow, 300)
 
 
+def test_a_training_on_two_nodes_learns_what_one_process_learns(
+    project: Project, cluster: Cluster, tmp_path: Path
+) -> None:
+    """200 steps at the learning rate that `tests/test_processes.py` explains."""
+    longer = {"training.images": 200 * 32, "training.learning_rate": 1e-4}
+    write_config(project.config, experiments=LIPSCHITZ, **longer)
+    profile = project.folder / "workflow/profiles/slurm-gres/config.yaml"
+    more = "- train:nodes=2\n- train:tasks=2\n- train:gpu=0"
+    profile.write_text(profile.read_text().replace("- train:gpu=0", more))
+    workflow = project.start(*snakemake(project, "slurm-gres"))
+    wait_until(lambda: "2" in cluster.ask("squeue", "-h", "-o", "%D").split() or workflow.poll() is not None, 120)
+    finish(project, workflow, 300)
+
+    made = read_json(next(project.folder.glob("results/models/**/manifest.json")))
+    assert made["processes"] == 2
+    data = next(project.folder.glob("results/data/**/images.zip"))
+    train(made["spec"], data, tmp_path / "alone", "cpu", progress=False)
+    alone, together = (
+        load_weights(path)[0]
+        for path in (tmp_path / "alone/weights.safetensors", *project.folder.glob("results/models/**/*.safetensors"))
+    )
+    assert max(float((alone[name] - together[name]).abs().max()) for name in alone) < 1e-5
+
+
 def test_a_training_survives_everything_that_can_befall_its_job(
     project: Project, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """In turn: scancel, requeueing, a dead node, a dead controller, a dead Snakemake."""
+    """In turn: scancel, preemption, a dead node, a dead controller, a dead Snakemake."""
     images = images_for(project, 80)
     write_config(project.config, **{"training.images": images, "experiments": LIPSCHITZ})
     profile = project.folder / "workflow/profiles/slurm/config.yaml"
@@ -94,11 +119,13 @@ def test_a_training_survives_everything_that_can_befall_its_job(
     wait(lambda: job not in cluster.jobs())
 
     job = training_goes_on()
-    cluster.ask("scontrol", "requeue", job)
+    urgent = ["--partition=urgent", "--exclusive", f"--nodelist={cluster.node_of(job)}", "--output=/dev/null"]
+    assert cluster.ask("sbatch", *urgent, "--wrap=sleep 2")
     wait(lambda: job not in cluster.jobs())
+    assert "Restarts=1" in cluster.ask("scontrol", "show", "job", job)
 
     job = training_goes_on()
-    node = next(name for name in NODES if job in cluster.jobs(name))
+    node = cluster.node_of(job)
     cluster.kill(node)
     wait(lambda: job not in cluster.jobs())
 
