@@ -20,7 +20,7 @@ SlurmctldPort={ports[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=10
 CryptoType=crypto/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -35,6 +35,8 @@ GresTypes=gpu
 MpiDefault=none
 MinJobAge=300
 JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -44,7 +46,8 @@ SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmdLogFile={folder}/slurmd.%n.log
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=10000 Gres=gpu:1
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=10000 Gres=gpu:1
-PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=10
 """
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
@@ -120,6 +123,10 @@ class Cluster:
         """Numbers of the running jobs, on one node or all."""
         where = ["-w", node] if node else []
         return self.ask("squeue", "-h", "-t", "R", "-o", "%i", *where).split()
+
+    def node_of(self, job: str) -> str:
+        """Where a running job runs."""
+        return next(node for node in NODES if job in self.jobs(node))
 
     def ask(self, *command: str) -> str:
         """Output of one of SLURM's commands; empty if it fails, as while the controller is down."""
