@@ -78,7 +78,9 @@ class Trainer:
         self.micro_batch = micro_batch or self.fitting_micro_batch()
         self.parallel: DistributedDataParallel | None = None
         if processes.count > 1:
-            self.parallel = DistributedDataParallel(self.network, forward_sync_buffers=False, gradient_as_bucket_view=True)
+            self.parallel = DistributedDataParallel(
+                self.network, forward_sync_buffers=False, gradient_as_bucket_view=True
+            )
             self.predict = make_predictor(self.parallel, self.process)
 
     @property
