@@ -20,7 +20,10 @@ ENCODERS = click.Choice(["inception", "classifier"])
 DISTANCES = click.Choice(["frechet", "kernel"])
 INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-SPEC = click.option("--spec", type=INPUT, required=True, help="The run's spec.json.")
+SPEC = click.option(
+    "--spec", type=INPUT, required=True, help="The run's spec.json; `make plan CONFIG=...` writes those of a benchmark."
+)
+BATCH = click.option("--batch", type=click.IntRange(1), help="Images at a time.  [default: by their size]")
 RESULTS = click.option(
     "--results", type=FOLDER, default=Path("results"), show_default=True, help="Root of the results."
 )
@@ -43,6 +46,7 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
         "--processes",
         type=click.IntRange(1),
         default=1,
+        show_default=True,
         expose_value=False,
         callback=_in_processes,
         help="Processes on each node that share the work, by torchrun: one a GPU.",
@@ -51,6 +55,7 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
         "--nodes",
         type=click.IntRange(1),
         default=1,
+        show_default=True,
         expose_value=False,
         is_eager=True,
         callback=_on_nodes,
@@ -76,6 +81,13 @@ def _recorded(
     if not launch.is_first():
         return nullcontext({})
     return manifest(path, inputs, outputs, spec, device, _job()["attempt"], progress)
+
+
+def _say(*lines: object) -> None:
+    """Tell what was made, by one of the processes."""
+    if launch.is_first():
+        for line in lines:
+            click.echo(line)
 
 
 class _Commands(click.Group):
@@ -117,8 +129,12 @@ def main(attempt: int, minutes: float) -> None:
 
     \b
     The whole benchmark:   make demo
-    One stage by hand:     etsdm sample --weights results/models/.../weights.safetensors \\
-                             --solver dpm-solver-3 --nfe 20 --count 64 --out samples.zip
+    What a benchmark does: etsdm plan config/digits.yaml
+    A network's images:    etsdm sample --weights RUN/weights.safetensors --out grid.png
+    Its Lipschitz curve:   etsdm probe --weights RUN/weights.safetensors --data DATA/images.zip --out k.json
+
+    RUN and DATA are folders that the workflow has made: results/models/.../seed0, say, and results/data/digits-....
+    Each command has an example in its own help.
     """
 
 
@@ -133,6 +149,7 @@ def check(config: Path) -> None:
     from etsdm.benchmark.plan import load_plan
 
     load_plan(config)
+    _say(f"{config}: fine; its data are there, too")
 
 
 @main.command()
@@ -140,9 +157,10 @@ def check(config: Path) -> None:
 @click.option("--measure", is_flag=True, help="Take the rates of this machine, not those in the configuration.")
 @DEVICE
 def plan(config: Path, measure: bool, device: str) -> None:
-    """Show what a configuration would take: jobs by rule, device-hours and disk by experiment.
+    """Show what a configuration takes: jobs, device-hours, disk.
 
-    The data need not be there. With --measure, a few training steps and evaluations of each network are timed.
+    Jobs are counted by rule, device-hours and disk by experiment. The data need not be there. With --measure, a few
+    training steps and evaluations of each network are timed.
 
     \b
     Example:  etsdm plan config/paper.yaml
@@ -159,7 +177,9 @@ def plan(config: Path, measure: bool, device: str) -> None:
 @CONFIG
 @RESULTS
 def fetch(config: Path, results: Path) -> None:
-    """Get what a configuration needs from the internet, for machines whose jobs have none.
+    """Get what a configuration needs from the internet.
+
+    For machines whose jobs have none; others fetch what they need when they need it.
 
     \b
     Example:  etsdm fetch config/paper.yaml
@@ -182,19 +202,21 @@ def fetch(config: Path, results: Path) -> None:
 
 @main.command()
 @SPEC
-@click.option("--out", type=FOLDER, required=True, help="Folder for images.zip and dataset.json.")
-def prepare(spec: Path, out: Path) -> None:
+@click.option("--out", type=FOLDER, help="Folder for images.zip and dataset.json.  [default: that of --spec]")
+def prepare(spec: Path, out: Path | None) -> None:
     """Turn a data source into images.zip and dataset.json.
 
     \b
-    Example:  etsdm prepare --spec results/data/digits-0a1b2c3d/spec.json --out results/data/digits-0a1b2c3d
+    Example:  etsdm prepare --spec results/data/digits-8px-0a1b2c3d/spec.json
     """
     from etsdm.data.prepare import prepare as run
 
+    out = out or spec.parent
     made = [out / "images.zip", out / "dataset.json"]
     with _recorded(out / "manifest.json", [], made, read_json(spec)) as record:
         description = run(read_json(spec), out)
         record.update(count=description["count"], digest=description["digest"])
+    _say(f"{out / 'images.zip'}: {description['count']:,} images")
 
 
 @main.command()
@@ -203,7 +225,9 @@ def prepare(spec: Path, out: Path) -> None:
 @click.option("--out", type=FILE, required=True, help="Weights file to write.")
 @DEVICE
 def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
-    """Make a feature extractor: train the classifier, or find and verify the Inception weights.
+    """Train the classifier, or find the Inception weights.
+
+    Either turns images into the features that distances are computed from. The Inception weights are verified.
 
     \b
     Example:  etsdm encoder --spec results/encoders/inception/spec.json --out inception-2015-12-05.pt
@@ -222,27 +246,36 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
 
             description = data.with_name("dataset.json")
             record.update(train_classifier(values, data, description, out, pick_device(device)))
+    _say(out)
 
 
 @main.command()
 @SPEC
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
-@click.option("--out", type=FOLDER, required=True, help="Folder for the weights; a cut-off training goes on there.")
-@click.option("--save-minutes", type=click.FloatRange(0), default=5, show_default=True, help="Save the state so often.")
-@click.option("--micro-batch", type=click.IntRange(1), help="Images at a time on a device; default: what fits.")
+@click.option("--out", type=FOLDER, help="Folder for the weights.  [default: that of --spec]")
+@click.option(
+    "--save-minutes",
+    type=click.FloatRange(0),
+    default=5,
+    show_default=True,
+    help="Minutes between saved states: what a killed training loses at most.",
+)
+@click.option("--micro-batch", type=click.IntRange(1), help="Images at a time on a device.  [default: what fits]")
 @DEVICE
 @shared
-def train(spec: Path, data: Path, out: Path, save_minutes: float, micro_batch: int | None, device: str) -> None:
-    """Train a network, or go on with a training that was cut off.
+def train(spec: Path, data: Path, out: Path | None, save_minutes: float, micro_batch: int | None, device: str) -> None:
+    """Train a network, or go on with a training.
+
+    Ctrl-C saves the state; the same command goes on, and ends with the same weights.
 
     \b
-    Example:  etsdm train --spec RUN/spec.json --data results/data/digits-0a1b2c3d/images.zip --out RUN
+    Example:  etsdm train --spec RUN/spec.json --data results/data/digits-8px-0a1b2c3d/images.zip
     """
     from etsdm.benchmark.source import digest
     from etsdm.diffusion import methods
     from etsdm.training.train import train as run
 
-    values = read_json(spec)
+    values, out = read_json(spec), out or spec.parent
     code = digest("train", methods.module(values["method"]["name"]))
     made = [out / "weights.safetensors", out / "metrics.jsonl"]
     with _recorded(out / "manifest.json", [data], made, values, device, out / "state") as record:
@@ -258,18 +291,21 @@ def train(spec: Path, data: Path, out: Path, save_minutes: float, micro_batch: i
                 micro_batch=micro_batch,
             )
         )
+    _say(made[0])
 
 
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
-@click.option("--spec", type=INPUT, help="The sample set's spec.json; else give --solver.")
-@click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.")
-@click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations.")
-@click.option("-n", "--count", type=int, default=64, show_default=True, help="Images to make.")
+@click.option("--spec", type=INPUT, help="spec.json of a sample set, in place of the five options that follow.")
+@click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.  [default: ddim]")
+@click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations an image.")
+@click.option(
+    "--grid", default="uniform", show_default=True, help="Spacing of the solver's times: uniform, quadratic or log-snr."
+)
+@click.option("-n", "--count", type=click.IntRange(1), default=64, show_default=True, help="Images to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on this seed and i alone.")
-@click.option("--grid", default="uniform", show_default=True, help="uniform, quadratic or log-snr.")
-@click.option("--batch", type=int, help="Images at a time.")
-@click.option("--out", type=FILE, required=True, help="Archive of PNGs to write; goes on where it was cut off.")
+@click.option("--out", type=FILE, required=True, help="A picture of all images (.png), or an archive of PNGs (.zip).")
+@BATCH
 @DEVICE
 @shared
 def sample(
@@ -277,25 +313,30 @@ def sample(
     spec: Path | None,
     solver: str | None,
     nfe: int,
+    grid: str,
     count: int,
     seed: int,
-    grid: str,
-    batch: int | None,
     out: Path,
+    batch: int | None,
     device: str,
 ) -> None:
     """Make images from trained weights.
 
+    Ctrl-C keeps the batches that are finished; the same command goes on.
+
     \b
-    Example:  etsdm sample --weights RUN/weights.safetensors --solver dpm-solver-3 --nfe 20 -n 64 --out s.zip
+    Example:  etsdm sample --weights RUN/weights.safetensors \\
+                --solver dpm-solver-3 --nfe 20 -n 64 --out grid.png
     """
-    if (spec is None) == (solver is None):
+    if spec and solver:
         raise UserError("sample: give either --spec or --solver")
+    if out.suffix not in (".png", ".zip"):
+        raise UserError(f"{out}: ends neither in .png, for a picture, nor in .zip, for an archive of images")
     if spec is None:
         from etsdm.benchmark.reading import parse_solver
 
-        settings = parse_solver({"name": solver, "nfe": [nfe], "grid": grid}).model_dump() | {"nfe": nfe}
-        values = {"solver": settings, "samples": count, "seed": seed}
+        settings = parse_solver({"name": solver or "ddim", "nfe": [nfe], "grid": grid}).model_dump() | {"nfe": nfe}
+        values: dict[str, Any] = {"solver": settings, "samples": count, "seed": seed}
     else:
         values = read_json(spec)
     from etsdm.parts import folder_of
@@ -305,6 +346,8 @@ def sample(
     with _recorded(beside, [weights], [out], values, device, folder_of(out)) as record:
         code = _sampling_code("sample", values)
         record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
+    solved = values["solver"]
+    _say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
 
 
 def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
@@ -317,10 +360,10 @@ def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
 
 
 @main.command()
-@click.option("--encoder", type=ENCODERS, required=True, help="What the weights are of.")
-@click.option("--weights", type=INPUT, required=True, help="Weights of the encoder.")
-@click.option("--images", type=INPUT, required=True, help="Archive of images.")
-@click.option("--count", type=int, help="Use exactly this many images; default: all.")
+@click.option("--encoder", type=ENCODERS, required=True, help="Which feature extractor.")
+@click.option("--weights", type=INPUT, required=True, help="Its weights, made by `etsdm encoder`.")
+@click.option("--images", type=INPUT, required=True, help="Archive of images: samples.zip, or a data set's images.zip.")
+@click.option("--count", type=click.IntRange(1), help="Use exactly the first so many images.  [default: all]")
 @click.option("--out", type=FILE, required=True, help="features.npz to write.")
 @DEVICE
 @shared
@@ -328,8 +371,8 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
     """Extract the features of an image archive, once for every metric.
 
     \b
-    Example:  etsdm features --encoder inception --weights inception-2015-12-05.pt --images samples.zip
-                --out features.npz
+    Example:  etsdm features --encoder inception --weights inception-2015-12-05.pt \\
+                --images samples.zip --out features.npz
     """
     from etsdm.benchmark.source import digest
     from etsdm.metrics.features import extract_features
@@ -340,35 +383,44 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
         record.update(
             extract_features(encoder, weights, images, out, count, device, fingerprint=code, minutes=_job()["minutes"])
         )
+    _say(out)
 
 
 @main.command()
-@click.option("--samples", type=INPUT, required=True, help="Features of the generated images.")
-@click.option("--reference", type=INPUT, required=True, help="Features of the data set.")
-@click.option("--encoder", type=ENCODERS, required=True, help="What made them.")
+@click.option("--samples", type=INPUT, required=True, help="Features of the generated images, by `etsdm features`.")
+@click.option("--reference", type=INPUT, required=True, help="Features of the data set, by the same extractor.")
+@click.option("--encoder", type=ENCODERS, required=True, help="The extractor: part of the metric's name.")
 @click.option(
-    "--distance", type=DISTANCES, multiple=True, default=["frechet", "kernel"], show_default=True, help="Repeatable."
+    "--distance",
+    type=DISTANCES,
+    multiple=True,
+    default=["frechet", "kernel"],
+    show_default=True,
+    help="Distance to compute; may be given twice.",
 )
-@click.option("--count", type=int, required=True, help="Images the sample set must have.")
+@click.option("--count", type=int, help="Images that the sample set must have, or it is refused.  [default: any]")
 @click.option("--out", type=FILE, required=True, help="scores.json to write.")
-def score(samples: Path, reference: Path, encoder: str, distance: tuple[str, ...], count: int, out: Path) -> None:
-    """Compute distances from stored features.
+def score(
+    samples: Path, reference: Path, encoder: str, distance: tuple[str, ...], count: int | None, out: Path
+) -> None:
+    """Compute distances, FID for one, from stored features.
 
     \b
-    Example:  etsdm score --samples s/features.npz --reference r/features.npz --encoder inception
-                --count 10000 --out scores.json
+    Example:  etsdm score --samples samples/features.npz --reference data/features.npz \\
+                --encoder inception --count 10000 --out scores.json
     """
     from etsdm.metrics.score import score as run
 
     with _recorded(_beside(out), [samples, reference], [out]):
-        run(samples, reference, list(distance), encoder, count, out)
+        values = run(samples, reference, list(distance), encoder, count, out)["values"]
+    _say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)
 
 
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training for super-resolution.")
 @click.option("--images", type=INPUT, required=True, help="Archive of true images; their resolution is lowered first.")
 @SPEC
-@click.option("--batch", type=int, help="Images at a time.")
+@BATCH
 @click.option("--out", type=FOLDER, required=True, help="Folder for inputs.zip and restored.zip.")
 @DEVICE
 @shared
@@ -376,7 +428,8 @@ def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Pat
     """Restore low-resolution images by a conditional network.
 
     \b
-    Example:  etsdm restore --weights RUN/weights.safetensors --images test.zip --spec spec.json --out restored
+    Example:  etsdm restore --weights RUN/weights.safetensors --images test.zip \\
+                --spec results/restorations/.../spec.json --out restored
     """
     from etsdm.parts import folder_of
     from etsdm.sampling.restore import restore as run
@@ -386,6 +439,7 @@ def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Pat
     with _recorded(out / "manifest.json", [weights, images], made, values, device, parts) as record:
         code = _sampling_code("restore", values)
         record.update(run(weights, images, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
+    _say(*made)
 
 
 @main.command()
@@ -393,7 +447,7 @@ def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Pat
 @click.option("--truth", type=INPUT, required=True, help="Archive of true images, in the same order.")
 @click.option("--out", type=FILE, required=True, help="scores.json to write.")
 def compare(restored: Path, truth: Path, out: Path) -> None:
-    """Compare restored images with true ones: PSNR, SSIM and colour bias.
+    """Compare restored images with true ones: PSNR, SSIM, colour.
 
     \b
     Example:  etsdm compare --restored restored.zip --truth images.zip --out scores.json
@@ -401,36 +455,46 @@ def compare(restored: Path, truth: Path, out: Path) -> None:
     from etsdm.metrics.restoration import compare as run
 
     with _recorded(_beside(out), [restored, truth], [out]):
-        run(restored, truth, out)
+        values = run(restored, truth, out)["values"]
+    _say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)
 
 
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
-@SPEC
-@click.option("--out", type=FILE, required=True, help="result.json to write.")
+@click.option("--spec", type=INPUT, help="spec.json of a probe.  [default: K of 512 images, at the paper's times]")
+@click.option("--out", type=FILE, required=True, help="JSON file to write.")
 @DEVICE
-def probe(weights: Path, data: Path, spec: Path, out: Path, device: str) -> None:
-    """Probe a trained network: its time-Lipschitz constant, its stability, the errors of its solvers.
+def probe(weights: Path, data: Path, spec: Path | None, out: Path, device: str) -> None:
+    """Probe a trained network: K, stability, solvers' errors.
+
+    K(t', t) is its time-Lipschitz constant; E-TSDM's is 0 inside a sub-interval. The measured points are printed, too.
 
     \b
-    Example:  etsdm probe --weights RUN/weights.safetensors --data images.zip --spec spec.json --out result.json
+    Example:  etsdm probe --weights RUN/weights.safetensors --data images.zip --out k.json
     """
+    from tabulate import tabulate
+
     from etsdm import probes
+    from etsdm.benchmark.experiments import Pairs
     from etsdm.files import write_json
 
-    values = read_json(spec)
-    with _recorded(out.with_name("manifest.json"), [weights, data], [out], values, device) as record:
+    values = read_json(spec) if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
+    beside = out.with_name("manifest.json") if spec else _beside(out)
+    with _recorded(beside, [weights, data], [out], values, device) as record:
         result = probes.load(values["probe"])(weights, data, values, device)
         write_json(out, result)
         record.update(n=result["n"])
+    _say(tabulate(result["points"], headers="keys", floatfmt=".4g"), out)
 
 
 @main.command()
 @SPEC
 @click.option("--out", type=FILE, required=True, help="result.json to write.")
 def theory(spec: Path, out: Path) -> None:
-    """Compute what is known exactly, on a mixture of Gaussians: d eps/dt, and E-TSDM's error beside its bound.
+    """Compute what is known exactly, on a mixture of Gaussians.
+
+    That is d eps/dt by schedule and time, and E-TSDM's error beside its bound.
 
     \b
     Example:  etsdm theory --spec results/theory/0a1b2c3d/spec.json --out result.json
@@ -440,6 +504,7 @@ def theory(spec: Path, out: Path) -> None:
 
     with _recorded(out.with_name("manifest.json"), [], [out], read_json(spec)):
         write_json(out, run(read_json(spec)))
+    _say(out)
 
 
 def _report_stage(name: str, summary: str, run: Callable[[Path, Path], Any]) -> None:
@@ -509,7 +574,9 @@ for _name, (_summary, _run) in REPORT.items():
 @CONFIG
 @RESULTS
 def report(config: Path, results: Path) -> None:
-    """Build the whole report from the results there are; what is missing shows as NA.
+    """Build the report from the results there are.
+
+    What is missing shows as NA, with the reason.
 
     \b
     Example:  etsdm report config/digits.yaml
@@ -527,7 +594,9 @@ def report(config: Path, results: Path) -> None:
 @main.command()
 @click.argument("file", type=FILE)
 def trace(file: Path) -> None:
-    """Show how a result came to be, back to the images; exit code 1 if a file of the chain is not what it was.
+    """Show how a result came to be, back to the images.
+
+    The exit code is 1 if a file of the chain is not what it was.
 
     \b
     Example:  etsdm trace results/samples/digits-8px/ddpm-linear-0a1b2c3d/seed0/.../scores.json
@@ -543,7 +612,9 @@ def trace(file: Path) -> None:
 @main.command()
 @click.option("--out", type=FOLDER, default=Path("config"), show_default=True, help="Folder of schema.json, README.md.")
 def schema(out: Path) -> None:
-    """Write config/schema.json and the key reference in config/README.md from the typed models.
+    """Write the schema and the reference of configurations.
+
+    They are config/schema.json and the list of keys in config/README.md, both made from the typed models.
 
     \b
     Example:  etsdm schema
@@ -551,3 +622,4 @@ def schema(out: Path) -> None:
     from etsdm.benchmark.reference import write_reference
 
     write_reference(out)
+    _say(out / "schema.json", out / "README.md")

@@ -31,9 +31,43 @@ def test_every_command_has_a_summary_and_an_example(command):
     assert "etsdm" in text and len(main.commands[command].get_short_help_str()) > 10
 
 
+@pytest.mark.parametrize("command", main.commands)
+def test_the_list_of_commands_cuts_no_summary_off(command):
+    assert f"  {main.commands[command].get_short_help_str(200)}\n" in run("--help").output
+
+
 def features(path, count, seed):
     save_features(path, np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32), f"digest-{count}")
     return path
+
+
+def test_a_count_is_checked_only_where_it_is_given(tmp_path):
+    score(tmp_path, made=71, count=71)
+    asked = read_json(tmp_path / "scores.json")
+    options = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
+    done = run("score", *options, "--out", tmp_path / "again.json")
+    assert done.exit_code == 0, done.output
+    assert read_json(tmp_path / "again.json") == asked
+
+
+def test_a_person_can_go_from_data_to_k_by_hand(tmp_path):
+    """Three commands, with the fewest options each."""
+    spec, data, model = model_spec("etsdm"), tmp_path / "data", tmp_path / "model"
+    spec["training"]["images"] = 640
+    write_json(data / "spec.json", spec["dataset"])
+    write_json(model / "spec.json", spec)
+    prepared = run("prepare", "--spec", data / "spec.json")
+    assert f"{data / 'images.zip'}: 1,797 images" in prepared.output
+    trained = run("train", "--spec", model / "spec.json", "--data", data / "images.zip")
+    assert trained.stdout == f"{model / 'weights.safetensors'}\n"
+    files = ["--weights", model / "weights.safetensors", "--data", data / "images.zip", "--out", tmp_path / "k.json"]
+    probed = run("probe", *files)
+    assert probed.exit_code == 0, probed.output
+    points = read_json(tmp_path / "k.json")["points"]
+    assert [point["t"] for point in points if point["K"] == 0] == [10, 30, 50, 70, 90]
+    assert (tmp_path / "k.manifest.json").exists()
+    shown = re.findall(r"^ +(\d+) +(\d+) +(\S+)", probed.output, re.MULTILINE)
+    assert [(int(a), int(b)) for a, b, _ in shown] == [(point["t_prime"], point["t"]) for point in points]
 
 
 def score(folder, made=70, real=90, count=70):
@@ -48,6 +82,7 @@ def test_scores_name_their_protocol_and_both_sides(tmp_path):
     scores = read_json(tmp_path / "scores.json")
     assert set(scores["values"]) == {"fd-classifier-70", "kd-classifier-70"}
     assert scores["reference"] == {"count": 90, "digest": "digest-90"}
+    assert all(f"{name}  {value:.6g}\n" in done.output for name, value in scores["values"].items())
     assert scores["n"] == 70
 
 

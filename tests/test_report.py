@@ -25,7 +25,6 @@ from PIL import Image
 
 from etsdm.report import changes, contents, page, published
 from etsdm.report.figures.losses import thinned
-from etsdm.report.figures.pictures import mosaic
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
@@ -617,14 +616,6 @@ def test_figures_are_the_same_bytes_again(built: tuple[Path, Path], tmp_path: Pa
     write_figures(tmp_path, results, PUBLISHED)
     for file in (report / "figures").iterdir():
         assert (tmp_path / "figures" / file.name).read_bytes() == file.read_bytes(), file.name
-
-
-def test_mosaic_places_images_row_by_row() -> None:
-    images = np.arange(1, 7, dtype=np.uint8)[:, None, None, None] * np.ones((6, 4, 4, 1), np.uint8)
-    sheet = mosaic(images, 2, 3)
-    assert sheet.shape == (9, 14, 1)
-    assert [[int(sheet[y, x, 0]) for x in (0, 5, 10)] for y in (0, 5)] == [[1, 2, 3], [4, 5, 6]]
-    assert sheet[4, 0, 0] == sheet[0, 4, 0] == 255
 
 
 def test_loss_curve_is_averaged_over_equal_stretches() -> None:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from trained import write_weights
 
 from etsdm import solvers
 from etsdm.benchmark.reading import parse_solver
 from etsdm.cli import main
 from etsdm.data.archive import read_images
+from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
 from etsdm.files import read_json
 from etsdm.sampling.sample import sample, to_pixels
@@ -102,12 +104,40 @@ def test_a_person_can_sample_in_one_line(weights, tmp_path):
     assert read_json(tmp_path / "mine.manifest.json")["result"]["nfe"] == 6
 
 
+def test_a_picture_shows_the_images_of_the_archive(weights, tmp_path):
+    """7 images in 3 rows of 3; 8 px become 64 px, and lines of 4 px stand between."""
+    grid, archive = tmp_path / "grid.png", tmp_path / "s.zip"
+    for out in (grid, archive):
+        done = CliRunner().invoke(
+            main, ["sample", "--weights", str(weights), "--nfe", "2", "-n", "7", "--out", str(out)]
+        )
+        assert done.exit_code == 0, done.output
+        assert f"{out}: 7 images by ddim, 2 evaluations each" in done.output
+    with Image.open(grid) as picture:
+        sheet = np.asarray(picture)
+    assert sheet.shape == (200, 200)
+    for i, image in enumerate(read_images(archive)):
+        y, x = 68 * (i // 3), 68 * (i % 3)
+        assert np.array_equal(sheet[y : y + 64, x : x + 64], np.kron(image[..., 0], np.ones((8, 8), np.uint8)))
+    assert (sheet[136:, 68:] == 255).all() and (sheet[64:68] == 255).all()
+    assert not [*tmp_path.glob(".*")]
+
+
+def test_mosaic_places_images_row_by_row():
+    pixels = np.arange(1, 7, dtype=np.uint8)[:, None, None, None] * np.ones((6, 4, 4, 1), np.uint8)
+    sheet = mosaic(pixels, 2, 3)
+    assert sheet.shape == (9, 14, 1)
+    assert [[int(sheet[y, x, 0]) for x in (0, 5, 10)] for y in (0, 5)] == [[1, 2, 3], [4, 5, 6]]
+    assert sheet[4, 0, 0] == sheet[0, 4, 0] == 255
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--solver", "dimm"], "unknown 'dimm'"),
         (["--solver", "dpm-solver-3", "--nfe", "2"], "nfe = 2 is too few"),
-        ([], "give either --spec or --solver"),
+        (["--solver", "ddim", "--spec", __file__], "give either --spec or --solver"),
+        (["--out", "grid.gif"], "grid.gif: ends neither in .png"),
         (["--solver", "ddim", "--device", "abacus"], "device 'abacus' cannot be used here"),
     ],
 )

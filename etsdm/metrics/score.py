@@ -12,7 +12,9 @@ from etsdm.metrics.store import load_features
 DISTANCES = {"frechet": distances.frechet, "kernel": distances.kernel}
 
 
-def score(samples: Path, reference: Path, names: list[str], encoder: str, count: int, out: Path) -> dict[str, Any]:
+def score(
+    samples: Path, reference: Path, names: list[str], encoder: str, count: int | None, out: Path
+) -> dict[str, Any]:
     """Distances between two feature files, written to `out`.
 
     Args:
@@ -20,7 +22,7 @@ def score(samples: Path, reference: Path, names: list[str], encoder: str, count:
         reference: features of the data set.
         names: distances to compute, keys of `DISTANCES`.
         encoder: `inception` or `classifier`.
-        count: images the sample set must have.
+        count: images the sample set must have; None: as many as it has.
         out: `scores.json`.
 
     Returns:
@@ -30,6 +32,7 @@ def score(samples: Path, reference: Path, names: list[str], encoder: str, count:
         UserError: the sample set has another count, or there are too few images for a covariance.
     """
     generated, real = load_features(samples), load_features(reference)
+    count = len(generated.features) if count is None else count
     if len(generated.features) != count:
         raise UserError(f"{samples}: holds {len(generated.features)} images, but the metric is defined for {count}")
     least = FEATURES[encoder] + 1 if "frechet" in names else 2

@@ -25,9 +25,18 @@ SAME = ("name", "nfe", "denoise", "clip_x0")
 """Settings that are no parameter of a point: its own columns, and what is the same for all."""
 
 
-def in_float64(predict: NoisePredictor) -> Predict:
-    """The predictor for x in float64: the network's own arithmetic stays float32, a solver's does not."""
-    return lambda x, t: predict(x.float(), t).double()
+def in_float64(predict: NoisePredictor, bar: tqdm | None = None) -> Predict:
+    """The predictor for x in float64: the network's own arithmetic stays float32, a solver's does not.
+
+    Each evaluation moves the progress bar `bar`.
+    """
+
+    def precise(x: Tensor, t: float | Tensor) -> Tensor:
+        if bar is not None:
+            bar.update(len(x))
+        return predict(x.float(), t).double()
+
+    return precise
 
 
 def jumps(method: dict[str, Any], schedule: Schedule) -> list[float]:
@@ -116,26 +125,29 @@ def probe(
             f"{weights}: {trained['method']['name']} has steps in its noise level: there is no ODE to solve"
         )
     noise = ImageNoise(0, range(spec["images"]), _shape(trained["dataset"]), torch.device("cpu"))()
-    precise, budget = in_float64(predict), spec["reference_nfe"]
-    exact, looser = (
-        per_image(lambda x, nfe=nfe: reference(precise, schedule, x.double(), nfe, edges), where, noise)
-        for nfe in (budget, budget // 2)
-    )
-    points = []
+    budgets = spec["reference_nfe"], spec["reference_nfe"] // 2
     cases = [(solver, nfe) for solver in spec["solvers"] for nfe in solver["nfe"]]
-    for solver, nfe in tqdm(cases, "probe", unit=" budgets", disable=not progress):
-        found = per_image(
-            lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver | {"nfe": nfe}),
-            where,
-            noise,
+    evaluations = sum(budgets) + 2 * len(edges) + sum(nfe for _, nfe in cases)
+    with tqdm(total=len(noise) * evaluations, desc="probe", unit=" img·NFE", disable=not progress) as bar:
+        precise = in_float64(predict, bar)
+        exact, looser = (
+            per_image(lambda x, nfe=nfe: reference(precise, schedule, x.double(), nfe, edges), where, noise)
+            for nfe in budgets
         )
-        error, spread = mean_and_std(distances(found, exact))
-        parameters = {key: value for key, value in solver.items() if key not in SAME}
-        points.append(
-            {"solver": solver["name"], "parameters": parameters, "nfe": nfe, "error": error, "error_std": spread}
-        )
+        points = []
+        for solver, nfe in cases:
+            found = per_image(
+                lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver | {"nfe": nfe}),
+                where,
+                noise,
+            )
+            error, spread = mean_and_std(distances(found, exact))
+            parameters = {key: value for key, value in solver.items() if key not in SAME}
+            points.append(
+                {"solver": solver["name"], "parameters": parameters, "nfe": nfe, "error": error, "error_std": spread}
+            )
     tightness, _ = mean_and_std(distances(looser, exact))
-    return {"n": len(noise), "reference_nfe": budget, "reference_error": tightness, "points": points}
+    return {"n": len(noise), "reference_nfe": budgets[0], "reference_error": tightness, "points": points}
 
 
 def _shape(dataset: dict[str, Any]) -> tuple[int, int, int]:

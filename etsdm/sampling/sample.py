@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from etsdm import solvers
 from etsdm.data.archive import Pixels, write_images
+from etsdm.data.mosaic import write_mosaic
 from etsdm.devices import pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.files import sha256
@@ -75,7 +76,7 @@ def sample(
     fingerprint: str = "",
     minutes: float = 0,
 ) -> dict[str, Any]:
-    """Write `spec["samples"]` images to the archive `out`, going on with what an earlier attempt has left.
+    """Write `spec["samples"]` images to `out`, going on with what an earlier attempt has left.
 
     Every batch is computed at full size, the last one too, so an image does not depend on how many are made. Under
     torchrun, the processes share the batches.
@@ -83,7 +84,7 @@ def sample(
     Args:
         weights: `weights.safetensors` of a training.
         spec: {"solver": settings with one `nfe`, "samples": count, "seed": seed}.
-        out: the archive to write.
+        out: the archive to write; a single picture of all images if it ends in `.png`.
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time; None: `default_batch`.
         progress: show a progress bar, in images times evaluations.
@@ -119,6 +120,7 @@ def sample(
         ) as predict.bar:
             parts.make(part, stop, lambda _: predict.bar.update(work))
         if processes.rank == 0:
-            write_images(out, (image for made in parts for image in made))
+            write = write_mosaic if out.suffix == ".png" else write_images
+            write(out, (image for made in parts for image in made))
             parts.remove()
     return {"nfe": solver["nfe"], "samples": count, "batch": size}

@@ -5,12 +5,12 @@ from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.data.archive import Pixels, read_images
+from etsdm.data.archive import read_images
+from etsdm.data.mosaic import mosaic
 from etsdm.report.cells import METHOD, SETTING
 from etsdm.report.contents import SAMPLED
 from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups, heading
@@ -25,17 +25,6 @@ LETTERS = 84
 RESTORED = 6
 """Restored images shown."""
 WHERE = [*SETTING[1:], "solver_label"]
-
-
-def mosaic(images: Pixels, rows: int, columns: int) -> Pixels:
-    """The first images (N, H, W, C) as one image with thin white lines between; missing ones stay white."""
-    _, height, width, channels = images.shape
-    line = max(1, height // 16)
-    sheet = np.full((rows * (height + line) - line, columns * (width + line) - line, channels), 255, dtype=np.uint8)
-    for i, image in enumerate(images[: rows * columns]):
-        y, x = (i // columns) * (height + line), (i % columns) * (width + line)
-        sheet[y : y + height, x : x + width] = image
-    return sheet
 
 
 def _show(axes: Axes, archive: Path | None, rows: int, columns: int) -> None:
