@@ -8,6 +8,11 @@ CORES =
 PYTHON = python3
 VENV = .venv
 
+# What `make bench` measures, on which device (cpu or cuda) and how often; one at a time is BENCH=sampling, say.
+BENCH = training_step sampling fid overhead rerun scaling
+DEVICE = cpu
+REPEATS = 5
+
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
@@ -15,7 +20,7 @@ SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce plan report test test-slurm lint unlock clean lock
+.PHONY: help install demo reproduce plan report test test-slurm bench lint unlock clean lock
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +77,10 @@ test: $(INSTALLED) ## Run the tests.
 
 test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
 	OMP_NUM_THREADS=1 "$(BIN)/pytest" tests/slurm
+
+bench: $(INSTALLED) ## Measure this beside its peers, for hours (BENCH, DEVICE and REPEATS say what).
+	@for name in $(BENCH); do \
+	    DEVICE="$(DEVICE)" "$(BIN)/python" -m benchmarks.$$name --repeats $(REPEATS) || exit; echo; done
 
 lint: $(INSTALLED) ## Check style, types and the workflow.
 	"$(BIN)/ruff" check .

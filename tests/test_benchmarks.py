@@ -1,0 +1,101 @@
+"""Each benchmark at its smallest size: it runs and prints its rows. No time is judged."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from configs import tiny
+
+ROOT = Path(__file__).resolve().parents[1]
+NETWORK = ["--resolution", "8", "--width", "32"]
+
+
+@pytest.fixture(autouse=True)
+def root_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+
+
+def bench(name, *arguments):
+    main = importlib.import_module(f"benchmarks.{name}").main
+    done = CliRunner().invoke(main, [*map(str, arguments), "--repeats", "1"])
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.stdout
+
+
+@pytest.fixture
+def smallest(tmp_path):
+    """A benchmark of five jobs."""
+    values = tiny(experiments={"theory": {"schedules": ["linear"], "times": ["continuous"], "n": [2, 5], "points": 8}})
+    file = tmp_path / "smallest.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return file
+
+
+def test_training_step():
+    said = bench("training_step", *NETWORK, "--batch", 2)
+    assert "| diffusers UNet2DModel |" in said and "of the matrix-product rate" in said
+
+
+def test_both_networks_have_the_same_size():
+    networks = importlib.import_module("benchmarks.networks")
+    from etsdm.models.trained import build_network
+
+    theirs = networks.diffusers_network(32, 64)
+    ours = build_network(networks.model_spec(32, 64, 1))
+    count, peer = (sum(parameter.numel() for parameter in network.parameters()) for network in (ours, theirs))
+    assert abs(count / peer - 1) < 0.15
+
+
+def test_sampling():
+    assert "| diffusers DDIMPipeline |" in bench("sampling", *NETWORK, "--nfe", 2, "--images", 2)
+
+
+def test_fid():
+    said = bench("fid", "--images", 3)
+    assert "| clean-fid |" in said.replace("  ", "")
+    assert float(said.rpartition("difference ")[2]) < 1e-2
+
+
+@pytest.mark.workflow
+def test_overhead(smallest):
+    assert "5 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
+
+
+@pytest.mark.workflow
+def test_rerun(smallest):
+    said = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
+    assert "rerun with nothing to do, 6 jobs" in said and "dry run of 1 runs, 6 jobs" in said
+
+
+def test_scaling():
+    size = ["--images", 32, "--samples", 1, "--nfe", 1, "--largest", 2]
+    said = bench("scaling", *size, "--what", "evaluations", "--what", "seeds")
+    assert said.count("| x2 ") == 2
+
+
+def test_a_straight_line_is_one_with_any_start():
+    rows_of = importlib.import_module("benchmarks.scaling").rows_of
+    costs = {size: [(3 + 2 * size, 100), (1 + size, 100)] for size in (1, 2, 4, 8)}
+    assert {row["beside the line"] for row in rows_of("x", costs)} == {"1 (1 to 1)"}
+    costs[8] = [(30, 200), (9, 150)]
+    last = rows_of("x", costs)[-1]
+    assert last["memory"] == "1.75 (1.5 to 2)" and last["s"] == "19.5 (9 to 30)" and last["MB"] == "175"
+
+
+def test_repetitions_are_taken_in_turn_and_compared_pairwise():
+    timing, done = importlib.import_module("benchmarks.timing"), []
+    seconds = timing.in_turn({name: lambda name=name: done.append(name) for name in "ab"}, 3)
+    assert done == [*"abababab"] and [len(values) for values in seconds.values()] == [3, 3]
+    assert timing.ratios({"etsdm": [1.0, 6.0], "peer": [2.0, 3.0]}, "peer") == [0.5, 2.0]
+
+
+def test_as_many_seeds_are_taken_as_a_number_of_runs_needs():
+    with_runs = importlib.import_module("benchmarks.rerun").with_runs
+    from etsdm.benchmark.plan import make_plan
+
+    plan = make_plan(with_runs(tiny(), 50), "test", look=False)
+    assert 50 <= sum(map(len, plan.runs().values())) < 50 + 8
+    assert np.array_equal(plan.config.seeds, range(len(plan.config.seeds)))
