@@ -46,7 +46,7 @@ def test_both_networks_have_the_same_size():
     theirs = networks.diffusers_network(32, 64)
     ours = build_network(networks.model_spec(32, 64, 1))
     count, peer = (sum(parameter.numel() for parameter in network.parameters()) for network in (ours, theirs))
-    assert abs(count / peer - 1) < 0.15
+    assert count == pytest.approx(peer, rel=1e-3)
 
 
 def test_sampling():
