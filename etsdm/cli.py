@@ -1,5 +1,6 @@
 """The command line: one command a stage. What a rule runs, a person can run."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -11,13 +12,15 @@ import click
 
 from etsdm import launch
 from etsdm.errors import AlreadyMade, Interrupted, UserError
-from etsdm.files import read_json
+from etsdm.files import read_json, sha256
 from etsdm.manifest import manifest
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ENCODERS = click.Choice(["inception", "classifier"])
 DISTANCES = click.Choice(["frechet", "kernel"])
+SCHEDULES = click.Choice(["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
+PREDICTIONS = click.Choice(["eps", "v", "x_0"])
 INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 SPEC = click.option(
@@ -278,7 +281,9 @@ def train(spec: Path, data: Path, out: Path | None, save_minutes: float, micro_b
     values, out = read_json(spec), out or spec.parent
     code = digest("train", methods.module(values["method"]["name"]))
     made = [out / "weights.safetensors", out / "metrics.jsonl"]
-    with _recorded(out / "manifest.json", [data], made, values, device, out / "state") as record:
+    initial = values["training"].get("initial")
+    inputs = [data, Path(initial["weights"])] if initial else [data]
+    with _recorded(out / "manifest.json", inputs, made, values, device, out / "state") as record:
         record.update(
             run(
                 values,
@@ -292,6 +297,75 @@ def train(spec: Path, data: Path, out: Path | None, save_minutes: float, micro_b
             )
         )
     _say(made[0])
+
+
+@main.command("import")
+@click.argument("checkpoint", type=INPUT)
+@click.option("--out", type=FOLDER, required=True, help="Folder for weights.safetensors.")
+@click.option("--name", required=True, help="Name of the data set that it was trained on.")
+@click.option("--resolution", type=click.IntRange(1), required=True, help="Side of its images in pixels.")
+@click.option("--heads", type=click.IntRange(1), help="Attention heads (num_heads).")
+@click.option(
+    "--head-channels", type=click.IntRange(1), help="Channels a head (num_head_channels), instead of --heads."
+)
+@click.option("--norm-groups", type=click.IntRange(1), default=32, show_default=True, help="Groups of a normalisation.")
+@click.option("--schedule", type=SCHEDULES, default="linear", show_default=True, help="Its noise schedule.")
+@click.option("--timesteps", type=click.IntRange(50), default=1000, show_default=True, help="T.")
+@click.option("--prediction", type=PREDICTIONS, default="eps", show_default=True, help="What it predicts.")
+@click.option(
+    "--attention-order",
+    type=click.Choice(["legacy", "new"]),
+    default="legacy",
+    show_default=True,
+    help="new: for a checkpoint made with use_new_attention_order.",
+)
+@click.option("--label", type=click.IntRange(0), help="The class to draw, of a class-conditional network.")
+def import_(
+    checkpoint: Path,
+    out: Path,
+    name: str,
+    resolution: int,
+    heads: int | None,
+    head_channels: int | None,
+    norm_groups: int,
+    schedule: str,
+    timesteps: int,
+    prediction: str,
+    attention_order: str,
+    label: int | None,
+) -> None:
+    """Make a model of a checkpoint in guided-diffusion's layout: to probe, sample, score and fine-tune it.
+
+    Most of the network is recognised from its tensors; the options are what they do not show. A learned variance is
+    left out. A network that was trained with rescale_timesteps and other than 1000 timesteps is not told the time as it
+    was in its training.
+
+    \b
+    Example:  etsdm import lsun_bedroom.pt --name lsun-bedroom --resolution 256 --head-channels 64 --out bedroom
+    """
+    from etsdm.models.guided_diffusion import import_checkpoint
+
+    if (heads is None) == (head_channels is None):
+        raise UserError("import: give either --heads or --head-channels, as the network was trained with")
+    diffusion = {"timesteps": timesteps, "schedule": schedule, "time": "discrete", "prediction": prediction}
+    weights = out / "weights.safetensors"
+    with _recorded(out / "manifest.json", [checkpoint], [weights]) as record:
+        record["network"] = import_checkpoint(
+            checkpoint,
+            weights,
+            name,
+            resolution,
+            diffusion | {"tau_min": 1e-3},
+            heads,
+            head_channels,
+            norm_groups,
+            attention_order,
+            label,
+        )
+    settings = [f"{key}: {json.dumps(value)}" for key, value in record["network"].items()]
+    initial = json.dumps({"weights": str(weights), "sha256": sha256(weights)})
+    click.echo("\n  ".join([f"# {weights} in a configuration\nnetwork:", *settings]))
+    click.echo(f"training:\n  initial: {initial}")
 
 
 @main.command()

@@ -27,8 +27,8 @@ BAD = {
     "wrong type": ({"training.batch": "many"}, "training.batch: input should be a valid integer, not 'many'"),
     "wrong list": ({"seeds": 3}, "seeds: input should be a valid list, not 3"),
     "out of bounds": (
-        {"training.images": 0},
-        "training.images: input should be greater than or equal to 1, not 0",
+        {"training.batch": 0},
+        "training.batch: input should be greater than or equal to 1, not 0",
     ),
     "not a number": (
         {"training.gradient_clip": float("inf")},

@@ -85,11 +85,20 @@ class Network(Strict):
         return self
 
 
+class Initial(Strict):
+    """Weights that a training starts from: of a training, or of `etsdm import`, which prints this block."""
+
+    weights: str = Field(min_length=1)
+    """The weights.safetensors, absolute or relative to where the workflow is started."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Its SHA-256, which tells models trained from different weights apart."""
+
+
 class Training(Strict):
     """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory."""
 
-    images: int = Field(ge=1)
-    """Length of the training, in images seen."""
+    images: int = Field(ge=0)
+    """Length of the training, in images seen; with 0, the model is the `initial` one as it is."""
     batch: int = Field(ge=1)
     """Images a step, over all devices together."""
     optimizer: Literal["adamw"]
@@ -110,6 +119,14 @@ class Training(Strict):
     """bfloat16: mixed precision where the device has it."""
     flip: bool
     """Mirror images at random."""
+    initial: Initial | None = None
+    """Where every training starts; null: random weights. `network` must be that of these weights, but for `dropout`."""
+
+    @model_validator(mode="after")
+    def _something_to_learn_or_to_start_from(self) -> Self:
+        if not self.images and not self.initial:
+            raise ValueError("images = 0 takes the `initial` weights as they are, but none are given")
+        return self
 
 
 # ---------------------------------------------------------------- evaluation

@@ -128,6 +128,10 @@ class Plan:
                 raise UserError(
                     f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
                 )
+        if initial := self.config.training.initial:
+            from etsdm.models.trained import initial_network  # slow to import, and seldom needed
+
+            initial_network(initial.model_dump(), *(run.spec for run in self.models.values()))
 
     def _add(self, experiment: str, block: Block) -> None:
         if isinstance(block, Theory):
@@ -215,7 +219,7 @@ class Plan:
                 "diffusion": cell.diffusion.model_dump(),
                 "method": cell.method.model_dump(),
                 "network": self.config.network.model_dump(),
-                "training": self.config.training.model_dump(),
+                "training": self.config.training.model_dump(exclude_none=True),
             }
         )
         path = f"models/{cell.name}-{cell.dataset.resolution}px/{_slug(cell)}-{identity(spec)}/seed{seed}"

@@ -132,7 +132,8 @@ def _measured_speed(spec: Spec, device: "torch.device", rate: Rate) -> Speed:
     dataset, batch = spec["dataset"], spec["training"]["batch"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape[1:], shape[0]), np.uint8)
-    trainer = Trainer(spec | {"method": {"name": "ddpm"}}, pixels, device)
+    training = {key: value for key, value in spec["training"].items() if key != "initial"}
+    trainer = Trainer(spec | {"method": {"name": "ddpm"}, "training": training}, pixels, device)
     train = rate(batch, trainer.step)
     x = torch.randn(default_batch(shape, device), *shape, device=device)
     trainer.network.eval()

@@ -8,6 +8,7 @@ import torch
 from etsdm.diffusion.predictor import Network, NoisePredictor
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
+from etsdm.files import sha256
 from etsdm.models.unet import UNet, make_network
 from etsdm.models.weights import load_weights
 
@@ -32,6 +33,31 @@ def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
     except RuntimeError as error:
         raise UserError(f"{path}: its tensors are not those of the network it specifies: {error}") from error
     return network.eval(), spec
+
+
+def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
+    """The network whose weights trainings start from, in evaluation mode on the CPU.
+
+    Args:
+        initial: `weights`, a file of ours, and its `sha256`.
+        specs: of the trainings that start there.
+
+    Raises:
+        UserError: the file cannot be used or is another one, or its network is not that of each of `specs`. Dropout
+            and whatever does not change the network may differ.
+    """
+    path = Path(initial["weights"])
+    network, earlier = load_network(path)
+    if (found := sha256(path)) != initial["sha256"]:
+        raise UserError(f"training.initial: {path} has the SHA-256 {found}, not {initial['sha256']}")
+    settings = {key: value for key, value in earlier["network"].items() if key != "dropout"}
+    images = {"channels of images": earlier["dataset"]["channels"], "task": earlier["task"]}
+    for spec in specs:
+        wanted = spec["network"] | {"channels of images": spec["dataset"]["channels"], "task": spec["task"]}
+        for key, value in (settings | images).items():
+            if wanted[key] != value:
+                raise UserError(f"training.initial: {path} has {key} {value}, where a training has {wanted[key]}")
+    return network
 
 
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:

@@ -107,6 +107,13 @@ def revisions(results: Results) -> list[str]:
     return known or ["not known"]
 
 
+def _training(training: dict[str, Any]) -> list[str]:
+    lines = [f"{training['images']:,} images seen, " + settings(training, ("images", "initial"))]
+    if initial := training.get("initial"):
+        lines.append(f"from the weights {initial['weights']}, SHA-256 {initial['sha256'][:12]}")
+    return lines
+
+
 def what_was_run(results: Results) -> dict[str, list[str]]:
     """Heading to lines."""
     config = results.config
@@ -116,7 +123,7 @@ def what_was_run(results: Results) -> dict[str, list[str]]:
         "Seeds": [f"{listed(results.seeds)}: each trains a network of its own and samples from noise of its own"],
         "Diffusion": _diffusion(results),
         "Network": [settings(config["network"])],
-        "Training": [f"{config['training']['images']:,} images seen, " + settings(config["training"], ("images",))],
+        "Training": _training(config["training"]),
         "Solvers": _all_solvers(results),
         "Metrics": _metrics(results),
         "Encoders": _encoders(results),

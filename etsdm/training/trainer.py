@@ -17,7 +17,7 @@ from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.process import make_process
 from etsdm.errors import UserError
 from etsdm.models.degradation import low_resolution
-from etsdm.models.trained import build_network, make_predictor
+from etsdm.models.trained import build_network, initial_network, make_predictor
 from etsdm.processes import ALONE, Processes
 from etsdm.seeds import derived_seed
 from etsdm.training.data import Draws, batch_indices, draw, to_network
@@ -40,7 +40,8 @@ class Trainer:
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
 
     Raises:
-        UserError: the batch has fewer images than there are processes, or the device cannot hold even one.
+        UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
+            weights cannot be used.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Trainer:
             raise UserError(f"a batch of {self.settings['batch']} cannot be shared by {processes.count} processes")
         torch.manual_seed(derived_seed(self.seed, "weights", 0))
         self.network = build_network(spec).to(device).train()
+        if initial := self.settings.get("initial"):
+            self.network.load_state_dict(initial_network(initial, spec).state_dict())
         self.parameters = list(self.network.parameters())
         self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
         self.optimizer = torch.optim.AdamW(

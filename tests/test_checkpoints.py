@@ -1,0 +1,346 @@
+"""Checkpoints in guided-diffusion's layout: what becomes of them, and what is refused."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from adm import AdmUNet
+from click.testing import CliRunner, Result
+from configs import write_config
+from safetensors.torch import save_file
+from torch import Tensor
+from trained import prepared_digits
+
+from etsdm.benchmark.plan import load_plan
+from etsdm.cli import main
+from etsdm.data.archive import count_images
+from etsdm.errors import UserError
+from etsdm.files import read_json, sha256, write_json
+from etsdm.models.guided_diffusion import check_tensors, recognise, without_variance
+from etsdm.models.trained import load_network, load_predictor
+from etsdm.models.weights import load_weights
+from etsdm.report.rows import collect_losses
+
+LIKE_ADM: dict[str, Any] = {
+    "in_channels": 3,
+    "num_channels": 32,
+    "out_channels": 6,
+    "num_res_blocks": 2,
+    "attention_ds": (2, 4),
+    "channel_mult": (1, 2, 2),
+    "num_head_channels": 16,
+}
+"""A small network with all that the published ones have: attention, resampling in blocks, a learned variance."""
+MULTIPLIERS = (1, 1, 2, 2, 4, 4)
+DIGITS: dict[str, Any] = {
+    "in_channels": 1,
+    "num_channels": 32,
+    "out_channels": 2,
+    "num_res_blocks": 1,
+    "attention_ds": (),
+    "channel_mult": (1, 1),
+    "num_heads": 2,
+}
+
+
+def reference(**flags: Any) -> AdmUNet:
+    torch.manual_seed(0)
+    return AdmUNet(**flags).eval()
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def imported(folder: Path, network: AdmUNet, resolution: int, *options: object, suffix: str = "pt") -> Path:
+    """The weights file that `etsdm import` makes of a network."""
+    file = folder / f"checkpoint.{suffix}"
+    (torch.save if suffix == "pt" else lambda state, path: save_file(dict(state), path))(network.state_dict(), file)
+    done = run("import", file, "--name", "mine", "--resolution", resolution, "--out", folder / "model", *options)
+    assert done.exit_code == 0, done.output
+    return folder / "model" / "weights.safetensors"
+
+
+def inputs(channels: int, resolution: int) -> tuple[Tensor, Tensor]:
+    x = torch.randn(2, channels, resolution, resolution, generator=torch.Generator().manual_seed(1))
+    return x, torch.tensor([3.0, 871.0])
+
+
+def same(weights: Path, expected: Tensor, x: Tensor, t: Tensor) -> None:
+    """The imported network gives what is expected of images and times, to 1e-5."""
+    network, _ = load_network(weights)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x, t), expected, atol=1e-5, rtol=1e-5)
+    assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        ({}, ["--head-channels", 16]),
+        ({"use_new_attention_order": True}, ["--head-channels", 16, "--attention-order", "new"]),
+        ({"num_heads": 4, "num_head_channels": -1}, ["--heads", 4]),
+        (
+            {"num_heads": 4, "num_head_channels": -1, "use_new_attention_order": True},
+            ["--heads", 4, "--attention-order", "new"],
+        ),
+        ({"use_scale_shift_norm": False, "out_channels": 3}, ["--head-channels", 16]),
+        ({"resblock_updown": False, "attention_ds": (1,), "channel_mult": (1, 2, 3, 4)}, ["--head-channels", 16]),
+        ({"channel_mult": (2,), "num_res_blocks": 1, "attention_ds": ()}, ["--head-channels", 16]),
+    ],
+    ids=["adm", "new-order", "heads", "heads-new-order", "bias", "convolutions", "one-level"],
+)
+def test_an_imported_network_gives_what_the_reference_does(
+    tmp_path: Path, flags: dict[str, Any], options: list[object]
+) -> None:
+    network = reference(**LIKE_ADM | flags)
+    x, t = inputs(3, 16)
+    with torch.inference_mode():
+        expected = network(x, t)[:, :3]
+    same(imported(tmp_path, network, 16, *options), expected, x, t)
+
+
+@pytest.mark.parametrize(
+    ("flags", "attention", "parameters"),
+    [
+        ({"num_channels": 128, "num_res_blocks": 1, "attention_ds": (16,), "out_channels": 3}, [16], 93_560_451),
+        ({"num_channels": 256, "num_res_blocks": 2, "attention_ds": (8, 16, 32)}, [32, 16, 8], 552_807_171),
+    ],
+    ids=["256-px-recipe", "lsun"],
+)
+def test_networks_of_published_size_are_recognised(
+    flags: dict[str, Any], attention: list[int], parameters: int
+) -> None:
+    with torch.device("meta"):
+        network = AdmUNet(
+            **{"in_channels": 3, "out_channels": 6, "channel_mult": MULTIPLIERS, "num_head_channels": 64} | flags
+        )
+    settings = recognise(network.state_dict(), 256, None, 64, 32)
+    assert settings["multipliers"] == list(MULTIPLIERS)
+    assert (settings["blocks"], settings["attention"]) == (flags["num_res_blocks"], attention)
+    tensors, channels = without_variance(network.state_dict())
+    check_tensors(
+        tensors,
+        {"task": {"name": "generation"}, "dataset": {"resolution": 256, "channels": channels}, "network": settings},
+    )
+    assert sum(tensor.numel() for tensor in tensors.values()) == parameters
+
+
+@pytest.mark.parametrize("label", [0, 4])
+def test_a_class_is_written_into_the_network(tmp_path: Path, label: int) -> None:
+    network = reference(**LIKE_ADM, num_classes=5)
+    x, t = inputs(3, 8)
+    with torch.inference_mode():
+        expected = network(x, t, torch.full((2,), label))[:, :3]
+    weights = imported(tmp_path, network, 8, "--head-channels", 16, "--label", label)
+    same(weights, expected, x, t)
+    assert load_weights(weights)[1]["imported"]["label"] == label
+
+
+def test_half_precision_becomes_float32(tmp_path: Path) -> None:
+    network = reference(**DIGITS).half()
+    tensors, _ = load_weights(imported(tmp_path, network, 8, "--heads", 2))
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    assert torch.equal(tensors["out.2.weight"], network.out[2].weight[:1].float())
+
+
+def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path: Path) -> None:
+    schedule = ["--schedule", "cosine", "--timesteps", 4000, "--prediction", "v"]
+    torch.save(reference(**LIKE_ADM).state_dict(), tmp_path / "checkpoint.pt")
+    options = ["--name", "mine", "--resolution", 16, "--head-channels", 16, *schedule]
+    said = run("import", tmp_path / "checkpoint.pt", *options, "--out", tmp_path / "model").output
+    weights = tmp_path / "model" / "weights.safetensors"
+    predict, spec = load_predictor(weights, torch.device("cpu"))
+    assert spec["network"] == {
+        "channels": 32,
+        "multipliers": [1, 2, 2],
+        "blocks": 2,
+        "attention": [8, 4],
+        "heads": 1,
+        "head_channels": 16,
+        "dropout": 0.0,
+        "norm_groups": 32,
+        "scale_shift_norm": True,
+        "resblock_updown": True,
+    }
+    assert spec["dataset"] == {"name": "mine", "resolution": 16, "channels": 3}
+    assert (predict.schedule.name, predict.schedule.timesteps) == ("cosine", 4000)
+    assert spec["diffusion"]["prediction"] == "v"
+    assert yaml.safe_load(said) == {
+        "network": spec["network"],
+        "training": {"initial": {"weights": str(weights), "sha256": sha256(weights)}},
+    }
+    made = read_json(tmp_path / "model" / "manifest.json")
+    assert made["inputs"] == {str(tmp_path / "checkpoint.pt"): spec["imported"]["sha256"]}
+    assert made["outputs"] == {"weights.safetensors": sha256(weights)}
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+class Trap:
+    """Unpickled, it touches a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {shlex.quote(str(self.file))}",)
+
+
+def refused(folder: Path, content: Any, message: str, *options: object, name: str = "checkpoint.pt") -> None:
+    if isinstance(content, bytes):
+        (folder / name).write_bytes(content)
+    else:
+        torch.save(content, folder / name)
+    heads = () if "--heads" in options else ("--head-channels", 16)
+    done = run(
+        "import", folder / name, "--name", "mine", "--resolution", 16, "--out", folder / "model", *heads, *options
+    )
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert not (folder / "model" / "weights.safetensors").exists()
+
+
+def test_a_hostile_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
+    trapped = reference(**DIGITS).state_dict() | {"trap": Trap(tmp_path / "sprung")}
+    refused(tmp_path, trapped, "not a readable checkpoint")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not weights at all"])
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.safetensors"])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes, name: str) -> None:
+    refused(tmp_path, content, "not a readable checkpoint", name=name)
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "message"),
+    [
+        ({"num_classes": 5}, [], "--label 0 to 4"),
+        ({"num_classes": 5}, ["--label", 5], "has 5 classes, so none is number 5"),
+        ({}, ["--label", 1], "has no classes"),
+        ({"in_channels": 6}, [], "takes 6 channels and gives 6"),
+        ({"channel_mult": (0.5, 1, 1), "num_channels": 64}, [], "no whole multiples of 64"),
+        ({}, ["--head-channels", 24], "head_channels = 24 does not divide the 64 channels"),
+        ({}, ["--resolution", 18], "multiple of 4 px"),
+        ({}, ["--heads", 2, "--head-channels", 16], "either --heads or --head-channels"),
+    ],
+)
+def test_a_network_that_ours_cannot_be_is_refused(
+    tmp_path: Path, flags: dict[str, Any], options: list[object], message: str
+) -> None:
+    refused(tmp_path, reference(**LIKE_ADM | flags).state_dict(), message, *options)
+
+
+def test_what_is_no_such_network_is_refused(tmp_path: Path) -> None:
+    state = reference(**LIKE_ADM).state_dict()
+    refused(tmp_path, {"model": state}, "not a state_dict")
+    refused(tmp_path, {"weight": torch.zeros(1)}, "no tensor 'time_embed.0.weight'")
+    refused(
+        tmp_path,
+        {k: v for k, v in state.items() if k != "middle_block.1.norm.bias"},
+        "middle_block.1.norm.bias is missing",
+    )
+    refused(tmp_path, state | {"out.3.weight": torch.zeros(1)}, "out.3.weight is (1,) and not there")
+
+
+# ---------------------------------------------------------------- what it is good for
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return imported(tmp_path_factory.mktemp("imported"), reference(**DIGITS), 8, "--heads", 2)
+
+
+@pytest.mark.parametrize("solver", ["ddpm", "ddim", "dpm-solver-3", "dpm-solver++-2m"])
+def test_an_imported_network_can_be_sampled(model: Path, tmp_path: Path, solver: str) -> None:
+    done = run("sample", "--weights", model, "--solver", solver, "--nfe", 4, "-n", 2, "--out", tmp_path / "s.zip")
+    assert done.exit_code == 0, done.output
+    assert count_images(tmp_path / "s.zip") == 2
+
+
+def test_an_imported_network_can_be_probed(model: Path, tmp_path: Path) -> None:
+    steps = {"fine_step": 10, "fine_until": 10, "coarse_step": 100, "coarse_until": 100}
+    write_json(tmp_path / "spec.json", {"probe": "lipschitz", "images": 2} | steps)
+    files = ["--data", prepared_digits(), "--spec", tmp_path / "spec.json", "--out", tmp_path / "result.json"]
+    done = run("probe", "--weights", model, *files)
+    assert done.exit_code == 0, done.output
+    assert all(point["K"] > 0 for point in read_json(tmp_path / "result.json")["points"])
+
+
+def tuned(folder: Path, model: Path, **changes: Any) -> Path:
+    """The configuration of trainings that start from the imported network."""
+    settings = load_weights(model)[1]["network"] | {"dropout": 0.1}
+    initial = {"weights": str(model), "sha256": sha256(model)}
+    return write_config(folder / "tuned.yaml", **{"network": settings, "training.initial": initial} | changes)
+
+
+def trained(folder: Path, config: Path, method: str) -> Path:
+    """The folder of the training that the configuration asks for."""
+    spec = next(run.spec for run in load_plan(config).models.values() if run.spec["method"]["name"] == method)
+    write_json(folder / "spec.json", spec)
+    done = run("train", "--spec", folder / "spec.json", "--data", prepared_digits(), "--out", folder, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_training_goes_on_from_imported_weights_as_etsdm(model: Path, tmp_path: Path) -> None:
+    """After one step of a tiny learning rate every weight is near where it started, and none of the moved is there."""
+    changes = {"training.images": 32, "training.learning_rate": 1e-6, "training.warmup": 0, "training.ema_half_life": 1}
+    out = trained(tmp_path, tuned(tmp_path, model, **changes), "etsdm")
+    before, (after, spec) = load_weights(model)[0], load_weights(out / "weights.safetensors")
+    assert spec["method"]["name"] == "etsdm"
+    assert max((after[name] - before[name]).abs().max() for name in before) < 2e-6
+    assert not torch.equal(after["out.2.weight"], before["out.2.weight"])
+    assert read_json(out / "manifest.json")["inputs"][str(model)] == sha256(model)
+
+
+def test_no_images_make_the_initial_network_a_model_as_it_is(model: Path, tmp_path: Path) -> None:
+    config = tuned(tmp_path, model, **{"training.images": 0})
+    out = trained(tmp_path, config, "ddpm")
+    before, after = load_weights(model)[0], load_weights(out / "weights.safetensors")[0]
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    models = {"models/mine": load_plan(config).inventory()["models"].popitem()[1]}
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine").symlink_to(out)
+    assert collect_losses({"models": models}, tmp_path).empty
+
+
+def test_other_initial_weights_make_another_model(model: Path, tmp_path: Path) -> None:
+    def paths(**changes: Any) -> set[str]:
+        return set(load_plan(tuned(tmp_path, model, **changes), look=False).models)
+
+    other = {"weights": str(model), "sha256": "0" * 64}
+    assert not paths() & paths(**{"training.initial": other})
+    assert not paths() & paths(**{"training.initial": None})
+    plain = load_plan(write_config(tmp_path / "plain.yaml"), look=False)
+    assert all("initial" not in run.spec["training"] for run in plain.models.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training.initial": {"weights": "none.safetensors", "sha256": "0" * 64}}, "none.safetensors"),
+        ({"network.blocks": 2}, "has blocks 1, where a training has 2"),
+        ({"network.heads": 4}, "has heads 2, where a training has 4"),
+        ({"datasets": {"digits": {"source": "bundled", "bundle": "photos", "resolution": 8}}}, "channels of images 1"),
+        ({"training.initial": None, "training.images": 0}, "images = 0 takes the `initial` weights"),
+    ],
+)
+def test_initial_weights_that_do_not_fit_are_refused(
+    model: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load_plan(tuned(tmp_path, model, **changes))
+
+
+def test_initial_weights_of_another_digest_are_refused(model: Path, tmp_path: Path) -> None:
+    other = {"weights": str(model), "sha256": "0" * 64}
+    with pytest.raises(UserError, match="has the SHA-256"):
+        load_plan(tuned(tmp_path, model, **{"training.initial": other}))
