@@ -434,6 +434,22 @@ def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
 
 
 @main.command()
+@click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
+@click.option("--out", type=FOLDER, required=True, help="Folder to write.")
+def export(weights: Path, out: Path) -> None:
+    """Write a model as a folder that diffusers loads, with its schedule and its timestep condition.
+
+    \b
+    Example:  etsdm export --weights RUN/weights.safetensors --out for-diffusers
+    """
+    from etsdm.models import diffusers
+
+    files = (diffusers.UNET, diffusers.UNET_CONFIG, diffusers.SCHEDULER, diffusers.PIPELINE)
+    with _recorded(out / "manifest.json", [weights], [out / file for file in files]):
+        diffusers.export(weights, out)
+
+
+@main.command()
 @click.option("--encoder", type=ENCODERS, required=True, help="Which feature extractor.")
 @click.option("--weights", type=INPUT, required=True, help="Its weights, made by `etsdm encoder`.")
 @click.option("--images", type=INPUT, required=True, help="Archive of images: samples.zip, or a data set's images.zip.")
