@@ -161,6 +161,9 @@ class TimedSequence(nn.ModuleList):
 class UNet(nn.Module):
     """The ADM U-Net: images (B, in_channels, resolution, resolution), times (B,) -> (B, out_channels, ...).
 
+    Under autocast, convolutions and attention run in its type; the time embedding, all normalisations and the last
+    layer stay in float32, and so does the output.
+
     Args:
         in_channels, out_channels: channels of the images that go in and come out.
         resolution: height and width of the images, px.
@@ -250,7 +253,8 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        embedding = self.time_embed(self.sinusoid(t))
+        with torch.autocast(x.device.type, enabled=False):  # near times differ in digits that bfloat16 lacks
+            embedding = self.time_embed(self.sinusoid(t))
         skips = []
         for block in self.input_blocks:
             x = block(x, embedding)
@@ -258,7 +262,8 @@ class UNet(nn.Module):
         x = self.middle_block(x, embedding)
         for block in self.output_blocks:
             x = block(torch.cat([x, skips.pop()], dim=1), embedding)
-        return self.out(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.out(x.to(embedding.dtype))
 
 
 def make_network(spec: Mapping[str, Any], resolution: int, in_channels: int, out_channels: int) -> UNet:
