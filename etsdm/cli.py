@@ -264,9 +264,18 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
     help="Minutes between saved states: what a killed training loses at most.",
 )
 @click.option("--micro-batch", type=click.IntRange(1), help="Images at a time on a device.  [default: what fits]")
+@click.option("--checkpointing", type=bool, default=False, help="1: take less memory and more time; no result changes.")
 @DEVICE
 @shared
-def train(spec: Path, data: Path, out: Path | None, save_minutes: float, micro_batch: int | None, device: str) -> None:
+def train(
+    spec: Path,
+    data: Path,
+    out: Path | None,
+    save_minutes: float,
+    micro_batch: int | None,
+    checkpointing: bool,
+    device: str,
+) -> None:
     """Train a network, or go on with a training.
 
     Ctrl-C saves the state; the same command goes on, and ends with the same weights.
@@ -294,6 +303,7 @@ def train(spec: Path, data: Path, out: Path | None, save_minutes: float, micro_b
                 save_minutes=save_minutes,
                 minutes=_job()["minutes"],
                 micro_batch=micro_batch,
+                checkpointing=checkpointing,
             )
         )
     _say(made[0])

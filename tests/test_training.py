@@ -289,6 +289,35 @@ def test_training_learns(pixels: Pixels, precision: str) -> None:
     assert {parameter.dtype for parameter in trainer.parameters} == {torch.float32}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("method", [SPEC["method"], {"name": "regularization", "estimator": "finite-difference"}])
+def test_checkpointing_changes_no_weight(pixels: Pixels, method: dict[str, Any], precision: str) -> None:
+    """Each block of the network runs twice a pass, with the same dropout, and the steps are the same to the bit."""
+    runs: list[int] = []
+    trained = []
+    for checkpointing in (False, True):
+        spec = changed(precision=precision) | {"method": {"t_tilde": 40, "weight": 1.0} | method}
+        trainer = Trainer(spec, pixels, CPU, micro_batch=5, checkpointing=checkpointing)
+        wake(trainer)
+        runs.append(0)
+        trainer.network.middle_block.register_forward_pre_hook(lambda *_: runs.append(runs.pop() + 1))
+        for _ in range(2):
+            trainer.step()
+        trained.append(trainer.network.state_dict())
+    assert runs[1] == 2 * runs[0]
+    assert all(torch.equal(trained[0][name], trained[1][name]) for name in trained[0])
+
+
+def test_a_forward_mode_derivative_is_trained_without_checkpointing(
+    pixels: Pixels, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method = {"name": "regularization", "t_tilde": 40, "weight": 1.0, "estimator": "forward-mode"}
+    trainer = Trainer(SPEC | {"method": method}, pixels, CPU, checkpointing=True)
+    trainer.step()
+    assert not trainer.network.checkpointing
+    assert "without checkpointing" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- a whole run
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from etsdm.errors import UserError
 
@@ -178,6 +179,10 @@ class UNet(nn.Module):
         scale_shift_norm: condition by scale and shift, not by an added bias.
         resblock_updown: resample inside residual blocks, not by a convolution.
 
+    Attributes:
+        checkpointing: keep only what goes from block to block for the backward pass, which computes the rest again:
+            less memory for more time, and the same gradients.
+
     Raises:
         UserError: a size that does not divide as these settings need.
     """
@@ -199,6 +204,7 @@ class UNet(nn.Module):
         resblock_updown: bool,
     ) -> None:
         super().__init__()
+        self.checkpointing = False
         check_sizes(resolution, channels, multipliers, attention, heads, head_channels, norm_groups)
         embedding = 4 * channels
 
@@ -257,13 +263,18 @@ class UNet(nn.Module):
             embedding = self.time_embed(self.sinusoid(t))
         skips = []
         for block in self.input_blocks:
-            x = block(x, embedding)
+            x = self._run(block, x, embedding)
             skips.append(x)
-        x = self.middle_block(x, embedding)
+        x = self._run(self.middle_block, x, embedding)
         for block in self.output_blocks:
-            x = block(torch.cat([x, skips.pop()], dim=1), embedding)
+            x = self._run(block, torch.cat([x, skips.pop()], dim=1), embedding)
         with torch.autocast(x.device.type, enabled=False):
             return self.out(x.to(embedding.dtype))
+
+    def _run(self, block: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, x, embedding, use_reentrant=False)
+        return block(x, embedding)
 
 
 def make_network(spec: Mapping[str, Any], resolution: int, in_channels: int, out_channels: int) -> UNet:

@@ -30,6 +30,7 @@ def train(
     save_minutes: float = 5,
     minutes: float = 0,
     micro_batch: int | None = None,
+    checkpointing: bool = False,
 ) -> dict[str, float]:
     """Train what `spec` says, or go on training it, and write out/weights.safetensors last.
 
@@ -47,7 +48,7 @@ def train(
             resumed.
         save_minutes: the state is saved so often.
         minutes: time limit of the job, before which the state is saved; 0 for none.
-        micro_batch: see `Trainer`.
+        micro_batch, checkpointing: see `Trainer`.
 
     Returns:
         "images" seen, "seconds" of training (over all attempts that the weights come from), "parameters".
@@ -61,7 +62,7 @@ def train(
     with ExitStack() as stack:
         processes = stack.enter_context(joined())
         first = processes.rank == 0
-        trainer = Trainer(spec, pixels, pick_device(device), processes, micro_batch)
+        trainer = Trainer(spec, pixels, pick_device(device), processes, micro_batch, checkpointing)
         states = States(out / "state", run_identity(spec, f"{fingerprint} {sha256(images)}"), save_minutes)
         states.resume(trainer)
         stop = stack.enter_context(StopRequest(minutes))

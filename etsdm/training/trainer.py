@@ -38,6 +38,7 @@ class Trainer:
         device: where to train.
         processes: those that train together.
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
+        checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
 
     Raises:
         UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
@@ -51,6 +52,7 @@ class Trainer:
         device: torch.device,
         processes: Processes = ALONE,
         micro_batch: int | None = None,
+        checkpointing: bool = False,
     ) -> None:
         self.settings = spec["training"]
         self.seed = spec["seed"]
@@ -65,6 +67,7 @@ class Trainer:
         self.network = build_network(spec).to(device).train()
         if initial := self.settings.get("initial"):
             self.network.load_state_dict(initial_network(initial, spec).state_dict())
+        self.network.checkpointing = checkpointing and can_checkpoint(spec["method"])
         self.parameters = list(self.network.parameters())
         self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
         self.optimizer = torch.optim.AdamW(
@@ -194,6 +197,17 @@ class Trainer:
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.tally.load_state_dict(state["tally"], self.processes)
+
+
+def can_checkpoint(method: Spec) -> bool:
+    """Whether the training of `method` can compute activations again; says on stderr where it cannot."""
+    if method.get("estimator") != "forward-mode":
+        return True
+    print(
+        f"etsdm: {method['name']} in forward mode keeps all activations; training without checkpointing",
+        file=sys.stderr,
+    )
+    return False
 
 
 def has_bfloat16(device: torch.device) -> bool:

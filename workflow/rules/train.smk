@@ -22,11 +22,13 @@ rule train:
         gpu=GPU,
         # Whole minutes between saved states: what a job that is killed can lose.
         save_minutes=5,
+        # 1: take less memory of the device, and more time.
+        checkpointing=0,
     params:
         depends=lambda wildcards: depends("train", method_of(wildcards.model)),
     shell:
         "etsdm --attempt {resources.attempt} --minutes {resources.runtime} train"
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
-        " --save-minutes {resources.save_minutes}"
+        " --save-minutes {resources.save_minutes} --checkpointing {resources.checkpointing}"
         " > {log:q} 2>&1"
