@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from etsdm import devices
+from etsdm.probes.inputs import per_image
 
 PROCESSES = multiprocessing.get_context("spawn")
 STAND_INS = ["gpu-a", "gpu-b"]
@@ -101,3 +103,25 @@ def test_jobs_of_different_machines_do_not_wait_for_each_other(monkeypatch, tmp_
     monkeypatch.setattr(devices.socket, "gethostname", lambda: "another")
     assert devices.claims_folder() != here
     assert here.is_relative_to(tmp_path)
+
+
+def roundings() -> tuple[bool, bool]:
+    """Whether convolutions and matrix products on a GPU are rounded to TF32."""
+    convolutions, products = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+    assert (convolutions == "tf32") == torch.backends.cudnn.allow_tf32
+    return convolutions == "tf32", products == "tf32"
+
+
+def test_tf32_is_for_convolutions_and_off_where_differences_are_measured() -> None:
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = True, False
+    devices.pick_device("cpu")
+    assert roundings() == (True, False)
+    inside = []
+
+    def measure(values: torch.Tensor) -> torch.Tensor:
+        inside.append(roundings())
+        return values
+
+    per_image(measure, torch.device("cpu"), torch.zeros(2, 1))
+    assert inside == [(False, False)]
+    assert roundings() == (True, False)

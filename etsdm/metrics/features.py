@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, count_images, iterate_images
-from etsdm.devices import pick_device
+from etsdm.devices import pick_device, without_tf32
 from etsdm.errors import UserError
 from etsdm.files import sha256
 from etsdm.metrics.store import save_features
@@ -41,7 +41,7 @@ def extract(
         UserError: the archive is missing or damaged.
     """
     found = []
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # the same number on a GPU as on a CPU
+    with without_tf32():
         for pixels in iterate_images(images, batch, stop, start):
             found.append(encode(pixels).float().cpu().numpy())
             if progress is not None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from etsdm.data.archive import count_images, pick_images
+from etsdm.devices import without_tf32
 from etsdm.diffusion.schedules import Schedule
 
 BATCH_VALUES = 2**18
@@ -40,7 +41,8 @@ def per_image(measure: Callable[..., Tensor], device: torch.device, *inputs: Ten
     """`measure(*inputs)` computed in batches on `device`: float64 on the CPU, the first axis being the images'."""
     batch = max(1, BATCH_VALUES // inputs[0][0].numel())
     parts = zip(*(values.split(batch) for values in inputs), strict=True)
-    return torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
+    with without_tf32():
+        return torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
 
 
 def mean_and_std(values: Tensor) -> tuple[float, float]:
