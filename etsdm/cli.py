@@ -22,6 +22,9 @@ DISTANCES = click.Choice(["frechet", "kernel"])
 SCHEDULES = click.Choice(["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
 PREDICTIONS = click.Choice(["eps", "v", "x_0"])
 INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
+COMPILE = click.option(
+    "--compile", "compiled", type=bool, default=False, help="1: torch.compile the network; it moves the last bits."
+)
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 SPEC = click.option(
     "--spec", type=INPUT, required=True, help="The run's spec.json; `make plan CONFIG=...` writes those of a benchmark."
@@ -265,6 +268,7 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
 )
 @click.option("--micro-batch", type=click.IntRange(1), help="Images at a time on a device.  [default: what fits]")
 @click.option("--checkpointing", type=bool, default=False, help="1: take less memory and more time; no result changes.")
+@COMPILE
 @DEVICE
 @shared
 def train(
@@ -274,6 +278,7 @@ def train(
     save_minutes: float,
     micro_batch: int | None,
     checkpointing: bool,
+    compiled: bool,
     device: str,
 ) -> None:
     """Train a network, or go on with a training.
@@ -304,6 +309,7 @@ def train(
                 minutes=_job()["minutes"],
                 micro_batch=micro_batch,
                 checkpointing=checkpointing,
+                compiled=compiled,
             )
         )
     _say(made[0])
@@ -390,6 +396,7 @@ def import_(
 @click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on this seed and i alone.")
 @click.option("--out", type=FILE, required=True, help="A picture of all images (.png), or an archive of PNGs (.zip).")
 @BATCH
+@COMPILE
 @DEVICE
 @shared
 def sample(
@@ -402,6 +409,7 @@ def sample(
     seed: int,
     out: Path,
     batch: int | None,
+    compiled: bool,
     device: str,
 ) -> None:
     """Make images from trained weights.
@@ -429,7 +437,8 @@ def sample(
     beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
     with _recorded(beside, [weights], [out], values, device, folder_of(out)) as record:
         code = _sampling_code("sample", values)
-        record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
+        minutes = _job()["minutes"]
+        record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=minutes, compiled=compiled))
     solved = values["solver"]
     _say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
 

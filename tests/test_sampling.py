@@ -14,6 +14,7 @@ from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
 from etsdm.files import read_json
+from etsdm.models.unet import UNet
 from etsdm.sampling.sample import sample, to_pixels
 
 DIFFERENT_BATCH_TOLERANCE = 1
@@ -51,6 +52,21 @@ def test_an_image_hardly_depends_on_the_batch_it_is_made_in(weights, tmp_path, n
     for batch in (1, 3, 5):
         other = images(weights, tmp_path, spec(name), batch=batch).astype(int)
         assert np.abs(other - reference).max() <= DIFFERENT_BATCH_TOLERANCE
+
+
+def test_a_compiled_network_draws_the_same_images(weights, tmp_path, monkeypatch):
+    """As torch.compile traces it; the code that it would write needs a C compiler, and moves the last bits."""
+    reference = images(weights, tmp_path, spec()).astype(int)
+    traced = []
+
+    def compile_by_tracing(network):
+        traced.append(network)
+        torch.nn.Module.compile(network, backend="eager", fullgraph=True)
+
+    monkeypatch.setattr(UNet, "compile", compile_by_tracing)
+    compiled = images(weights, tmp_path, spec(), compiled=True).astype(int)
+    assert len(traced) == 1
+    assert np.abs(compiled - reference).max() <= DIFFERENT_BATCH_TOLERANCE
 
 
 def test_the_archive_is_the_same_to_the_byte_and_the_seed_matters(weights, tmp_path):

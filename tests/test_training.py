@@ -19,6 +19,7 @@ from etsdm.data.archive import Pixels, write_images
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import Interrupted, UserError
 from etsdm.models.trained import load_network
+from etsdm.models.unet import UNet
 from etsdm.models.weights import load_weights
 from etsdm.training import trainer as module
 from etsdm.training.data import batch_indices, draw, to_network
@@ -316,6 +317,19 @@ def test_a_forward_mode_derivative_is_trained_without_checkpointing(
     trainer.step()
     assert not trainer.network.checkpointing
     assert "without checkpointing" in capsys.readouterr().err
+
+
+def test_a_compiled_network_trains_alike(pixels: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch.compile traces it; the code that it would write needs a C compiler, and moves the last bits."""
+    monkeypatch.setattr(UNet, "compile", lambda network: nn.Module.compile(network, backend="eager", fullgraph=True))
+    trained = []
+    for compiled in (False, True):
+        trainer = Trainer(SPEC, pixels, CPU, micro_batch=5, compiled=compiled)
+        trainer.step()
+        trained.append(trainer.network.state_dict())
+    assert list(trained[0]) == list(trained[1])
+    for name, tensor in trained[0].items():
+        torch.testing.assert_close(trained[1][name], tensor, atol=1e-6, rtol=1e-5)
 
 
 # ---------------------------------------------------------------- a whole run

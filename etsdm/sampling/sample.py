@@ -75,6 +75,7 @@ def sample(
     progress: bool = True,
     fingerprint: str = "",
     minutes: float = 0,
+    compiled: bool = False,
 ) -> dict[str, Any]:
     """Write `spec["samples"]` images to `out`, going on with what an earlier attempt has left.
 
@@ -90,6 +91,7 @@ def sample(
         progress: show a progress bar, in images times evaluations.
         fingerprint: digest of the code; batches made by other code are made again.
         minutes: time limit of the job, before which it stops; 0 for none.
+        compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
 
     Returns:
         {"nfe", "samples", "batch"}.
@@ -100,13 +102,15 @@ def sample(
     """
     solver, count, where = spec["solver"], spec["samples"], pick_device(device)
     plain, trained = load_predictor(weights, where, solver["clip_x0"])
+    if compiled:
+        plain.network.compile()  # type: ignore[attr-defined]
     predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
     dataset = trained["dataset"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     size = batch or default_batch(shape, where)
     work = size * solver["nfe"]
     with joined() as processes, StopRequest(minutes) as stop:
-        identity = (sha256(weights), spec, size, where.type, fingerprint)
+        identity = (sha256(weights), spec, size, where.type, fingerprint, compiled)
         parts = Parts(out, identity, math.ceil(count / size), processes)
 
         def part(number: int) -> Pixels:

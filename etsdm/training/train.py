@@ -31,6 +31,7 @@ def train(
     minutes: float = 0,
     micro_batch: int | None = None,
     checkpointing: bool = False,
+    compiled: bool = False,
 ) -> dict[str, float]:
     """Train what `spec` says, or go on training it, and write out/weights.safetensors last.
 
@@ -48,7 +49,7 @@ def train(
             resumed.
         save_minutes: the state is saved so often.
         minutes: time limit of the job, before which the state is saved; 0 for none.
-        micro_batch, checkpointing: see `Trainer`.
+        micro_batch, checkpointing, compiled: see `Trainer`.
 
     Returns:
         "images" seen, "seconds" of training (over all attempts that the weights come from), "parameters".
@@ -62,7 +63,7 @@ def train(
     with ExitStack() as stack:
         processes = stack.enter_context(joined())
         first = processes.rank == 0
-        trainer = Trainer(spec, pixels, pick_device(device), processes, micro_batch, checkpointing)
+        trainer = Trainer(spec, pixels, pick_device(device), processes, micro_batch, checkpointing, compiled)
         states = States(out / "state", run_identity(spec, f"{fingerprint} {sha256(images)}"), save_minutes)
         states.resume(trainer)
         stop = stack.enter_context(StopRequest(minutes))

@@ -39,6 +39,7 @@ class Trainer:
         processes: those that train together.
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
         checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
+        compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
 
     Raises:
         UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
@@ -53,6 +54,7 @@ class Trainer:
         processes: Processes = ALONE,
         micro_batch: int | None = None,
         checkpointing: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.settings = spec["training"]
         self.seed = spec["seed"]
@@ -68,6 +70,8 @@ class Trainer:
         if initial := self.settings.get("initial"):
             self.network.load_state_dict(initial_network(initial, spec).state_dict())
         self.network.checkpointing = checkpointing and can_checkpoint(spec["method"])
+        if compiled:
+            self.network.compile()
         self.parameters = list(self.network.parameters())
         self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
         self.optimizer = torch.optim.AdamW(

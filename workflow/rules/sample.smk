@@ -15,12 +15,15 @@ rule sample:
     resources:
         **LONG_JOB,
         gpu=GPU,
+        # 1: compile the network first, which takes minutes and a C compiler.
+        compile=0,
     params:
         depends=lambda wildcards: depends("sample", *modules_of(plan.samples[f"samples/{wildcards.sample}"])),
     shell:
         "etsdm --attempt {resources.attempt} --minutes {resources.runtime} sample"
         " --nodes {resources.nodes} --processes {resources.processes}"
-        " --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q} > {log:q} 2>&1"
+        " --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q}"
+        " --compile {resources.compile} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------

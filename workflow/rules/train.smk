@@ -24,6 +24,8 @@ rule train:
         save_minutes=5,
         # 1: take less memory of the device, and more time.
         checkpointing=0,
+        # 1: compile the network first, which takes minutes and a C compiler.
+        compile=0,
     params:
         depends=lambda wildcards: depends("train", method_of(wildcards.model)),
     shell:
@@ -31,4 +33,5 @@ rule train:
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
         " --save-minutes {resources.save_minutes} --checkpointing {resources.checkpointing}"
+        " --compile {resources.compile}"
         " > {log:q} 2>&1"
