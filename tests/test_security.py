@@ -5,7 +5,9 @@ import os
 import pickle
 import shlex
 import stat
+import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ from click.testing import CliRunner
 from configs import tiny
 from PIL import Image, PngImagePlugin
 from projects import Project, copy_project
+from test_sources import own, write_tar, write_zip
 from trained import model_spec, prepared_digits
 
 from etsdm.cli import main
 from etsdm.data.archive import read_images, write_images
 from etsdm.data.prepare import prepare
+from etsdm.data.sources import check_source
 from etsdm.errors import UserError
 from etsdm.files import write_json
 from etsdm.metrics.store import load_features
@@ -112,6 +116,24 @@ def test_a_pickle_as_inception_weights_is_refused(tmp_path: Path, sprung: Path) 
     assert not sprung.exists()
 
 
+def test_a_pickle_as_images_is_refused(tmp_path: Path, sprung: Path) -> None:
+    """In an .npz, and among those of CIFAR-10: in place of a file, of its texts and of its arrays."""
+    trap, out = Trap(sprung), tmp_path / "out"
+    for arrays in ({"images": np.array([trap])}, {"images": np.zeros((1, 8, 8), np.uint8), "labels": np.array([trap])}):
+        np.savez(tmp_path / "a.npz", **arrays)
+        with pytest.raises(UserError, match=r"a\.npz: not a readable \.npz"):
+            prepare(own("npz", tmp_path / "a.npz", split="all"), out, progress=False)
+    data = np.empty((10_000, 1), object)
+    data[0, 0] = trap
+    for content in (trap, {"data": trap, "labels": []}, {"data": data, "labels": [0] * 10_000}):
+        files = {"batches.meta": pickle.dumps({"label_names": ["cat"]}), "test_batch": pickle.dumps(content)}
+        path = write_tar(tmp_path / "cifar-10-python.tar.gz", files)
+        spec = {"name": "c", "source": "cifar10", "path": str(path), "split": "test"}
+        with pytest.raises(UserError, match=r"refused: it asks for (posix|nt)\.system"):
+            prepare(spec | {"resolution": 32, "channels": 3}, out, progress=False)
+    assert not sprung.exists()
+
+
 def test_code_in_a_configuration_is_refused(tmp_path: Path, sprung: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(f"name: !!python/object/apply:os.system ['touch {sprung}']\n")
@@ -136,6 +158,46 @@ def test_members_that_lead_elsewhere_are_refused(tmp_path: Path, name: str, attr
         archive.writestr(member, png(np.zeros((8, 8), np.uint8)))
     with pytest.raises(UserError, match="refused"):
         read_images(tmp_path / "images.zip")
+
+
+@pytest.mark.parametrize("form", ["zip", "tar"])
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.png", "/tmp/outside.png", "cat/../../outside.png", "cat\\..\\outside.png", "link.png", "fifo.png"],
+)
+def test_an_archive_of_images_with_members_that_lead_elsewhere_is_refused(tmp_path: Path, form: str, name: str) -> None:
+    """Folders in it are the labels, so they are allowed."""
+    path, inside = tmp_path / f"a.{form}", {"cat/a.png": png(np.zeros((8, 8), np.uint8))}
+    spec = own("zip", path, 8, folder=None)
+    if form == "zip":
+        write_zip(path, inside)
+        check_source("mine", spec)
+        member = zipfile.ZipInfo(name)
+        member.external_attr = {"link.png": LINK, "fifo.png": (stat.S_IFIFO | 0o777) << 16}.get(name, 0)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(member, "/etc/passwd")
+    else:
+        write_tar(path, inside)
+        check_source("mine", spec)
+        other = tarfile.TarInfo(name)
+        other.type = {"link.png": tarfile.SYMTYPE, "fifo.png": tarfile.FIFOTYPE}.get(name, tarfile.REGTYPE)
+        other.linkname = "/etc/passwd"
+        with tarfile.open(path, "a") as tar:
+            tar.addfile(other)
+    with pytest.raises(UserError, match="refused: "):
+        check_source("mine", spec)
+    with pytest.raises(UserError, match="refused: "):
+        prepare(spec, tmp_path / "out", progress=False)
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_a_bomb_in_an_archive_of_images_is_refused_before_it_unpacks(
+    tmp_path: Path, write: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    path = write(tmp_path / f"a.{'zip' if write is write_zip else 'tar.gz'}", {"a.png": bytes(100_000_000)})
+    assert path.stat().st_size < 500_000
+    with pytest.raises(UserError, match="unpacks to 100,000,000 bytes"):
+        check_source("mine", own("zip", path, 8, folder=None))
 
 
 def test_a_decompression_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:

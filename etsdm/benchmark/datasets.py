@@ -14,7 +14,17 @@ Split = Literal["all", "train", "test"]
 PhotoSize = Literal[8, 16, 32, 64, 128]
 
 
-class Digits(Strict):
+class OneSize(Strict):
+    """Images that come in one size."""
+
+    resolution: int
+
+    def can_be(self, resolution: int) -> bool:
+        """Whether the images can be made `resolution` pixels wide."""
+        return resolution == self.resolution
+
+
+class Digits(OneSize):
     """scikit-learn's 1,797 handwritten digits, grey, labelled. Nothing is downloaded."""
 
     source: Literal["bundled"]
@@ -25,10 +35,6 @@ class Digits(Strict):
     """The digits are 8x8 and nothing else."""
     channels: Literal[1] = 1
     """Grey."""
-
-    def can_be(self, resolution: int) -> bool:
-        """Whether the images can be made `resolution` pixels wide."""
-        return resolution == self.resolution
 
 
 class Photos(Strict):
@@ -52,12 +58,12 @@ class Photos(Strict):
         return resolution in get_args(PhotoSize)
 
 
-class Folder(Strict):
-    """A folder of images. If each lies in a sub-folder, those are the labels."""
+class OwnImages(Strict):
+    """Images of any size and format that Pillow reads."""
 
-    source: Literal["folder"]
+    source: str
     path: str = Field(min_length=1)
-    """The folder, absolute or relative to where the workflow is started."""
+    """Where it is, absolute or relative to where the workflow is started."""
     resolution: int = Field(ge=4, le=1024)
     """Side of every image in pixels."""
     channels: Literal[1, 3] = 3
@@ -72,5 +78,70 @@ class Folder(Strict):
         return resolution == self.resolution or (self.resize is not None and 4 <= resolution <= 1024)
 
 
+class Folder(OwnImages):
+    """A folder of images. If each lies in a sub-folder, those are the labels."""
+
+    source: Literal["folder"]
+
+
+class Zip(OwnImages):
+    """A zip or tar archive of images (also .tar.gz, .tar.bz2, .tar.xz), read where it is.
+
+    If each image lies in one of several folders, those are the labels.
+    """
+
+    source: Literal["zip"]
+    folder: str | None = None
+    """Only the images below this folder of the archive; null: all of them."""
+
+
+class Lmdb(OwnImages):
+    """The folder of an LMDB, each value of which is the content of an image file, as LSUN comes. It has no labels."""
+
+    source: Literal["lmdb"]
+
+
+class Npz(OwnImages):
+    """A NumPy .npz with `images`, uint8 (N, H, W) or (N, H, W, C), or with encoded ones: `jpeg` and `offsets`.
+
+    `labels`, `classes` and `split` (0 for training, 1 for testing) are read if they are there.
+    """
+
+    source: Literal["npz"]
+    split: Split = "all"
+    """`train` and `test` need the array `split`."""
+
+
+class Cifar10(OneSize):
+    """CIFAR-10 as its author packs it for Python: 50,000 images for training and 10,000 for testing, labelled."""
+
+    source: Literal["cifar10"]
+    path: str = Field(min_length=1)
+    """The file cifar-10-python.tar.gz."""
+    split: Split = "all"
+    """Which of its images."""
+    resolution: Literal[32] = 32
+    """They are 32x32 and nothing else."""
+    channels: Literal[3] = 3
+    """RGB."""
+
+
+class FashionMnist(OneSize):
+    """Fashion-MNIST as its authors pack it: 60,000 images for training and 10,000 for testing, labelled."""
+
+    source: Literal["fashion-mnist"]
+    path: str = Field(min_length=1)
+    """The folder of the four .gz files."""
+    split: Split = "all"
+    """Which of its images."""
+    resolution: Literal[28] = 28
+    """They are 28x28 and nothing else."""
+    channels: Literal[1] = 1
+    """Grey."""
+
+
 Bundled = Annotated[Digits | Photos, Field(discriminator="bundle")]
-Dataset = Annotated[Bundled | Folder, Field(discriminator="source")]
+Dataset = Annotated[
+    Bundled | Folder | Zip | Lmdb | Npz | Cifar10 | FashionMnist,
+    Field(discriminator="source"),
+]

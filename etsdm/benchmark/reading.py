@@ -15,7 +15,8 @@ from etsdm.diffusion import methods
 from etsdm.errors import UserError
 
 Model = TypeVar("Model")
-TAGS = {*methods.MODULES, *get_args(SolverName), "bundled", "digits", "photos", "folder", "classifier", "inception"}
+SOURCES = {"bundled", "digits", "photos", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
+TAGS = {*methods.MODULES, *get_args(SolverName), *SOURCES, "classifier", "inception"}
 """Names that tell which kind of block a value is: part of a location, but no key."""
 FIXED = 2
 """The first steps of a location are keys, whatever they are called: a data set may be named like a kind of source."""

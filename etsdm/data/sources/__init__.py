@@ -20,7 +20,7 @@ Spec = dict[str, Any]
 def module(spec: Spec) -> str:
     """Full name of the module for the source that a data set's specification names."""
     kind = spec["bundle"] if spec["source"] == "bundled" else spec["source"]
-    return f"{__name__}.{kind}"
+    return f"{__name__}.{kind.replace('-', '_')}"
 
 
 def load_source(spec: Spec) -> Source:
@@ -61,7 +61,7 @@ def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = Fals
 def fingerprint(spec: Spec) -> str | None:
     """What tells that a source outside the installed packages has changed, without reading it.
 
-    None for a bundle, and for a folder that is not there.
+    None for a bundle, and for a source that is not there.
     """
     if spec["source"] == "bundled":
         return None

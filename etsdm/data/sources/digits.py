@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from etsdm.data.images import as_they_are
 from etsdm.data.source import Source
 
 COUNTS = {"all": 1797, "train": 1501, "test": 296}
@@ -34,4 +35,4 @@ def load(spec: dict[str, Any]) -> Source:
     digits = load_digits()
     rows = split_rows(digits.target, spec["split"])
     pixels = np.round(digits.images[rows] * (255 / 16)).astype(np.uint8)[..., None]
-    return Source(iter(pixels), len(pixels), digits.target[rows].tolist(), [str(digit) for digit in range(10)])
+    return Source(pixels, as_they_are, len(pixels), digits.target[rows].tolist(), [str(digit) for digit in range(10)])

@@ -13,7 +13,7 @@ The crops overlap, so 2,059 of them are far from 2,059 independent images: good 
 resolutions on one machine, too little for a claim about photographs.
 """
 
-from collections.abc import Iterator
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -91,13 +91,16 @@ def load(spec: dict[str, Any]) -> Source:
 
     A pixel is the mean of a block of `WINDOW / resolution` pixels squared (PIL's `reduce`), rounded to 8 bits.
     """
-    places = crops(spec["split"])
-    factor = WINDOW // spec["resolution"]
+    places, classes = crops(spec["split"]), list(PHOTOS)
+    cut = partial(_reduced, WINDOW // spec["resolution"])
+    return Source(places, cut, len(places), [classes.index(crop.photo) for crop in places], classes)
 
-    def images() -> Iterator[Pixels]:
-        photos = {name: Image.fromarray(read_photo(name)) for name in PHOTOS}
-        for photo, top, left in places:
-            yield np.asarray(photos[photo].crop((left, top, left + WINDOW, top + WINDOW)).reduce(factor))
 
-    classes = list(PHOTOS)
-    return Source(images(), len(places), [classes.index(crop.photo) for crop in places], classes)
+@cache
+def _opened(name: str) -> Image.Image:
+    return Image.fromarray(read_photo(name))
+
+
+def _reduced(factor: int, crop: Crop) -> Pixels:
+    photo, top, left = crop
+    return np.asarray(_opened(photo).crop((left, top, left + WINDOW, top + WINDOW)).reduce(factor))

@@ -1,0 +1,75 @@
+"""An LMDB of encoded images, as LSUN comes: every value is the content of an image file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etsdm.data.images import decode, file_fingerprint
+from etsdm.data.source import Source
+from etsdm.errors import UserError
+
+if TYPE_CHECKING:
+    from lmdb import Environment
+
+FILE = "data.mdb"
+
+
+def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
+    """Number of images, and that they have no labels.
+
+    Raises:
+        UserError: there is no such database, or it is damaged or empty.
+    """
+    if not (Path(spec["path"]) / FILE).is_file():
+        raise UserError(
+            f"datasets.{name}.path: no {FILE} in {spec['path']!r} (looked in {Path.cwd()}); give the folder of an LMDB"
+        )
+    with _open(spec["path"]) as database:
+        count = database.stat()["entries"]
+    if not count:
+        raise UserError(f"datasets.{name}.path: the database in {spec['path']!r} is empty")
+    return count, False
+
+
+def fingerprint(spec: dict[str, Any]) -> str | None:
+    """What tells that the database has changed. None: it is not there."""
+    return file_fingerprint(Path(spec["path"]) / FILE)
+
+
+def load(spec: dict[str, Any]) -> Source:
+    """The database's images in the order of their keys.
+
+    Raises:
+        UserError: the database is damaged, or, while the images are read, one is corrupt or of another size.
+    """
+    with _open(spec["path"]) as database:
+        count = database.stat()["entries"]
+    return Source(_values(spec["path"]), partial(decode, spec), count)
+
+
+def _values(path: str) -> Iterator[tuple[str, bytes]]:
+    with _open(path) as database, database.begin() as transaction:
+        for key, value in transaction.cursor():
+            yield f"{path}: {key.decode(errors='backslashreplace')}", value
+
+
+@contextmanager
+def _open(path: str) -> Iterator[Environment]:
+    """The database, read only, without a lock file.
+
+    A database that is shorter than it says is refused here, because reading beyond its end would kill the process.
+    """
+    import lmdb
+
+    try:
+        with lmdb.open(path, readonly=True, lock=False, create=False, readahead=False) as database:
+            needed = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+            if (Path(path) / FILE).stat().st_size < needed:
+                raise UserError(f"{path}: the database is cut off: {needed:,} bytes are needed; get it again")
+            yield database
+    except lmdb.Error as error:
+        raise UserError(f"{path}: not a readable LMDB ({error}); get it again") from error

@@ -1,0 +1,165 @@
+"""A NumPy .npz of images, read one after the other and never as a pickle.
+
+It holds either `images` (or, as `numpy.savez` calls a nameless array, `arr_0`), uint8 (N, H, W) or (N, H, W, C), or
+encoded images: `jpeg`, the files' bytes one after the other, in any format, and `offsets` (N + 1), where each begins.
+In both forms there may be `labels` (N), `classes`, the names of the labels, and `split` (N), 0 for training and 1
+for testing.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from etsdm.data.archive import LARGEST_FILE, Pixels
+from etsdm.data.images import convert, decode, existing_file, file_fingerprint
+from etsdm.data.source import Source
+from etsdm.errors import UserError
+
+SPLITS = {"train": 0, "test": 1}
+DAMAGE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError)
+
+
+class Contents(NamedTuple):
+    """What stands in the file beside the images: the rows that are asked for, the offsets of encoded ones, labels."""
+
+    rows: NDArray[np.bool_]
+    offsets: NDArray[np.int64] | None
+    labels: list[int] | None
+    classes: list[str] | None
+
+
+def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
+    """Number of images, and whether they have labels.
+
+    Raises:
+        UserError: the file is not there, damaged, or holds no images in either form.
+    """
+    existing_file(name, Path(spec["path"]), "an .npz of images")
+    with _open(spec["path"]) as archive:
+        contents = _contents(archive, spec)
+    if not contents.rows.any():
+        raise UserError(f"datasets.{name}.split: no image of {spec['split']!r} in {spec['path']!r}")
+    return int(contents.rows.sum()), contents.labels is not None
+
+
+def fingerprint(spec: dict[str, Any]) -> str | None:
+    """What tells that the file has changed. None: it is not there."""
+    return file_fingerprint(Path(spec["path"]))
+
+
+def load(spec: dict[str, Any]) -> Source:
+    """The images of the split, in their order.
+
+    Raises:
+        UserError: the file is damaged, or, while the images are read, one is corrupt or of another size.
+    """
+    with _open(spec["path"]) as archive:
+        rows, offsets, labels, classes = _contents(archive, spec)
+    if offsets is None:
+        return Source(_arrays(spec, rows), partial(convert, spec), int(rows.sum()), labels, classes)
+    return Source(_encoded(spec, rows, offsets), partial(decode, spec), int(rows.sum()), labels, classes)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except DAMAGE as error:
+        raise UserError(f"{path}: not a readable .npz of images ({error}); make it again") from error
+
+
+def _contents(archive: zipfile.ZipFile, spec: dict[str, Any]) -> Contents:
+    offsets = _offsets(archive) if _holds(archive, "jpeg") else None
+    count = _shape(archive, _images(archive))[0] if offsets is None else len(offsets) - 1
+    rows = np.full(count, True)
+    if spec["split"] != "all":
+        rows = _array(archive, "split", count) == SPLITS[spec["split"]]
+    labels = _array(archive, "labels", count)[rows].tolist() if _holds(archive, "labels") else None
+    classes = _array(archive, "classes").tolist() if _holds(archive, "classes") else None
+    if labels is not None and not all(type(label) is int and label >= 0 for label in labels):
+        raise ValueError("labels are not numbers from 0")
+    if classes is not None and not all(type(name) is str for name in classes):
+        raise ValueError("classes are not names")
+    return Contents(rows, offsets, labels, classes)
+
+
+def _holds(archive: zipfile.ZipFile, key: str) -> bool:
+    return f"{key}.npy" in archive.namelist()
+
+
+def _images(archive: zipfile.ZipFile) -> str:
+    for key in ("images", "arr_0"):
+        if _holds(archive, key):
+            return key
+    raise ValueError("it has neither `images` nor `jpeg`")
+
+
+def _array(archive: zipfile.ZipFile, key: str, count: int | None = None) -> NDArray[Any]:
+    """A whole array, of `count` values."""
+    if not _holds(archive, key):
+        raise ValueError(f"it has no `{key}`")
+    with archive.open(f"{key}.npy") as file:
+        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+    if array.ndim != 1 or (count is not None and len(array) != count):
+        raise ValueError(f"`{key}` has the shape {array.shape}" + (f" for {count} images" if count is not None else ""))
+    return array
+
+
+def _offsets(archive: zipfile.ZipFile) -> NDArray[np.int64]:
+    offsets = _array(archive, "offsets").astype(np.int64, casting="safe")
+    total = _shape(archive, "jpeg")[0]
+    sizes = np.diff(offsets)
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != total or (sizes < 0).any():
+        raise ValueError("`offsets` do not rise from 0 to the length of `jpeg`")
+    if sizes.max(initial=0) > LARGEST_FILE:
+        raise ValueError(f"refused: an image of {sizes.max():,} bytes")
+    return offsets
+
+
+def _shape(archive: zipfile.ZipFile, key: str) -> tuple[int, ...]:
+    with archive.open(f"{key}.npy") as file:
+        return _header(file, key)
+
+
+def _header(file: IO[bytes], key: str) -> tuple[int, ...]:
+    """Read the header of an array of bytes: (N,) encoded, or (N, H, W) or (N, H, W, C) images."""
+    readers: dict[tuple[int, int], Callable[..., Any]] = {
+        (1, 0): npy.read_array_header_1_0,
+        (2, 0): npy.read_array_header_2_0,
+    }
+    shape, fortran, dtype = readers[npy.read_magic(file)](file)
+    whole = len(shape) == 1 if key == "jpeg" else len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    if dtype != np.uint8 or fortran or not whole:
+        raise ValueError(f"`{key}` is {dtype} of the shape {shape}; uint8 (N, H, W) or (N, H, W, 1 or 3) is needed")
+    return tuple(shape)
+
+
+def _arrays(spec: dict[str, Any], rows: NDArray[np.bool_]) -> Iterator[tuple[str, Pixels]]:
+    with _open(spec["path"]) as archive, archive.open(f"{_images(archive)}.npy") as file:
+        shape = _header(file, "images")[1:]
+        size = int(np.prod(shape))
+        if size > LARGEST_FILE:
+            raise ValueError(f"refused: images of {size:,} bytes")
+        side = shape[:2] if shape[2:] in ((), (1,)) else shape
+        for number, wanted in enumerate(rows):
+            content = file.read(size)
+            if wanted:
+                yield f"{spec['path']}: image {number}", np.frombuffer(content, np.uint8).reshape(side)
+
+
+def _encoded(spec: dict[str, Any], rows: NDArray[np.bool_], offsets: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
+    with _open(spec["path"]) as archive, archive.open("jpeg.npy") as file:
+        _header(file, "jpeg")
+        for number, (wanted, size) in enumerate(zip(rows, np.diff(offsets).tolist(), strict=True)):
+            content = file.read(size)
+            if wanted:
+                yield f"{spec['path']}: image {number}", content

@@ -1,0 +1,119 @@
+"""A zip or tar archive of images, read where it is; folders in it, if each image lies in one, are the labels."""
+
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from etsdm.data.archive import LARGEST_FILE
+from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, folder_labels, is_image
+from etsdm.data.source import Source
+from etsdm.errors import UserError
+
+DAMAGE = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, RuntimeError, ValueError)
+"""What the readers raise on an archive that is damaged, or locked by a password."""
+
+
+class Member(NamedTuple):
+    """A file in an archive. `read` may be called until the next member is asked for."""
+
+    name: str
+    size: int
+    plain: bool
+    read: Callable[[], bytes]
+
+
+def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
+    """Number of images, and whether they have labels. A compressed tar is read through for it.
+
+    Raises:
+        UserError: the archive is not there, damaged, unsafe, or holds no image.
+    """
+    existing_file(name, Path(spec["path"]), "a zip or tar archive of images")
+    names = [member.name for member in _images(spec)]
+    if not names:
+        below = f" below {spec['folder']!r}" if spec["folder"] else ""
+        raise UserError(
+            f"datasets.{name}.path: no images in {spec['path']!r}{below}; allowed: {', '.join(sorted(SUFFIXES))}"
+        )
+    return len(names), _labels(names) is not None
+
+
+def fingerprint(spec: dict[str, Any]) -> str | None:
+    """What tells that the archive has changed. None: it is not there."""
+    return file_fingerprint(Path(spec["path"]))
+
+
+def load(spec: dict[str, Any]) -> Source:
+    """The archive's images: those of a zip in the order of their names, those of a tar in its own order.
+
+    Raises:
+        UserError: the archive is unsafe or damaged, or, while the images are read, one is corrupt or of another size.
+    """
+    names = [member.name for member in _images(spec)]
+    labels, classes = _labels(names) or (None, None)
+    return Source(_contents(spec), partial(decode, spec), len(names), labels, classes)
+
+
+def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    for member in _images(spec):
+        name = f"{spec['path']}: {member.name}"
+        try:
+            content = member.read()
+        except DAMAGE as error:
+            raise UserError(f"{name} is damaged ({error}); get the archive again") from error
+        yield name, content
+
+
+def _images(spec: dict[str, Any]) -> Iterator[Member]:
+    """The images below the folder asked for; the whole archive is refused for one unsafe member."""
+    path, folder = spec["path"], PurePosixPath(spec["folder"] or "")
+    try:
+        for member in (_tarred if ".tar" in Path(path).name or tarfile.is_tarfile(path) else _zipped)(path):
+            name = PurePosixPath(member.name)
+            if not member.plain or name.is_absolute() or ".." in name.parts or "\\" in member.name:
+                raise UserError(f"{path}: refused: {member.name!r} in it is a link or leads out of the archive")
+            if not is_image(name) or name.parts[0] == "__MACOSX" or not name.is_relative_to(folder):
+                continue
+            if member.size > LARGEST_FILE:
+                raise UserError(f"{path}: refused: {member.name!r} in it unpacks to {member.size:,} bytes")
+            yield member
+    except DAMAGE as error:
+        reason = str(error).partition(":\n")[0]  # tarfile goes on with a line for each kind of tar
+        raise UserError(f"{path}: not a readable zip or tar archive ({reason}); get it again") from error
+
+
+def _zipped(path: str) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for info in sorted(archive.infolist(), key=lambda info: info.filename):
+            plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+            yield Member(info.filename, info.file_size, plain, partial(archive.read, info))
+
+
+def _tarred(path: str) -> Iterator[Member]:
+    with tarfile.open(path) as archive:
+        assert archive.fileobj is not None  # it is open
+        for info in archive:
+            yield Member(info.name, info.size, info.isfile() or info.isdir(), partial(_extracted, archive, info))
+        archive.fileobj.seek(archive.offset)
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it does not end as a tar does")
+
+
+def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(info)
+    assert file is not None  # a plain file
+    return file.read()
+
+
+def _labels(names: Sequence[str]) -> tuple[list[int], list[str]] | None:
+    """Folders that all images share don't count: most archives hold a single one."""
+    paths = [PurePosixPath(name) for name in names]
+    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    return folder_labels([path.relative_to(shared) for path in paths])
