@@ -50,7 +50,7 @@ def test_hours_and_disk_by_hand():
     assert (sampled.experiment, sampled.trainings, sampled.sample_sets, sampled.probes) == ("fast-sampling", 2, 4, 0)
     training, sampling = 2 * 256 / 64, 4 * 70 * 2 / 140
     assert sampled.seconds == pytest.approx(training + sampling)
-    images = (1797 + 4 * 70) * (64 * BYTES_A_VALUE + BYTES_AN_IMAGE)
+    images = (1797 + 4 * 70) * (64 * BYTES_A_VALUE + BYTES_AN_IMAGE) + 1797 * 64  # in archives, and decoded
     features = (1797 + 4 * 70) * 64 * 4
     weights = 2 * 4 * count_parameters(next(iter(plan_of().models.values())))
     assert sampled.bytes == pytest.approx(images + features + weights)
@@ -133,7 +133,8 @@ def test_inception_features_cost_and_an_unknown_number_of_images_is_left_out_and
     less, more = (estimate(plan, rates)[0] for plan in (without, counted))
     assert less.seconds == pytest.approx(2 * 256 / 64 + 4 * 2049 * 2 / 140 + 4 * 2049 / 10)
     assert more.seconds - less.seconds == pytest.approx(3000 / 10)
-    assert more.bytes - less.bytes == pytest.approx(3000 * (2048 * 4 + 3 * 32**2 * BYTES_A_VALUE + BYTES_AN_IMAGE))
+    image = 3 * 32**2 * (BYTES_A_VALUE + 1) + BYTES_AN_IMAGE
+    assert more.bytes - less.bytes == pytest.approx(3000 * (2048 * 4 + image))
 
 
 def test_given_rates_scale_with_the_number_of_pixels():

@@ -198,7 +198,7 @@ def test_a_changed_learning_rate_retrains_and_keeps_data_and_encoder(project):
 
 def test_what_a_failed_job_took_away_is_made_again(project):
     """Snakemake deletes the outputs of a failed job; the report of the run before is still there."""
-    old, new = "    pixels = read_images(images)\n", "    raise UserError('power cut')\n"
+    old, new = "    pixels = map_images(images, digest)\n", "    raise UserError('power cut')\n"
     project.edit("etsdm/training/train.py", old, new)
     done = project.snakemake("--keep-going")
     assert done.returncode == 1
@@ -295,7 +295,7 @@ def test_a_workflow_that_is_told_to_stop_leaves_nothing_half_done(fresh):
 
 
 def test_a_fatal_error_does_not_burn_the_retries(fresh):
-    old, new = "    pixels = read_images(images)\n", "    raise UserError('no good')\n"
+    old, new = "    pixels = map_images(images, digest)\n", "    raise UserError('no good')\n"
     fresh.edit("etsdm/training/train.py", old, new)
     done = fresh.snakemake("--retries", "3")
     assert done.returncode == 1

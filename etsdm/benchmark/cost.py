@@ -221,8 +221,8 @@ class _Prices:
             return 4.0 * self.parameters[shape_of(job.run)]
         if job.encoder:
             return 4.0 * FEATURES[job.encoder.spec["name"]] * self.count(job)
-        if job.rule == "prepare":
-            return self.count(job) * _png_bytes(job.run.spec)
+        if job.rule == "prepare":  # and decoded, for training
+            return self.count(job) * (_png_bytes(job.run.spec) + _values(job.run.spec))
         if job.rule == "sample":
             return self.count(job) * _png_bytes(job.run.needs["model"].spec["dataset"])
         if job.rule == "restore":  # and the low-resolution images beside the restored ones
@@ -231,7 +231,12 @@ class _Prices:
 
 
 def _png_bytes(dataset: Spec) -> float:
-    return BYTES_A_VALUE * dataset["channels"] * dataset["resolution"] ** 2 + BYTES_AN_IMAGE
+    return BYTES_A_VALUE * _values(dataset) + BYTES_AN_IMAGE
+
+
+def _values(dataset: Spec) -> int:
+    """Pixels times channels of an image."""
+    return int(dataset["channels"] * dataset["resolution"] ** 2)
 
 
 # ---------------------------------------------------------------- the estimate

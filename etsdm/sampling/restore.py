@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm.data.archive import Pixels, read_images, write_images
+from etsdm.data.archive import Pixels, write_images
+from etsdm.data.pixels import map_images
 from etsdm.devices import pick_device
 from etsdm.files import sha256
 from etsdm.models.degradation import low_resolution
@@ -55,7 +56,8 @@ def restore(
     """
     solver, where = spec["solver"], pick_device(device)
     predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution")
-    pixels = read_images(images)
+    digest = sha256(images)
+    pixels = map_images(images, digest)
     shape = (pixels.shape[3], *pixels.shape[1:3])
     size = batch or default_batch(shape, where)
 
@@ -73,7 +75,7 @@ def restore(
 
     starts = range(0, len(pixels), size)
     with joined() as processes, StopRequest(minutes) as stop:
-        identity = (sha256(weights), sha256(images), spec, size, where.type, fingerprint)
+        identity = (sha256(weights), digest, spec, size, where.type, fingerprint)
         parts = Parts(out / "restored.zip", identity, len(starts), processes)
         hidden = not progress or processes.rank > 0
         with tqdm(total=len(pixels), desc="restore", unit=" images", disable=hidden) as bar:

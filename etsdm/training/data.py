@@ -1,5 +1,6 @@
 """What a training step sees, each a pure function of the seed and the number of images seen before it."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from etsdm.data.archive import Pixels
 from etsdm.diffusion.process import Process
 from etsdm.seeds import derived_seed
 
@@ -24,6 +26,35 @@ def batch_indices(count: int, seed: int, position: int, batch: int) -> NDArray[n
     visited = np.concatenate([epoch_order(count, seed, epoch) for epoch in epochs])
     start = position - epochs[0] * count
     return visited[start : start + batch]
+
+
+class Batches:
+    """A share of each global batch; the next one is read by a thread while the network works on this one.
+
+    Args:
+        pixels: all images, uint8 (N, H, W, C), in memory or in a memory map.
+        seed: of their order.
+        batch: size of the global batch.
+        share: the part of it that is read.
+        pinned: put them where a GPU can fetch them by itself.
+    """
+
+    def __init__(self, pixels: Pixels, seed: int, batch: int, share: slice, pinned: bool) -> None:
+        self.pixels, self.seed, self.batch, self.share, self.pinned = pixels, seed, batch, share, pinned
+        self._thread = ThreadPoolExecutor(1)
+        self._next: dict[int, Future[Tensor]] = {}
+
+    def at(self, position: int) -> Tensor:
+        """The share of the global batch that follows the first `position` images, uint8 (B, H, W, C)."""
+        ready = self._next.get(position) or self._thread.submit(self._read, position)
+        following = position + self.batch
+        self._next = {following: self._thread.submit(self._read, following)}
+        return ready.result()
+
+    def _read(self, position: int) -> Tensor:
+        numbers = batch_indices(len(self.pixels), self.seed, position, self.batch)[self.share]
+        read = torch.from_numpy(self.pixels[numbers])
+        return read.pin_memory() if self.pinned else read
 
 
 @dataclass(frozen=True)

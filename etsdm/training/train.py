@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from etsdm.data.archive import Pixels, read_images
+from etsdm.data.archive import Pixels
+from etsdm.data.pixels import map_images
 from etsdm.devices import pick_device
 from etsdm.errors import Interrupted, UserError
 from etsdm.files import sha256, write_text
@@ -58,13 +59,14 @@ def train(
         UserError: the images are not those of the specification, or the training diverged.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; the state is saved.
     """
-    pixels = read_images(images)
+    digest = sha256(images)
+    pixels = map_images(images, digest)
     check_images(images, pixels, spec["dataset"])
     with ExitStack() as stack:
         processes = stack.enter_context(joined())
         first = processes.rank == 0
         trainer = Trainer(spec, pixels, pick_device(device), processes, micro_batch, checkpointing, compiled)
-        states = States(out / "state", run_identity(spec, f"{fingerprint} {sha256(images)}"), save_minutes)
+        states = States(out / "state", run_identity(spec, f"{fingerprint} {digest}"), save_minutes)
         states.resume(trainer)
         stop = stack.enter_context(StopRequest(minutes))
         log = stack.enter_context(MetricsLog(states.folder, out / "tensorboard", trainer.images)) if first else None

@@ -20,7 +20,7 @@ from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import build_network, initial_network, make_predictor
 from etsdm.processes import ALONE, Processes
 from etsdm.seeds import derived_seed
-from etsdm.training.data import Draws, batch_indices, draw, to_network
+from etsdm.training.data import Batches, Draws, batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import NEVER, Tally
 
@@ -34,7 +34,7 @@ class Trainer:
 
     Args:
         spec: what to train: "task", "dataset", "diffusion", "method", "network", "training" and "seed".
-        pixels: the images, uint8, (N, H, W, C).
+        pixels: the images, uint8, (N, H, W, C), in memory or in a memory map.
         device: where to train.
         processes: those that train together.
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
@@ -59,10 +59,12 @@ class Trainer:
         self.settings = spec["training"]
         self.seed = spec["seed"]
         self.pixels = pixels
+        self.share = processes.share(self.settings["batch"])
         self.device = device
         self.processes = processes
         self.images = 0
         self.factor = spec["task"].get("factor")
+        self.batches = Batches(pixels, self.seed, self.settings["batch"], self.share, device.type == "cuda")
         if self.settings["batch"] < processes.count:
             raise UserError(f"a batch of {self.settings['batch']} cannot be shared by {processes.count} processes")
         torch.manual_seed(derived_seed(self.seed, "weights", 0))
@@ -114,11 +116,9 @@ class Trainer:
     def _accumulate_gradient(self) -> None:
         """Add up the gradient of the mean loss over the global batch, a micro-batch at a time."""
         batch = self.settings["batch"]
-        share = self.processes.share(batch)
-        indices = batch_indices(len(self.pixels), self.seed, self.images, batch)[share]
-        pixels = torch.from_numpy(self.pixels[indices]).to(self.device)
+        pixels = self.batches.at(self.images).to(self.device, non_blocking=True)
         shape = (batch, pixels.shape[3], *pixels.shape[1:3])
-        draws = draw(self.seed, self.images, shape, self.process, self.device).part(share)
+        draws = draw(self.seed, self.images, shape, self.process, self.device).part(self.share)
         x0 = to_network(pixels, draws.flips.to(self.device) if self.settings["flip"] else None)
         torch.manual_seed(derived_seed(self.seed, "dropout", self.images) ^ self.processes.rank)
         for start in range(0, len(x0), self.micro_batch):
@@ -147,8 +147,7 @@ class Trainer:
         Raises:
             UserError: not even one image fits.
         """
-        share = self.processes.share(self.settings["batch"])
-        size = share.stop - share.start
+        size = self.share.stop - self.share.start
         return size if self.device.type == "cpu" else self._halved_until_it_fits(size)
 
     def _halved_until_it_fits(self, size: int) -> int:
