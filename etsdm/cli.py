@@ -209,18 +209,27 @@ def fetch(config: Path, results: Path) -> None:
 @main.command()
 @SPEC
 @click.option("--out", type=FOLDER, help="Folder for images.zip and dataset.json.  [default: that of --spec]")
-def prepare(spec: Path, out: Path | None) -> None:
+@click.option("--workers", type=click.IntRange(1), help="Processes that read images.  [default: one a processor]")
+def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
     """Turn a data source into images.zip and dataset.json.
+
+    After a cut the same command goes on.
 
     \b
     Example:  etsdm prepare --spec results/data/digits-8px-0a1b2c3d/spec.json
     """
+    from etsdm.benchmark.source import digest
     from etsdm.data.prepare import prepare as run
+    from etsdm.data.sources import module
+    from etsdm.parts import folder_of
+    from etsdm.workers import cpus
 
     out = out or spec.parent
-    made = [out / "images.zip", out / "dataset.json"]
-    with _recorded(out / "manifest.json", [], made, read_json(spec)) as record:
-        description = run(read_json(spec), out)
+    values, images = read_json(spec), out / "images.zip"
+    made = [images, out / "dataset.json"]
+    with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images)) as record:
+        code, minutes = digest("prepare", module(values)), _job()["minutes"]
+        description = run(values, out, workers=workers or cpus(), code=code, minutes=minutes)
         record.update(count=description["count"], digest=description["digest"])
     _say(f"{out / 'images.zip'}: {description['count']:,} images")
 

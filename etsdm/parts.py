@@ -63,26 +63,42 @@ class Parts:
             Interrupted: it is time to leave; the parts made so far are kept.
         """
         for number in range(self.processes.rank, self.count, self.processes.count):
-            if self._file(number).exists():
+            if self.has(number):
                 skipped(number)
                 continue
             if stop.requested:
-                raise Interrupted(
-                    f"{self.root}: stopped after {number} of {self.count} parts; the same command goes on"
-                )
-            with atomic(self._file(number)) as temporary, temporary.open("wb") as file:
-                np.save(file, part(number), allow_pickle=False)
+                raise self.interrupted(number)
+            self.write(number, part(number))
         self.processes.meet()
+
+    def has(self, number: int) -> bool:
+        """Whether the part is there."""
+        return self._file(number).exists()
+
+    def write(self, number: int, part: Part) -> None:
+        """Add a part."""
+        with atomic(self._file(number)) as temporary, temporary.open("wb") as file:
+            np.save(file, part, allow_pickle=False)
+
+    def read(self, number: int) -> Part:
+        """A part that is there.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        try:
+            part: Part = np.load(self._file(number), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise UserError(f"{self._file(number)}: damaged ({error}); remove it and give the command again") from error
+        return part
+
+    def interrupted(self, number: int) -> Interrupted:
+        """What to raise when it is time to leave before the part of this number."""
+        return Interrupted(f"{self.root}: stopped after {number} of {self.count} parts; the same command goes on")
 
     def __iter__(self) -> Iterator[Part]:
         """All parts in order."""
-        for number in range(self.count):
-            try:
-                yield np.load(self._file(number), allow_pickle=False)
-            except (ValueError, EOFError) as error:
-                raise UserError(
-                    f"{self._file(number)}: damaged ({error}); remove it and give the command again"
-                ) from error
+        return map(self.read, range(self.count))
 
     def remove(self) -> None:
         """Remove the parts, once the result is there."""

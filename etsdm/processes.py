@@ -1,14 +1,15 @@
-"""The processes that do a job together: a single one, or those that torchrun started."""
+"""The processes that do a job together: a single one, which needs no torch for it, or those that torchrun started."""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-import torch.distributed as dist
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,28 @@ class Processes:
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` is true in any of the processes."""
-        told = torch.tensor(int(flag))
-        if self.count > 1:
-            dist.all_reduce(told, dist.ReduceOp.MAX)
-        return bool(told)
+        return bool(self._extreme(int(flag), "MAX"))
 
     def least(self, number: int) -> int:
         """The smallest `number` of all processes."""
+        return self._extreme(number, "MIN")
+
+    def _extreme(self, number: int, which: str) -> int:
+        if self.count == 1:
+            return number
+        import torch
+        import torch.distributed as dist
+
         told = torch.tensor(number)
-        if self.count > 1:
-            dist.all_reduce(told, dist.ReduceOp.MIN)
+        dist.all_reduce(told, getattr(dist.ReduceOp, which))
         return int(told)
 
     def total(self, tensor: Tensor) -> Tensor:
         """The sum of the processes' tensors."""
         summed = tensor.clone()
         if self.count > 1:
+            import torch.distributed as dist
+
             dist.all_reduce(summed)
         return summed
 
@@ -47,12 +54,16 @@ class Processes:
         """The value that the first process gives."""
         told = [value]
         if self.count > 1:
+            import torch.distributed as dist
+
             dist.broadcast_object_list(told)
         return told[0]
 
     def meet(self) -> None:
         """Wait for the others."""
         if self.count > 1:
+            import torch.distributed as dist
+
             dist.barrier()
 
 
@@ -65,6 +76,9 @@ def joined() -> Iterator[Processes]:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Processes()
         return
+    import torch
+    import torch.distributed as dist
+
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())

@@ -24,7 +24,8 @@ LARGEST_FILE = 4 * LARGEST_SIDE**2
 """Bytes of the largest member of an archive that is read: room for such an image without compression."""
 
 
-def _png(image: Pixels) -> bytes:
+def encode_png(image: Pixels) -> bytes:
+    """An image (H, W, C), C of 1 or 3, as a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(buffer, "png", compress_level=1)
     return buffer.getvalue()
@@ -32,10 +33,15 @@ def _png(image: Pixels) -> bytes:
 
 def write_images(path: Path, images: Iterable[Pixels]) -> int:
     """Write images (H, W, C), C of 1 or 3, to the archive `path` atomically; return how many."""
+    return write_pngs(path, map(encode_png, images))
+
+
+def write_pngs(path: Path, pngs: Iterable[bytes]) -> int:
+    """The same from images that are encoded already."""
     count = 0
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for count, image in enumerate(images, start=1):
-            archive.writestr(zipfile.ZipInfo(f"{count - 1:08d}.png", EPOCH), _png(image))
+        for count, png in enumerate(pngs, start=1):
+            archive.writestr(zipfile.ZipInfo(f"{count - 1:08d}.png", EPOCH), png)
     return count
 
 

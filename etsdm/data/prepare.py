@@ -1,45 +1,71 @@
-"""From any source to `images.zip` and `dataset.json`."""
+"""From any source to `images.zip` and `dataset.json`: images are decoded in parts by several processes, then packed."""
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from etsdm.data.archive import Pixels, write_images
-from etsdm.data.sources import check_source, load_source
+from etsdm.data.archive import Pixels, encode_png, write_pngs
+from etsdm.data.source import Source
+from etsdm.data.sources import check_source, fingerprint, load_source
+from etsdm.errors import UserError
 from etsdm.files import write_json
+from etsdm.parts import Parts
+from etsdm.processes import ALONE
+from etsdm.stop import StopRequest
+from etsdm.workers import ordered
+
+PART_VALUES = 2**22
+"""Pixel values in a part, of which two a process are in memory."""
+MOST_ERRORS = 20
+"""So many bad images are named before the preparation gives up."""
 
 
-def prepare(spec: dict[str, Any], out: Path, progress: bool = True) -> dict[str, Any]:
+def prepare(
+    spec: dict[str, Any], out: Path, progress: bool = True, workers: int = 1, code: str = "", minutes: float = 0
+) -> dict[str, Any]:
     """Write the data set's images to `out/images.zip` and its description to `out/dataset.json`.
+
+    The files are the same for any number of workers. What an attempt that was cut off has left is gone on with.
 
     Args:
         spec: the data set's resolved specification.
         out: folder of the data set.
         progress: show a progress bar.
+        workers: processes that decode and encode images.
+        code: digest of the code; what other code has left is not taken up.
+        minutes: time limit of the job, before which it stops; 0 for none.
 
     Returns:
         The description: name, count, height, width, channels, split, labels, classes and digest. The digest covers
         pixels and labels, so it tells whether two data sets are the same.
 
     Raises:
-        UserError: the source is missing, empty, too small, corrupt, or of unlike sizes.
+        UserError: the source is missing, empty, too small, corrupt, or of unlike sizes; bad images are all named, up to
+            `MOST_ERRORS`.
+        Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
     check_source(spec["name"], spec)
     source = load_source(spec)
+    size = max(1, PART_VALUES // (spec["channels"] * spec["resolution"] ** 2))
     digest = hashlib.sha256(repr(source.labels).encode())
-
-    def digested() -> Iterator[Pixels]:
-        for image in tqdm(source.images, "prepare", source.count, unit=" images", disable=not progress):
-            digest.update(image.tobytes())
-            yield image
-
-    count = write_images(out / "images.zip", digested())
+    with StopRequest(minutes) as stop:
+        count = math.ceil(source.count / size)
+        parts = Parts(out / "images.zip", (spec, fingerprint(spec), size, code), count, ALONE)
+        workers = min(workers, parts.count)
+        with tqdm(total=source.count, desc="decode", unit=" images", disable=not progress) as bar:
+            _decode(source, parts, size, workers, stop, bar)
+        with tqdm(total=source.count, desc="pack", unit=" images", disable=not progress) as bar:
+            written = write_pngs(out / "images.zip", _packed(parts, workers, stop, digest.update, bar))
     description = {
         "name": spec["name"],
-        "count": count,
+        "count": written,
         "height": spec["resolution"],
         "width": spec["resolution"],
         "channels": spec["channels"],
@@ -49,4 +75,62 @@ def prepare(spec: dict[str, Any], out: Path, progress: bool = True) -> dict[str,
         "labels": source.labels,
     }
     write_json(out / "dataset.json", description)
+    parts.remove()
     return description
+
+
+def _decode(source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm) -> None:
+    """Make the parts that are not there yet."""
+
+    def missing() -> Iterator[tuple[int, list[Any]]]:
+        items = iter(source.items)
+        for number in range(parts.count):
+            part = list(islice(items, size))
+            if parts.has(number):
+                bar.update(len(part))
+                continue
+            if stop.requested:
+                raise parts.interrupted(number)
+            yield number, part
+
+    problems: list[str] = []
+    for read, found in ordered(partial(_decode_part, parts, source.decode), missing(), workers):
+        bar.update(read)
+        problems += found
+        if len(problems) >= MOST_ERRORS:
+            break
+    if problems:
+        parts.remove()
+        raise UserError("\n".join(problems[:MOST_ERRORS]))
+
+
+def _decode_part(
+    parts: Parts, decode: Callable[[Any], Pixels], numbered: tuple[int, list[Any]]
+) -> tuple[int, list[str]]:
+    """Write a part; return how many images were read, and what is wrong with them, in which case there is no part."""
+    number, items = numbered
+    images, problems = [], []
+    for item in items:
+        try:
+            images.append(decode(item))
+        except UserError as error:
+            problems.append(str(error))
+    if not problems:
+        parts.write(number, np.stack(images))
+    return len(items), problems
+
+
+def _packed(
+    parts: Parts, workers: int, stop: StopRequest, digested: Callable[[bytes], None], bar: tqdm
+) -> Iterator[bytes]:
+    """The images of all parts as PNGs; their pixels are handed to `digested`."""
+    for number, pngs in enumerate(ordered(partial(_encode_part, parts), range(parts.count), workers)):
+        if stop.requested:
+            raise parts.interrupted(parts.count)
+        digested(parts.read(number).tobytes())
+        yield from pngs
+        bar.update(len(pngs))
+
+
+def _encode_part(parts: Parts, number: int) -> list[bytes]:
+    return [encode_png(image) for image in parts.read(number)]

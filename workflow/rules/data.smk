@@ -13,10 +13,14 @@ rule prepare:
         "results/data/{data}/prepare.log",
     conda:
         ENVIRONMENT
+    # Processes that read and resize images; Snakemake gives no more than there are cores.
+    threads: 8
     resources:
         **JOB,
+        runtime=0,
     params:
         depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"].spec),
     shell:
-        "etsdm --attempt {resources.attempt} prepare --spec {input.spec:q} --out results/data/{wildcards.data:q}"
+        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} prepare"
+        " --spec {input.spec:q} --out results/data/{wildcards.data:q} --workers {threads}"
         " > {log:q} 2>&1"
