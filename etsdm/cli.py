@@ -191,6 +191,8 @@ def fetch(config: Path, results: Path) -> None:
     Example:  etsdm fetch config/paper.yaml
     """
     from etsdm.benchmark.plan import load_plan
+    from etsdm.benchmark.registry import files_of, how_to_get
+    from etsdm.data.download import download
     from etsdm.metrics.inception import provide_inception
     from etsdm.metrics.names import ENCODER_FILES
 
@@ -202,8 +204,17 @@ def fetch(config: Path, results: Path) -> None:
             with _recorded(out.with_name("manifest.json"), [], [out], run.spec) as record:
                 record.update(provide_inception(run.spec["weights"], out))
             click.echo(f"{out}: from {record['source']}, verified")
-    for run in planned.data.values():
-        click.echo(f"results/{run.path}: {run.spec['source']}; nothing to fetch")
+    for name, dataset in planned.config.datasets.items():
+        files = files_of(dataset)
+        for path, file in files.items():
+            if path.exists():
+                click.echo(f"{path}: there already")
+                continue
+            algorithm, digest = ("md5", file.md5) if file.md5 else ("sha256", file.sha256)
+            download(file.url, path, algorithm, str(digest))
+            click.echo(f"{path}: from {file.url}, verified by its {algorithm}")
+        if not files:
+            click.echo(f"{name}: {dataset.source}; no download{how_to_get(dataset)}")
 
 
 @main.command()

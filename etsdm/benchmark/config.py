@@ -21,6 +21,7 @@ from etsdm.benchmark.experiments import (
     TimeName,
 )
 from etsdm.benchmark.rates import Cost
+from etsdm.benchmark.registry import resolved
 from etsdm.benchmark.strict import Name, Rate, Real, Strict, allowed_instead, distinct, named
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.metrics.names import FEATURES
@@ -202,8 +203,8 @@ class Benchmark(Strict):
     """Name of the report folder."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], AfterValidator(distinct)] = Field(min_length=1)
     """Seeds; each trains a network of its own, and samples from noise of its own."""
-    datasets: dict[Name, Dataset] = Field(min_length=1)
-    """Data sets by name."""
+    datasets: dict[Name, Annotated[Dataset, BeforeValidator(resolved)]] = Field(min_length=1)
+    """Data sets by name: the name of one in config/datasets.yaml, or settings."""
     diffusion: Diffusion = Diffusion(timesteps=1000, tau_min=1e-3)
     """The forward process."""
     network: Network

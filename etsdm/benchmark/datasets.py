@@ -14,7 +14,15 @@ Split = Literal["all", "train", "test"]
 PhotoSize = Literal[8, 16, 32, 64, 128]
 
 
-class OneSize(Strict):
+class Registrable(Strict):
+    """A data set that may come from the registry."""
+
+    registered: str | None = Field(None, exclude=True)
+    """Name in config/datasets.yaml, from where all settings come that are not given. It is no part of the data set's
+    identity: the same settings, given here or there, are the same data set."""
+
+
+class OneSize(Registrable):
     """Images that come in one size."""
 
     resolution: int
@@ -37,7 +45,7 @@ class Digits(OneSize):
     """Grey."""
 
 
-class Photos(Strict):
+class Photos(Registrable):
     """2,059 overlapping square crops of six photographs from scikit-learn and scikit-image, labelled by photograph.
 
     Nothing is downloaded. The crops are the same, in the same order, at every resolution.
@@ -58,7 +66,7 @@ class Photos(Strict):
         return resolution in get_args(PhotoSize)
 
 
-class OwnImages(Strict):
+class OwnImages(Registrable):
     """Images of any size and format that Pillow reads."""
 
     source: str

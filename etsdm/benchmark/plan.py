@@ -28,8 +28,9 @@ from etsdm.benchmark.experiments import (
     Theory,
 )
 from etsdm.benchmark.reading import load_config, parse_config
+from etsdm.benchmark.registry import how_to_get
 from etsdm.benchmark.solvers import Solvers
-from etsdm.data.sources import check_source
+from etsdm.data.sources import check_source, fingerprint
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
 
@@ -122,7 +123,12 @@ class Plan:
         classified = any(encoder.name == "classifier" for encoder in evaluation.encoders)
         for name, dataset in self.config.datasets.items():
             at_least = evaluation.minimum_images() if name in scored else 1
-            check_source(name, dataset.model_dump(), at_least, classified and name in scored)
+            spec = dataset.model_dump()
+            try:
+                check_source(name, spec, at_least, classified and name in scored)
+            except UserError as error:
+                absent = spec["source"] != "bundled" and fingerprint(spec) is None
+                raise UserError(f"{error}{how_to_get(dataset) if absent else ''}") from error
         for encoder in evaluation.encoders:
             if isinstance(encoder, Inception) and encoder.weights and not Path(encoder.weights).is_file():
                 raise UserError(

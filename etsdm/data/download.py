@@ -1,0 +1,40 @@
+"""Files from the internet, whole and known by their digest, or not there."""
+
+import hashlib
+import shutil
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from etsdm.errors import UserError
+from etsdm.files import atomic
+
+
+def download(url: str, path: Path, algorithm: str, digest: str, progress: bool = True) -> None:
+    """Put the file at `url` to `path`.
+
+    Args:
+        url: where it is.
+        path: where it shall be.
+        algorithm: of the digest: `md5` or `sha256`.
+        digest: hexadecimal.
+        progress: show a progress bar.
+
+    Raises:
+        UserError: it cannot be downloaded, or is not the file with that digest.
+    """
+    try:
+        with atomic(path) as temporary:
+            with urllib.request.urlopen(url, timeout=60) as response, temporary.open("wb") as file:
+                total = int(response.headers.get("Content-Length", 0)) or None
+                shown: dict[str, Any] = {"unit": "B", "unit_scale": True, "disable": not progress}
+                with tqdm.wrapattr(response, "read", total, desc=path.name, **shown) as source:
+                    shutil.copyfileobj(source, file)
+            with temporary.open("rb") as file:
+                found = hashlib.file_digest(file, algorithm).hexdigest()
+            if found != digest:
+                raise UserError(f"{url}: not the file that it was: its {algorithm} is {found}, expected {digest}")
+    except OSError as error:  # URLError and the time-outs are OSErrors
+        raise UserError(f"cannot download {url} ({error}); get it otherwise, and put it to {path}") from error
