@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from etsdm.diffusion.sharing import shared, uniform
-
 
 def share_timesteps(t: float | Tensor, t_tilde: int = 100, n: int = 5) -> Tensor:
     """What E-TSDM tells the network in place of the timesteps `t` (Yang et al. 2024, equation 7).
@@ -15,8 +13,7 @@ def share_timesteps(t: float | Tensor, t_tilde: int = 100, n: int = 5) -> Tensor
     network is told so; noise is added, and taken away, at the true t.
 
     Args:
-        t: timesteps, a tensor of any shape and type of number, or a single number. A GPU waits for its tensor to be
-            looked up on the CPU.
+        t: timesteps, a tensor of any shape and type of number, or a single number.
         t_tilde: end of the shared interval, in timesteps: the paper's 100 is for 1,000 of them.
         n: number of sub-intervals.
 
@@ -28,9 +25,8 @@ def share_timesteps(t: float | Tensor, t_tilde: int = 100, n: int = 5) -> Tensor
     """
     if n < 1 or t_tilde < n or t_tilde % n:
         raise ValueError(f"t_tilde = {t_tilde} must be a multiple of n = {n}")
-    times = torch.as_tensor(t)
-    told = shared(uniform(t_tilde, n))(times.detach().cpu().double().numpy())
-    return torch.from_numpy(told).to(times.device, times.dtype)
+    times, width = torch.as_tensor(t), t_tilde // n
+    return torch.where(times < t_tilde, times.div(width, rounding_mode="floor") * width, times)
 
 
 class ETSDM(nn.Module):

@@ -25,15 +25,10 @@ def shared(edges: Sequence[float]) -> Condition:
     return condition
 
 
-def uniform(t_tilde: float, n: int) -> list[float]:
-    """Edges of `n` sub-intervals of [0, t_tilde) of equal length (Yang et al. 2024)."""
-    return [i * t_tilde / n for i in range(n + 1)]
-
-
 def partition(kind: str | Sequence[float], t_tilde: float, n: int, schedule: Schedule) -> list[float]:
     """Edges of the sub-intervals of [0, t_tilde).
 
-    - ``uniform``: see `uniform`.
+    - ``uniform``: of equal length (Yang et al. 2024).
     - ``sigma``: of equal steps of sigma_t, which makes the largest jump of the noise level, d_sigma_max in the paper's
       error bound, as small as n sub-intervals can.
     - a list: the left ends themselves, 0 first.
@@ -44,7 +39,7 @@ def partition(kind: str | Sequence[float], t_tilde: float, n: int, schedule: Sch
     if not isinstance(kind, str):
         return [*map(float, kind), float(t_tilde)]
     if kind == "uniform":
-        return uniform(t_tilde, n)
+        return [i * t_tilde / n for i in range(n + 1)]
     if kind == "sigma":
         times = np.linspace(schedule.t_min, t_tilde, 10_001)
         levels = np.linspace(schedule.sigma(schedule.t_min), schedule.sigma(t_tilde), n + 1)[1:-1]
