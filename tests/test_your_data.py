@@ -1,4 +1,4 @@
-"""docs/your-data.md, exactly as it is written, on a folder of JPEGs."""
+"""docs/your-data.md as it is written, but for the length of the trainings, on a folder of JPEGs."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,8 @@ def test_a_folder_of_jpegs_becomes_a_report_by_one_command(tmp_path: Path) -> No
             file.parent.mkdir(parents=True, exist_ok=True)
             photo.crop((3 * i, i, 3 * i + 64 + i % 5, i + 60)).save(file, quality=90)
     (written,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "your-data.md").read_text(), re.DOTALL)
-    project.config.write_text(written)
+    assert "images: 4_000" in written
+    project.config.write_text(written.replace("images: 4_000", "images: 256"))
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
     report = project.folder / "results" / "reports" / "mine" / "report.html"
