@@ -27,7 +27,10 @@ def own_condition(t_tilde=100, n=5):
 
 
 @settings(deadline=None)
-@given(st.integers(0, 999) | st.integers(0, 9990).map(lambda tenths: tenths / 10), st.sampled_from([(100, 5), (100, 1), (100, 100), (60, 4), (1000, 8)]))
+@given(
+    st.integers(0, 999) | st.integers(0, 9990).map(lambda tenths: tenths / 10),
+    st.sampled_from([(100, 5), (100, 1), (100, 100), (60, 4), (1000, 8)]),
+)
 def test_shared_timesteps_are_those_of_the_benchmark(t, setting):
     told = etsdm.share_timesteps(torch.tensor([t], dtype=torch.float64), *setting)
     assert told.tolist() == own_condition(*setting)(np.array([t])).tolist()
