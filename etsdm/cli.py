@@ -370,7 +370,7 @@ def import_(
     attention_order: str,
     label: int | None,
 ) -> None:
-    """Make a model of a checkpoint in guided-diffusion's layout: to probe, sample, score and fine-tune it.
+    """Import a checkpoint in guided-diffusion's layout as a model.
 
     Most of the network is recognised from its tensors; the options are what they do not show. A learned variance is
     left out. A network that was trained with rescale_timesteps and other than 1000 timesteps is not told the time as it
@@ -476,7 +476,7 @@ def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
 @click.option("--out", type=FOLDER, required=True, help="Folder to write.")
 def export(weights: Path, out: Path) -> None:
-    """Write a model as a folder that diffusers loads, with its schedule and its timestep condition.
+    """Export a model as a folder that diffusers loads.
 
     \b
     Example:  etsdm export --weights RUN/weights.safetensors --out for-diffusers
