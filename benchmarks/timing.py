@@ -46,8 +46,8 @@ def spread(values: Sequence[float]) -> str:
 
 
 def ratios(seconds: Seconds, name: str) -> list[float]:
-    """Seconds of `OURS` over those of `name` in each repetition: below 1 where we are faster."""
-    return [ours / peer for ours, peer in zip(seconds[OURS], seconds[name], strict=True)]
+    """How many times as fast as `name` we are, in each repetition."""
+    return [peer / ours for ours, peer in zip(seconds[OURS], seconds[name], strict=True)]
 
 
 def compared(what: str, seconds: Seconds) -> list[dict[str, object]]:
@@ -59,7 +59,7 @@ def compared(what: str, seconds: Seconds) -> list[dict[str, object]]:
             "peer": peer,
             "etsdm, s": spread(seconds[OURS]),
             "peer, s": spread(seconds[peer]),
-            "ratio": spread(ratios(seconds, peer)),
+            "times as fast": spread(ratios(seconds, peer)),
         }
         for peer in peers
     ]

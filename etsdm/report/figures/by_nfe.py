@@ -1,5 +1,7 @@
 """Distances to the data, and errors of the solvers, against NFE."""
 
+from textwrap import fill
+
 from matplotlib.figure import Figure
 
 from etsdm.report.figures.style import (
@@ -20,6 +22,8 @@ from etsdm.report.results import Results
 NETWORK = ["dataset", "resolution", "time", "schedule", "prediction"]
 LABELS = {"solver-error": "distance to the solution"}
 """Of metrics whose name does not say what they are."""
+LETTERS = 30
+"""That a line of a panel's title holds."""
 KEYS = [*NETWORK, "metric", "solver_label"]
 
 
@@ -40,7 +44,7 @@ def draw_by_nfe(results: Results, experiment: str, log: bool = False) -> Figure:
     for panel, (key, group) in zip(axes, parts, strict=True):
         curves(panel, group, "nfe", looks)
         where = "" if one else f"{heading(NETWORK, key[:-2], rows)}\n"
-        panel.set(xscale="log", title=where + key[-1])
+        panel.set(xscale="log", title=where + fill(key[-1], LETTERS))
         if log:
             panel.set_yscale("log")
             few_ticks(panel)

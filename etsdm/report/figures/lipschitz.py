@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from etsdm.report.cells import BASELINE
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -22,26 +23,43 @@ from etsdm.report.published import K_OF
 from etsdm.report.results import Results
 
 KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
+FEW = 4
+"""Curves that a panel holds; more are divided by method, each beside ddpm."""
 ROOM = 1.9
 """Height of the axis in largest values: the inset lies above every curve."""
 
 
 def draw(results: Results) -> Figure:
-    """A panel for each kind of network, and the published curve last."""
+    """A panel for each kind of network, or for each of its methods, and the published curve last."""
     rows = results.experiment("lipschitz")
     rows = rows[(rows["metric"] == "K") & rows["value"].notna()]
     if rows.empty:
         return empty(NO_VALUES)
-    looks, parts = look(rows), groups(rows, KEYS)
-    figure, axes = panels(len(parts) + 1, 1 if len(parts) < 3 else 2, 2.9)
+    looks, networks = look(rows), groups(rows, KEYS)
+    parts = [
+        (filter(None, (heading(KEYS, key, rows) if len(networks) > 1 else "", method)), part, group["value"].max())
+        for key, group in networks
+        for method, part in _by_method(group)
+    ]
+    columns = 1 if len(parts) < 3 else 2
+    figure, axes = panels(len(parts) + 1, columns, 2.9 if columns == 1 else 2.3)
     end = results.block("lipschitz")["fine_until"]
-    for panel, (key, group) in zip(axes, parts, strict=False):
-        _draw(panel, group, looks, end)
-        panel.set_title(f"measured: {heading(KEYS, key, rows)}")
-    _draw(axes[-1], _published(), looks | look(_published()), 100)
-    axes[-1].set_title("published: photographs of 256 px, another network")
-    legend_above(figure, axes[:1])
+    for panel, (title, part, largest) in zip(axes, parts, strict=False):
+        _draw(panel, part, looks, end if columns == 1 else None, largest)
+        panel.set_title("\n".join(title) or "measured")
+    published = _published()
+    _draw(axes[-1], published, looks | look(published), 100 if columns == 1 else None, published["value"].max())
+    axes[-1].set_title("published: another network,\nphotographs of 256 px")
+    legend_above(figure, axes[:-1], heading(KEYS, networks[0][0], rows) if len(networks) == 1 else None)
     return figure
+
+
+def _by_method(group: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """What a panel shows: everything, or one method and ddpm."""
+    if group["method_label"].nunique() <= FEW:
+        return [("", group)]
+    others = [method for method in group["method"].unique() if method != BASELINE]
+    return [(method, group[group["method"].isin([BASELINE, method])]) for method in others]
 
 
 def _published() -> pd.DataFrame:
@@ -54,10 +72,14 @@ def _published() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _draw(axes: Axes, group: pd.DataFrame, looks: Look, end: float) -> None:
+def _draw(axes: Axes, group: pd.DataFrame, looks: Look, end: float | None, largest: float) -> None:
+    """The curves, and around t = `end` once more in an inset."""
     curves(axes, group, "t", looks, clip_on=False)
-    axes.set(xscale="log", xlabel="timestep t", ylabel="K(t', t)  [per step]", ylim=(0, ROOM * group["value"].max()))
+    top = (1.1 if end is None else ROOM) * largest
+    axes.set(xscale="log", xlabel="timestep t", ylabel="K(t', t)  [per step]", ylim=(0, top))
     axes.xaxis.set_major_formatter(plain)
+    if end is None:
+        return
     near = group[(group["t"] >= 0.6 * end) & (group["t"] <= 2.2 * end)]
     if near["t"].nunique() > 1:
         _inset(axes, near, looks, end)
