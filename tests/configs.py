@@ -98,9 +98,9 @@ def tiny(**changes: Any) -> dict[str, Any]:
         for step in path:
             block = block[int(step)] if isinstance(block, list) else block[step]
         if isinstance(block, list):
-            block[int(last)] = value
+            block[int(last)] = copy.deepcopy(value)
         else:
-            block[last] = value
+            block[last] = copy.deepcopy(value)
     return config
 
 

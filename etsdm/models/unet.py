@@ -7,7 +7,7 @@ checkpoints load with `load_state_dict`. Feature maps are (B, C, H, W); the embe
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from etsdm.errors import UserError
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class GroupNorm(nn.GroupNorm):
@@ -143,11 +145,17 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, height, width = x.shape
-        qkv = self.qkv(self.norm(x).flatten(2)).view(b, self.heads, 3, c // self.heads, height * width)
-        query, key, value = qkv.transpose(-1, -2).unbind(2)
+        pixels = self.norm(x).permute(0, 2, 3, 1)  # no copy where channels come last
+        qkv = pixelwise(self.qkv, pixels).view(b, height * width, self.heads, 3, c // self.heads)
+        query, key, value = qkv.permute(3, 0, 2, 1, 4)  # fused kernels want the channels of a head side by side
         h = functional.scaled_dot_product_attention(query, key, value)
-        h = self.proj_out(h.transpose(-1, -2).reshape(b, c, height * width))
-        return x + h.view(b, c, height, width)
+        h = pixelwise(self.proj_out, h.transpose(1, 2).reshape(b, height, width, c))
+        return x + h.permute(0, 3, 1, 2)
+
+
+def pixelwise(conv: nn.Conv1d, x: Tensor) -> Tensor:
+    """A convolution of size 1 over the last dimension of x, as a matrix product."""
+    return functional.linear(x, conv.weight[:, :, 0], conv.bias)
 
 
 class TimedSequence(nn.ModuleList):
@@ -286,7 +294,7 @@ def make_network(spec: Mapping[str, Any], resolution: int, in_channels: int, out
     return network.to(memory_format=torch.channels_last)
 
 
-def zeroed(module: nn.Module) -> nn.Module:
+def zeroed(module: Module) -> Module:
     """The same module with every parameter at zero."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
