@@ -38,7 +38,7 @@ def project(cluster: Cluster, tmp_path: Path) -> Iterator[Project]:
     for name in ("slurm", "slurm-gres"):
         file = project.folder / "workflow" / "profiles" / name / "config.yaml"
         profile = yaml.safe_load(file.read_text())
-        del profile["set-threads"]  # the nodes have two cores
+        profile["set-threads"] = ["prepare=2"]  # as many as the nodes have
         shorter = [one for one in profile["set-resources"] if not one.startswith(("train:mem_mb", "train:runtime"))]
         file.write_text(yaml.safe_dump(profile | QUICK | {"set-resources": [*shorter, "train:runtime=1"]}))
     yield project
