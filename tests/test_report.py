@@ -300,10 +300,16 @@ def test_no_interval_of_one_seed() -> None:
 
 
 def test_change_pairs_by_seed() -> None:
-    change = changes.change({1: 10.0, 2: 20.0, 3: 99.0}, {2: 18.0, 1: 9.0, 4: 1.0}, "fd-x")
-    assert change.differences == (-1.0, -2.0)
-    assert change.mean == pytest.approx(-10)
-    assert change.text == "−10.0 ± 4.7 %"
+    change = changes.change({1: 10.0, 2: 20.0, 3: 99.0}, {2: 16.0, 1: 9.0, 4: 1.0}, "fd-x")
+    assert change.by_seed == pytest.approx({1: -10, 2: -20})
+    assert change.text == "−15.0 ± 7.1 %"
+    assert change.interval == "−20.0 to −10.0 %"
+
+
+def test_what_vanishes_has_changed_by_exactly_all_of_it() -> None:
+    change = changes.change({1: 0.09, 2: 0.06}, {1: 0.0, 2: 0.0}, "K")
+    assert change.text == "−100.0 ± 0.0 %"
+    assert change.interval == "−100.0 to −100.0 %"
 
 
 def test_psnr_changes_by_decibels() -> None:
@@ -319,8 +325,10 @@ def test_share_of_false_calls_equals_simulation(seeds: int) -> None:
     assert changes.false_calls(seeds) == pytest.approx(called.mean(), abs=0.006)
 
 
-def test_no_percentage_of_a_level_that_is_not_positive() -> None:
-    assert math.isnan(changes.change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}, "kd-x").mean)
+def test_no_percentage_of_a_value_that_is_not_positive() -> None:
+    change = changes.change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}, "kd-x")
+    assert change.text == "+0.125 ± 0.106"
+    assert change.differences == pytest.approx((0.2, 0.05))
 
 
 def read(report: Path) -> Results:

@@ -37,10 +37,9 @@ class Change:
     """A paired change from one cell to another.
 
     Attributes:
-        by_seed: other minus first, in the metric's own unit, for each seed that both have.
-        mean, sd, low, high: of the differences, in `unit`: their mean, standard deviation and bootstrap interval;
-            NaN where there is none.
-        unit: `%` of the first cell's mean, or the metric's own.
+        by_seed: the change of each seed that both have, in `unit`.
+        mean, sd, low, high: of these: their mean, standard deviation and bootstrap interval; NaN where there is none.
+        unit: `%` of the seed's own first value, or the metric's own.
     """
 
     by_seed: dict[int, float]
@@ -104,16 +103,19 @@ def bootstrap_interval(differences: tuple[float, ...]) -> tuple[float, float]:
 
 
 def change(first: dict[int, float], other: dict[int, float], metric: str) -> Change:
-    """The change from `first` to `other`, both {seed: value}, over the seeds that both have."""
-    by_seed = {seed: other[seed] - first[seed] for seed in first if seed in other}
+    """The change from `first` to `other`, both {seed: value}, over the seeds that both have.
+
+    It is a difference where the metric asks for one, or where a first value is not positive: a kernel distance may be.
+    """
+    seeds = [seed for seed in first if seed in other]
+    if metric in ABSOLUTE or any(first[seed] <= 0 for seed in seeds):
+        by_seed, unit = {seed: other[seed] - first[seed] for seed in seeds}, ABSOLUTE.get(metric, "")
+    else:
+        by_seed, unit = {seed: 100 * (other[seed] / first[seed] - 1) for seed in seeds}, "%"
     differences = tuple(by_seed.values())
-    unit = ABSOLUTE.get(metric, "%")
-    level = statistics.fmean(first[seed] for seed in by_seed) if by_seed else 0.0
-    scale = 1.0 if metric in ABSOLUTE else 100 / level if level > 0 else math.nan
-    mean = scale * statistics.fmean(differences) if differences else math.nan
-    sd = scale * statistics.stdev(differences) if len(differences) > 1 else math.nan
-    low, high = (scale * end for end in bootstrap_interval(differences))
-    return Change(by_seed, mean, sd, low, high, unit)
+    mean = statistics.fmean(differences) if differences else math.nan
+    sd = statistics.stdev(differences) if len(differences) > 1 else math.nan
+    return Change(by_seed, mean, sd, *bootstrap_interval(differences), unit)
 
 
 def verdict(

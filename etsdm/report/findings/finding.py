@@ -7,7 +7,6 @@ import pandas as pd
 
 from etsdm.report.cells import BASELINE, COMPARED, Cell, baselines, better, cells, is_frechet, key
 from etsdm.report.changes import (
-    ABSOLUTE,
     Change,
     Verdict,
     bootstrap_interval,
@@ -68,30 +67,23 @@ class Pair:
 
     Attributes:
         change: from the first to the other.
-        by_seed: the change of each seed relative to that seed's own first value, in the change's unit.
         published: the published change.
     """
 
     change: Change
-    by_seed: dict[int, float]
     published: float | None
 
 
 def pair(results: Results, first: Cell, other: Cell) -> Pair:
     """Compare two cells of the same metric."""
-    metric, a, b = first["metric"], first["by_seed"], other["by_seed"]
-    moved = change(a, b, metric)
-    by_seed = {
-        seed: difference if metric in ABSOLUTE else 100 * difference / a[seed]
-        for seed, difference in moved.by_seed.items()
-        if metric in ABSOLUTE or a[seed] > 0
-    }
     before, after = (published_value(results.published, cell) for cell in (first, other))
-    return Pair(moved, by_seed, published_change(before, after, metric))
+    return Pair(
+        change(first["by_seed"], other["by_seed"], first["metric"]), published_change(before, after, first["metric"])
+    )
 
 
 def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: list[Pair]) -> Finding:
-    """One finding from many pairs: the mean change over the pairs that have all seeds.
+    """One finding from many pairs: the mean change over the pairs that have all seeds and the same unit.
 
     Args:
         claim: the claim.
@@ -100,17 +92,18 @@ def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: lis
         expected: sign that is claimed.
         pairs: what to compare.
     """
-    seeds: set[int] = max((set(p.by_seed) for p in pairs), key=len, default=set())
-    complete = [p for p in pairs if seeds and p.by_seed.keys() >= seeds]
-    if not complete:
+    seeds: set[int] = max((set(p.change.by_seed) for p in pairs), key=len, default=set())
+    if not seeds:
         return Finding(claim, "not run", f"{subject}: no two cells to compare.")
-    changes = [statistics.fmean(p.by_seed[seed] for p in complete) for seed in sorted(seeds)]
+    unit = statistics.mode(p.change.unit for p in pairs)
+    complete = [p for p in pairs if p.change.unit == unit and p.change.by_seed.keys() >= seeds]
+    changes = [statistics.fmean(p.change.by_seed[seed] for p in complete) for seed in sorted(seeds)]
     known = [p.published for p in complete if p.published is not None]
     paper = statistics.fmean(known) if known else None
     outcome = verdict(changes, expected, statistics.fmean(changes), paper if len(known) == len(complete) else None)
     sentences = [
         _counts(subject, relation, expected, complete, len(seeds)),
-        _mean(changes, complete[0].change.unit) + _paper(paper, len(known), len(complete), complete[0].change.unit),
+        _mean(changes, unit) + _paper(paper, len(known), len(complete), unit),
     ]
     if len(pairs) > len(complete):
         sentences.append(f"Left out, for want of a value: {len(pairs) - len(complete)} of {len(pairs)} cells.")

@@ -115,7 +115,7 @@ def _largest_pair(results: Results, table: pd.DataFrame, mine: pd.DataFrame) -> 
     compared = pair(results, _peak(ddpm), _peak(mine))
     is_published = all(published_k(cell) is not None for cell in (ddpm.iloc[0], mine.iloc[0]))
     paper = 100 * (max(K_ETSDM.values()) / max(K_DDPM.values()) - 1) if is_published else None
-    return Pair(compared.change, compared.by_seed, paper)
+    return Pair(compared.change, paper)
 
 
 def _peak(curve: pd.DataFrame) -> Cell:

@@ -56,7 +56,7 @@ def _gain(results: Results, table: pd.DataFrame) -> list[Finding]:
 
 def _change(results: Results, ddpm: dict[Key, Cell], cell: Cell) -> dict[int, float]:
     base = ddpm.get(key(cell, COMPARED))
-    return {} if base is None else pair(results, base, cell).by_seed
+    return {} if base is None else pair(results, base, cell).change.by_seed
 
 
 def _gained(subject: str, sides: tuple[int, int], by_seed: dict[int, list[float]]) -> Finding:
