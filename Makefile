@@ -20,7 +20,7 @@ SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce plan report test test-slurm bench lint unlock clean lock
+.PHONY: help install demo reproduce plan report test test-all test-slurm bench lint unlock clean lock
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -72,11 +72,17 @@ plan: $(INSTALLED) ## Show what CONFIG asks for and costs, what would run and wh
 report: $(INSTALLED) ## Build the report from the results there are, without running anything else.
 	@"$(BIN)/etsdm" report "$(CONFIG)"
 
+PYTEST = OMP_NUM_THREADS=1 "$(BIN)/pytest"
+IN_PARALLEL = -n logical --maxprocesses 8 --dist worksteal --ignore tests/slurm
+
 test: $(INSTALLED) ## Run the tests.
-	OMP_NUM_THREADS=1 "$(BIN)/pytest" -n logical --maxprocesses 8 --dist worksteal --ignore tests/slurm
+	$(PYTEST) $(IN_PARALLEL) -m 'not slow'
+
+test-all: $(INSTALLED) ## Run the tests, and those that take minutes each.
+	$(PYTEST) $(IN_PARALLEL)
 
 test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
-	OMP_NUM_THREADS=1 "$(BIN)/pytest" tests/slurm
+	$(PYTEST) tests/slurm
 
 bench: $(INSTALLED) ## Measure this beside its peers, for hours (BENCH, DEVICE and REPEATS say what).
 	@for name in $(BENCH); do \

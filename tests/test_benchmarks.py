@@ -53,23 +53,27 @@ def test_sampling():
     assert "| diffusers DDIMPipeline |" in bench("sampling", *NETWORK, "--nfe", 2, "--images", 2)
 
 
+@pytest.mark.slow
 def test_fid():
     said = bench("fid", "--images", 3)
     assert "| clean-fid |" in said.replace("  ", "")
     assert float(said.rpartition("difference ")[2]) < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_overhead(smallest):
     assert "5 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_rerun(smallest):
     said = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
     assert "rerun with nothing to do, 6 jobs" in said and "dry run of 1 runs, 6 jobs" in said
 
 
+@pytest.mark.slow
 def test_scaling():
     size = ["--images", 32, "--samples", 1, "--nfe", 1, "--largest", 2]
     said = bench("scaling", *size, "--what", "evaluations", "--what", "seeds")

@@ -8,8 +8,7 @@ import time
 
 import pandas as pd
 import pytest
-import yaml
-from configs import EVERY, every, write_config
+from configs import write_config
 from filelock import FileLock
 from projects import Project, copy_project
 
@@ -35,10 +34,6 @@ def finished(tmp_path_factory):
             write_config(project.config)
             done = project.snakemake()
             assert done.returncode == 0, done.stdout + done.stderr
-            every_experiment = Project(folder, "every.yaml")
-            every_experiment.config.write_text(yaml.safe_dump(every(**{"experiments.resolution.resolutions": [8]})))
-            done = every_experiment.snakemake()
-            assert done.returncode == 0, done.stdout + done.stderr
             (folder / "done").touch()
     return folder
 
@@ -63,39 +58,6 @@ def test_the_report_has_every_measurement(finished):
     page = (finished / "results/reports/tiny/report.html").read_text()
     for word in ("ddpm", "etsdm", "ddim", "dpm-solver-2", "fd-classifier-70"):
         assert word in page
-
-
-def test_every_experiment_of_a_configuration_ends_in_measurements(finished):
-    rows = pd.read_csv(finished / "results/reports/every/rows.csv")
-    assert set(rows["experiment"]) == set(EVERY) - {"theory"}
-    assert rows["value"].notna().all()
-    page = (finished / "results/reports/every/report.html").read_text()
-    tables = {path.stem for path in (finished / "results/reports/every/tables").glob("*.csv")}
-    assert set(EVERY) <= tables
-    assert all(name in page for name in EVERY)
-
-
-def test_a_failed_cell_is_na_and_the_rest_of_the_report_is_there(project):
-    """A solver that fails, really: its cells say why, every other one has its value."""
-    project.config = project.folder / "config" / "every.yaml"
-    old = "    orders = step_orders("
-    new = "    from etsdm.errors import UserError\n\n    raise UserError('bad day')\n" + old
-    project.edit("etsdm/solvers/dpm_solver.py", old, new)
-    assert project.snakemake("--keep-going").returncode == 1
-    done = project.run("etsdm", "report", str(project.config))
-    assert done.returncode == 0, done.stderr
-    rows = pd.read_csv(project.folder / "results/reports/every/rows.csv")
-    failed = rows[rows["value"].isna()]
-    assert set(failed["reason"]) == {"bad day"}
-    assert set(failed["experiment"]) == {"fast-sampling"}
-    assert set(failed["solver"].dropna()) == {"dpm-solver-2"}
-    kept = rows[rows["value"].notna()]
-    assert set(kept["experiment"]) == set(EVERY) - {"theory"}
-    page = (project.folder / "results/reports/every/report.html").read_text()
-    assert "bad day" in page
-    table = (project.folder / "results/reports/every/tables/fast-sampling.md").read_text()
-    assert table.count("NA") >= 2
-    assert "bad day" in table
 
 
 def test_an_edited_method_retrains_its_own_networks(project):

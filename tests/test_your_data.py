@@ -11,6 +11,7 @@ from etsdm.benchmark.source import ROOT
 from etsdm.data.sources.photos import read_photo
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_a_folder_of_jpegs_becomes_a_report_by_one_command(tmp_path: Path) -> None:
     """The command is what `make reproduce` calls."""
