@@ -27,7 +27,7 @@ from etsdm.report import changes, contents, page, published
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.all import findings
-from etsdm.report.findings.finding import Finding
+from etsdm.report.findings.finding import Claim, Finding, Pair, summary
 from etsdm.report.results import Results, load
 from etsdm.report.tables.write import write_tables
 from etsdm.report.text import mean_sd, number
@@ -329,6 +329,19 @@ def test_no_percentage_of_a_value_that_is_not_positive() -> None:
     change = changes.change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}, "kd-x")
     assert change.text == "+0.125 ± 0.106"
     assert change.differences == pytest.approx((0.2, 0.05))
+
+
+def test_a_finding_is_of_the_pairs_that_changed_in_the_same_unit() -> None:
+    """One cell has both seeds and no percentage; two have one seed and one."""
+    mixed = [
+        Pair(changes.change(first, other, "kd-x"), None)
+        for first, other in [({0: -0.1, 1: 0.2}, {0: 0.1, 1: 0.3}), ({0: 1.0}, {0: 0.9}), ({0: 2.0}, {0: 1.8})]
+    ]
+    finding = summary(Claim("datasets", "x", "X."), "etsdm's kd-x", "than ddpm's", -1, mixed)
+    assert "in 2 of 2 cells" in finding.measured
+    assert "−10.0 %" in finding.measured
+    assert "1 of 3 cells" in finding.measured
+    assert summary(Claim("datasets", "x", "X."), "etsdm's kd-x", "than ddpm's", -1, []).verdict == "not run"
 
 
 def read(report: Path) -> Results:

@@ -24,7 +24,7 @@ def draw(results: Results) -> Figure:
         | json.loads(one.cell["method_parameters"])
         | {"change": one.change.mean, "spread": one.change.sd}
         for one in compare(results, "ablation")
-        if one.change and not np.isnan(one.change.mean)
+        if one.change and one.change.unit == "%" and not np.isnan(one.change.mean)
     ]
     if not found:
         return empty(NO_VALUES)

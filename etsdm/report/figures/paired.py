@@ -95,7 +95,7 @@ def _spread(sd: float) -> float | None:
 
 
 def _change(axes: Axes, one: Compared, y: float, colour: object, marker: str) -> None:
-    if one.change and not math.isnan(one.change.mean):
+    if one.change and one.change.unit == "%" and not math.isnan(one.change.mean):
         axes.plot(one.change.mean, y, marker=marker, ms=5, color=colour, ls="")
         if not math.isnan(one.change.low):
             axes.plot([one.change.low, one.change.high], [y, y], color=colour, lw=1.3)

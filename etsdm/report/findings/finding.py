@@ -92,11 +92,13 @@ def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: lis
         expected: sign that is claimed.
         pairs: what to compare.
     """
-    seeds: set[int] = max((set(p.change.by_seed) for p in pairs), key=len, default=set())
-    if not seeds:
+    units = [p.change.unit for p in pairs if p.change.by_seed]
+    if not units:
         return Finding(claim, "not run", f"{subject}: no two cells to compare.")
-    unit = statistics.mode(p.change.unit for p in pairs)
-    complete = [p for p in pairs if p.change.unit == unit and p.change.by_seed.keys() >= seeds]
+    unit = statistics.mode(units)
+    alike = [p for p in pairs if p.change.unit == unit]
+    seeds = max((set(p.change.by_seed) for p in alike), key=len)
+    complete = [p for p in alike if p.change.by_seed.keys() >= seeds]
     changes = [statistics.fmean(p.change.by_seed[seed] for p in complete) for seed in sorted(seeds)]
     known = [p.published for p in complete if p.published is not None]
     paper = statistics.fmean(known) if known else None
