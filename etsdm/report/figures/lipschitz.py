@@ -37,7 +37,7 @@ def draw(results: Results) -> Figure:
         return empty(NO_VALUES)
     looks, networks = look(rows), groups(rows, KEYS)
     parts = [
-        (filter(None, (heading(KEYS, key, rows) if len(networks) > 1 else "", method)), part, group["value"].max())
+        ([heading(KEYS, key, rows)] * (len(networks) > 1) + method, part, group["value"].max())
         for key, group in networks
         for method, part in _by_method(group)
     ]
@@ -54,12 +54,12 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def _by_method(group: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """What a panel shows: everything, or one method and ddpm."""
+def _by_method(group: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
+    """What a panel shows: everything, or one method, whose name it needs, and ddpm."""
     if group["method_label"].nunique() <= FEW:
-        return [("", group)]
+        return [([], group)]
     others = [method for method in group["method"].unique() if method != BASELINE]
-    return [(method, group[group["method"].isin([BASELINE, method])]) for method in others]
+    return [([method], group[group["method"].isin([BASELINE, method])]) for method in others]
 
 
 def _published() -> pd.DataFrame:
