@@ -312,3 +312,18 @@ def test_missing_or_foreign_weights_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "other", {"weight": torch.ones(2)}, SPEC)
     with pytest.raises(UserError, match="other"):
         load_network(tmp_path / "other")
+
+
+def test_attention_hands_fused_kernels_what_they_want(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The channels of a head side by side; else the slow form is taken, without a word."""
+    attend, seen = torch.nn.functional.scaled_dot_product_attention, []
+
+    def watched(*tensors: Tensor) -> Tensor:
+        seen.extend(tensor.stride(-1) for tensor in tensors)
+        return attend(*tensors)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    block = AttentionBlock(8, 2, 4)
+    for layout in (torch.channels_last, torch.contiguous_format):
+        block(torch.randn(2, 8, 4, 4).contiguous(memory_format=layout))
+    assert seen == [1] * 6
