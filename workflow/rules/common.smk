@@ -4,7 +4,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import probes, solvers
+from etsdm import forkserver, probes, solvers
 from etsdm.benchmark.plan import make_plan
 from etsdm.benchmark.source import digest
 from etsdm.data import sources
@@ -56,6 +56,9 @@ onstart:
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None
+    # Not for jobs on other machines, nor in environments of their own.
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
+        forkserver.start()
 
 
 plan.write_specs(RESULTS)
