@@ -8,10 +8,10 @@ CORES =
 PYTHON = python3
 VENV = .venv
 
-# What `make bench` measures, on which device (cpu or cuda) and how often; one at a time is BENCH=sampling, say.
+# What `make bench` measures, on which device (cpu or cuda) and, if not as often as each by default, how often.
 BENCH = training_step sampling fid overhead rerun scaling
 DEVICE = cpu
-REPEATS = 5
+REPEATS =
 
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
@@ -84,9 +84,9 @@ test-all: $(INSTALLED) ## Run the tests, and those that take minutes each.
 test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
 	$(PYTEST) tests/slurm
 
-bench: $(INSTALLED) ## Measure this beside its peers, for hours (BENCH, DEVICE and REPEATS say what).
+bench: $(INSTALLED) ## Measure this beside its peers, for an hour (BENCH, DEVICE and REPEATS say what).
 	@for name in $(BENCH); do \
-	    DEVICE="$(DEVICE)" "$(BIN)/python" -m benchmarks.$$name --repeats $(REPEATS) || exit; echo; done
+	    DEVICE="$(DEVICE)" "$(BIN)/python" -m benchmarks.$$name $(if $(REPEATS),--repeats $(REPEATS)) || exit; echo; done
 
 lint: $(INSTALLED) ## Check style, types and the workflow.
 	"$(BIN)/ruff" check .

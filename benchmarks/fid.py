@@ -14,7 +14,7 @@ import torch
 from cleanfid import fid
 from cleanfid.inception_torchscript import InceptionV3W
 
-from benchmarks.timing import DEVICE, OURS, REPEATS, compared, in_turn, show
+from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show
 from etsdm.data.archive import Pixels, count_images, write_images
 from etsdm.data.sources import load_source
 from etsdm.metrics.distances import frechet
@@ -58,8 +58,8 @@ def cleanfid_value(folder: Path, reference: Path, network: torch.nn.Module, devi
 
 @click.command(help=__doc__)
 @DEVICE
-@REPEATS
-@click.option("--images", default=5000, show_default=True, help="Images; on two cores 1,000 take minutes a repetition.")
+@repetitions(3)
+@click.option("--images", default=500, show_default=True, help="On two cores 5,000 take 40 minutes a repetition.")
 def main(device: str, repeats: int, images: int) -> None:
     with TemporaryDirectory() as temporary:
         folder, values = Path(temporary), dict[str, float]()

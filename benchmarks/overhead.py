@@ -8,11 +8,11 @@ from time import perf_counter
 import click
 
 from benchmarks.project import Project, read_config
-from benchmarks.timing import REPEATS, show, spread
+from benchmarks.timing import repetitions, show, spread
 
 
 @click.command(help=__doc__)
-@REPEATS
+@repetitions(2)
 @click.option("--config", type=Path, default=Path("config/digits.yaml"), show_default=True, help="What to run.")
 @click.option("--cores", default=os.cpu_count(), show_default=True)
 def main(repeats: int, config: Path, cores: int) -> None:
@@ -33,6 +33,9 @@ def main(repeats: int, config: Path, cores: int) -> None:
             "wall clock, s": spread(walls),
             "jobs' own, core s": spread(computed),
             "overhead, core s": spread(overheads),
+            "of all core s": spread(
+                [overhead / (cores * wall) for overhead, wall in zip(overheads, walls, strict=True)]
+            ),
             "overhead a job, core s": spread([overhead / jobs for overhead in overheads]),
         }
     ]

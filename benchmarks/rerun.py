@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from benchmarks.project import Project, job_count, read_config, snakemake
-from benchmarks.timing import OURS, REPEATS, compared, in_turn, show
+from benchmarks.timing import OURS, compared, in_turn, repetitions, show
 from etsdm.benchmark.plan import make_plan
 
 BARE = """
@@ -45,7 +45,7 @@ def with_runs(values: dict[str, Any], runs: int) -> dict[str, Any]:
 
 
 @click.command(help=__doc__)
-@REPEATS
+@repetitions(3)
 @click.option("--config", type=Path, default=Path("config/digits.yaml"), show_default=True, help="What is rerun.")
 @click.option("--runs", default=5000, show_default=True, help="Runs of the dry run: CONFIG with more seeds.")
 @click.option("--cores", default=os.cpu_count(), show_default=True)

@@ -5,7 +5,7 @@ import torch
 from diffusers import DDIMPipeline, DDIMScheduler
 
 from benchmarks.networks import diffusers_network, model_spec
-from benchmarks.timing import DEVICE, OURS, REPEATS, compared, in_turn, show
+from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show
 from etsdm.benchmark.reading import parse_solver
 from etsdm.diffusion.process import make_process
 from etsdm.models.trained import build_network, make_predictor
@@ -14,7 +14,7 @@ from etsdm.sampling.sample import default_batch, sample_batch
 
 @click.command(help=__doc__)
 @DEVICE
-@REPEATS
+@repetitions(5)
 @click.option("--resolution", default=32, show_default=True, help="Side of the images, px.")
 @click.option("--width", default=64, show_default=True, help="Channels of the first level, a multiple of 32.")
 @click.option("--nfe", default=50, show_default=True, help="Evaluations an image.")

@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from benchmarks.project import ROOT, TOOLS, read_config
-from benchmarks.timing import DEVICE, REPEATS, show, spread
+from benchmarks.timing import DEVICE, repetitions, show, spread
 from etsdm.benchmark.plan import make_plan
 from etsdm.files import read_json, write_json
 
@@ -90,9 +90,9 @@ def rows_of(what: str, costs: dict[int, list[Cost]]) -> list[dict[str, object]]:
 
 @click.command(help=__doc__)
 @DEVICE
-@REPEATS
-@click.option("--images", default=12_800, show_default=True, help="Images trained on at x1.")
-@click.option("--samples", default=2048, show_default=True, help="Images sampled at x1.")
+@repetitions(2)
+@click.option("--images", default=3200, show_default=True, help="Images trained on at x1.")
+@click.option("--samples", default=256, show_default=True, help="Images sampled at x1.")
 @click.option("--nfe", default=10, show_default=True, help="Evaluations at x1.")
 @click.option("--largest", type=click.IntRange(2), default=8, show_default=True, help="x1, x2, x4, ... up to this.")
 @click.option("--what", type=click.Choice(GROWING), multiple=True, default=GROWING, show_default=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import click
 from tabulate import tabulate
@@ -10,11 +11,16 @@ from tabulate import tabulate
 DEVICE = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, envvar="DEVICE", help="Where."
 )
-REPEATS = click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Repetitions.")
+
 OURS = "etsdm"
 
 Seconds = dict[str, list[float]]
 """Seconds of each repetition, by what was done."""
+
+
+def repetitions(default: int) -> Callable[..., Any]:
+    """The option that says how often."""
+    return click.option("--repeats", type=click.IntRange(1), default=default, show_default=True, help="Repetitions.")
 
 
 def in_turn(works: dict[str, Callable[[], object]], repeats: int, device: str = "cpu", warm_up: bool = True) -> Seconds:

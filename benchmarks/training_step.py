@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.networks import diffusers_network, model_spec
-from benchmarks.timing import DEVICE, OURS, REPEATS, compared, in_turn, show, spread
+from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show, spread
 from etsdm.training.trainer import Trainer
 
 PRODUCT = "matrix product"
@@ -56,7 +56,7 @@ def matrix_product(device: str, precision: str) -> tuple[int, Callable[[], objec
 
 @click.command(help=__doc__)
 @DEVICE
-@REPEATS
+@repetitions(9)
 @click.option("--resolution", default=32, show_default=True, help="Side of the images, px.")
 @click.option("--width", default=64, show_default=True, help="Channels of the first level, a multiple of 32.")
 @click.option("--batch", default=16, show_default=True)
