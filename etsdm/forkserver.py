@@ -2,7 +2,7 @@
 
 The workflow starts it with its first job on this machine and names its socket in the variable `ETSDM_FORKSERVER`. A
 command that finds it there hands over its arguments, folder, environment and open files, passes on the signals it gets,
-and leaves with the exit code of the fork. Without a server, a command runs by itself.
+and leaves with the exit code of the fork. Without a server, or without an answer, a command runs by itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import cast
+
+from etsdm.stop import SIGNALS
 
 ADDRESS = "ETSDM_FORKSERVER"
 PRELOADED = ("etsdm.cli", "etsdm.training.train", "etsdm.sampling.sample", "etsdm.metrics.features")
@@ -40,45 +43,78 @@ def start() -> subprocess.Popen[bytes] | None:
     """
     if sys.platform != "linux":  # elsewhere a fork of what has PyTorch loaded is not safe, or unknown
         return None
-    address = Path(tempfile.mkdtemp(prefix="etsdm-"), "socket")  # nobody else may enter the folder
-    with _socket() as listener:
-        listener.bind(str(address))
-        listener.listen()
-        end, _ = os.pipe()  # of which the other side is closed when this process ends, however it does
-        server = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(listener.fileno())],
-            stdin=end,
-            pass_fds=[listener.fileno()],
-            env=os.environ | THREADS,
-            start_new_session=True,
-        )
+    folder = Path(tempfile.mkdtemp(prefix="etsdm-"))  # nobody else may enter it
+    try:
+        with _socket() as listener:
+            listener.bind(str(folder / "socket"))
+            listener.listen()
+            server = _started(listener)
+    except OSError:  # above all a path that is too long for a socket
+        shutil.rmtree(folder)
+        return None
+    os.environ[ADDRESS] = str(folder / "socket")
+    return server
+
+
+def _started(listener: socket.socket) -> subprocess.Popen[bytes]:
+    end, _ = os.pipe()  # of which the other side is closed when this process ends, however it does
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, str(listener.fileno())],
+        stdin=end,
+        pass_fds=[listener.fileno()],
+        env=os.environ | THREADS,
+        start_new_session=True,
+    )
     os.close(end)
-    os.environ[ADDRESS] = str(address)
     return server
 
 
 def run(arguments: list[str]) -> int | None:
     """Let the server run `etsdm` with these arguments as if it were this process, and return the exit code.
 
-    None where there is no server, or none that suits.
+    None where there is no server, none that suits, or none any more.
     """
-    if ADDRESS not in os.environ or any(os.environ.get(name) != value for name, value in THREADS.items()):
+    address = os.environ.pop(ADDRESS, None)
+    if address is None or any(os.environ.get(name) != value for name, value in THREADS.items()):
         return None
-    with _socket() as connection:
-        try:
-            connection.connect(os.environ[ADDRESS])
-            request = json.dumps([arguments, str(Path.cwd()), dict(os.environ)])
-            socket.send_fds(connection, [request.encode()], [1, 2])
-        except OSError:
+    request = json.dumps([arguments, str(Path.cwd()), dict(os.environ)]).encode()
+    with _socket() as connection, suppress(OSError):
+        if len(request) > REQUEST_BYTES or _edited_since(Path(address).stat().st_mtime):
             return None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: connection.send(bytes([number])))
-        code = connection.recv(1)
-    return code[0] if code else 1
+        connection.connect(address)
+        socket.send_fds(connection, [request], [1, 2])
+        with _passing_on(connection) as signals:
+            code = connection.recv(1)
+        if code or signals:
+            return code[0] if code else 128 + signals[0]
+    return None
 
 
 def _socket() -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _edited_since(time: float) -> bool:
+    """Whether the code is no longer what the server has loaded."""
+    return any(file.stat().st_mtime > time for file in Path(__file__).parent.rglob("*.py"))
+
+
+@contextmanager
+def _passing_on(connection: socket.socket) -> Iterator[list[int]]:
+    """Pass on the signals to this process, and note them."""
+    signals: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        signals.append(number)
+        with suppress(OSError):  # the job has just ended
+            connection.send(bytes([number]))
+
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Server:
@@ -99,9 +135,13 @@ class Server:
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         request, files, *_ = socket.recv_fds(connection, REQUEST_BYTES, 2)
-        if request:  # else the client has been killed
-            job = FORKS.Process(target=_run_job, args=(request, files))
-            job.start()
+        job = FORKS.Process(target=self._become, args=(connection, request, files))
+        with suppress(OSError):  # where no process is to be had, the client runs by itself
+            if request:  # else it has been killed
+                job.start()
+        if job.pid is None:
+            connection.close()
+        else:
             self._selector.register(connection, EVENT_READ, partial(self._pass_on, connection, job))
             self._selector.register(job.sentinel, EVENT_READ, partial(self._report, connection, job))
         for file in files:
@@ -110,7 +150,8 @@ class Server:
     def _pass_on(self, connection: socket.socket, job: ForkProcess) -> None:
         """Give a job the signal that its client got; if the client is gone, ask the job to leave."""
         number = connection.recv(1)
-        os.kill(cast(int, job.pid), number[0] if number else signal.SIGTERM)
+        if job.is_alive():
+            os.kill(cast(int, job.pid), number[0] if number else signal.SIGTERM)
         if not number:
             self._selector.unregister(connection)
 
@@ -120,7 +161,7 @@ class Server:
             self._selector.unregister(connection)
         job.join()
         code = cast(int, job.exitcode)
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             connection.send(bytes([code if code >= 0 else 128 - code]))
         connection.close()
         job.close()
@@ -128,31 +169,36 @@ class Server:
     def _close(self) -> None:
         self._selector.unregister(sys.stdin.fileno())
         self._selector.unregister(self._listener)
+        self._listener.close()
 
-
-def _run_job(request: bytes, files: list[int]) -> None:
-    """Be what the client is, as far as a job can tell."""
-    arguments, folder, environment = json.loads(request)
-    for file, standard in zip(files, (sys.stdout, sys.stderr), strict=True):
-        os.dup2(file, standard.fileno())
-        os.close(file)
-    os.environ.clear()
-    os.environ.update(environment)
-    del os.environ[ADDRESS]  # what the job starts is a process of its own
-    os.chdir(folder)
-    sys.argv = ["etsdm", *arguments]
-    importlib.import_module("etsdm.cli").main(prog_name="etsdm")
+    def _become(self, connection: socket.socket, request: bytes, files: list[int]) -> None:
+        """In a fork: be what the client is, as far as a job can tell."""
+        for open_ in (connection, *(key.fileobj for key in self._selector.get_map().values())):
+            if isinstance(open_, socket.socket):  # clients wait for their ends
+                open_.close()
+        self._selector.close()
+        arguments, folder, environment = json.loads(request)
+        for number, file in enumerate(files, start=1):
+            os.dup2(file, number)
+            os.close(file)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        sys.argv = ["etsdm", *arguments]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        importlib.import_module("etsdm.cli").main(prog_name="etsdm")
 
 
 def main() -> None:
     """Serve on the socket that is open as the number given."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a signal to everybody is for the jobs
     for module in PRELOADED:
         importlib.import_module(module)
     gc.freeze()  # forks share what is loaded until they write to it: let no collection do so
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         address = Path(listener.getsockname())
         Server(listener).serve()
-    shutil.rmtree(address.parent)
+    shutil.rmtree(address.parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -165,16 +165,43 @@ def test_the_server_ends_after_its_owner_and_its_last_job(tmp_path: Path) -> Non
         assert not Path(owner.address).parent.exists()
 
 
-def test_a_job_of_more_threads_or_without_server_runs_by_itself(tmp_path: Path) -> None:
+def test_a_job_that_the_server_does_not_suit_runs_by_itself(tmp_path: Path) -> None:
+    """One that is given more threads; one whose environment is too long; any, once the code has been edited."""
     with Owner() as owner:
-        os.kill(owner.server, signal.SIGSTOP)
+        os.kill(owner.server, signal.SIGSTOP)  # whatever waits for it would wait for ever
         assert owner.start(tmp_path, "--version", OMP_NUM_THREADS="2").wait(timeout=60) == 0
-        os.kill(owner.server, signal.SIGKILL)
-        until(lambda: not is_running(owner.server))
+        assert owner.start(tmp_path, "--version", A="x" * 70_000, B="x" * 70_000).wait(timeout=60) == 0
+        os.utime(owner.address, (0, 0))
         assert owner.start(tmp_path, "--version").wait(timeout=60) == 0
+        os.kill(owner.server, signal.SIGCONT)
+
+
+def test_without_its_server_a_job_runs_by_itself(tmp_path: Path) -> None:
+    """One that has begun in a fork, too: it takes over from it."""
+    with Owner() as owner:
+        training = Training(owner, tmp_path)
+        os.kill(owner.server, signal.SIGKILL)
+        assert owner.start(tmp_path, "--version").wait(timeout=60) == 0
+        until(lambda: training.attempts.history()[-1]["pid"] == training.command.pid)
+        assert not is_running(training.job)
+        until(lambda: "resuming after" in training.command.stderr.readline())
+        training.command.terminate()
+        training.command.communicate()
+        assert training.command.returncode == os.EX_TEMPFAIL
+
+
+def test_without_a_place_for_its_socket_there_is_no_server(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    code = f"from etsdm import forkserver; import os; print(forkserver.start(), '{ADDRESS}' in os.environ)"
+    environment = os.environ | {"TMPDIR": str(folder)}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["None", "False"]
+    assert not list(folder.iterdir())
 
 
 def test_nothing_that_is_preloaded_starts_cuda_or_threads() -> None:
     """Neither survives a fork."""
-    checks = "import sys, threading, torch; sys.exit(torch.cuda.is_initialized() or threading.active_count() > 1)"
-    subprocess.run([sys.executable, "-c", f"import {', '.join(PRELOADED)}; {checks}"], check=True)
+    checks = "import os, sys, torch; sys.exit(torch.cuda.is_initialized() or len(os.listdir('/proc/self/task')) > 1)"
+    command = [sys.executable, "-c", f"import {', '.join(PRELOADED)}; {checks}"]
+    subprocess.run(command, env=os.environ | THREADS, check=True)
