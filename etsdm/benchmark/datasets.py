@@ -67,7 +67,7 @@ class Photos(Registrable):
 
 
 class OwnImages(Registrable):
-    """Images of any size and format that Pillow reads."""
+    """Images of any size; config/README.md says of which formats."""
 
     source: str
     path: str = Field(min_length=1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,7 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from etsdm.data.archive import Pixels
 from etsdm.errors import UserError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+OTHERS_OWN = {"__MACOSX", "@eaDir"}
+"""Folders in which operating systems keep pictures of their own; so are those that begin with a dot."""
 MODES = {1: "L", 3: "RGB"}
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX}
 TAIL = 2**16
@@ -21,16 +24,28 @@ Spec = dict[str, Any]
 
 
 def is_image(path: PurePath) -> bool:
-    """Whether the name is that of an image."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether a relative path is that of an image, and nothing in it is hidden."""
+    hidden = any(part.startswith(".") or part in OTHERS_OWN for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
 
 
 def folder_labels(paths: Sequence[PurePath]) -> tuple[list[int], list[str]] | None:
-    """Label of each image, and the classes, if each of these relative paths begins with one of several folders."""
-    if any(len(path.parts) == 1 for path in paths):
+    """Label of each image, and the classes, if each of these relative paths begins with one of several folders.
+
+    Folders that all images share don't count.
+
+    Raises:
+        UserError: the name of such a folder is not UTF-8.
+    """
+    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    inner = [path.relative_to(shared).parts for path in paths]
+    if any(len(parts) == 1 for parts in inner):
         return None
-    names = [path.parts[0] for path in paths]
+    names = [parts[0] for parts in inner]
     classes = sorted(set(names))
+    for name in classes:
+        if name.encode(errors="replace").decode() != name:
+            raise UserError(f"the folder {name!r} is a class, but its name is not UTF-8; rename it")
     numbers = {name: number for number, name in enumerate(classes)}
     return ([numbers[name] for name in names], classes) if len(classes) > 1 else None
 
@@ -48,8 +63,7 @@ def decode(spec: Spec, item: tuple[str, Path | bytes]) -> Pixels:
     name, content = item
     try:
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
-            upright = ImageOps.exif_transpose(opened) if spec["resize"] else opened
-            image = upright.convert(MODES[spec["channels"]])
+            image = _plain(ImageOps.exif_transpose(opened)).convert(MODES[spec["channels"]])
     except UnidentifiedImageError as error:
         raise UserError(f"{name}: not a readable image (no known format); mend or remove it") from error
     except Exception as error:
@@ -66,6 +80,21 @@ def convert(spec: Spec, item: tuple[str, Pixels]) -> Pixels:
 def as_they_are(pixels: Pixels) -> Pixels:
     """The same image."""
     return pixels
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image in eight bits a value, on white where it is transparent; Pillow would cut off the former's highlights.
+
+    Raises:
+        ValueError: its values have no known range.
+    """
+    if image.mode in ("I", "F"):
+        raise ValueError("its values have 32 bits, whose range is unknown; convert it to 8 or 16")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+    if image.has_transparency_data:
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image
 
 
 def _fit(image: Image.Image, name: str, spec: Spec) -> Pixels:

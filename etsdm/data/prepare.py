@@ -101,7 +101,7 @@ def _decode(source: Source, parts: Parts, size: int, workers: int, stop: StopReq
             break
     if problems:
         parts.remove()
-        raise UserError("\n".join(problems[:MOST_ERRORS]))
+        raise UserError("\n".join([*problems[:MOST_ERRORS], *["and perhaps more"] * (len(problems) >= MOST_ERRORS)]))
 
 
 def _decode_part(

@@ -49,7 +49,8 @@ def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = Fals
     if labelled and not has_labels:
         raise UserError(
             f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "
-            "the images of each class into a sub-folder of its own, or use the encoder 'inception'"
+            "every image into the sub-folder of its class, two classes at least and no image beside them, or use the "
+            "encoder 'inception'"
         )
     if count < at_least:
         raise UserError(

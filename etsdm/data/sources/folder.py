@@ -1,6 +1,7 @@
 """A folder of images; sub-folders, if each image lies in one, are the labels."""
 
 import hashlib
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,14 @@ from etsdm.errors import UserError
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Image files below `folder`, in one order on every machine."""
-    return sorted(path for path in folder.rglob("*") if is_image(path) and path.is_file())
+    """Image files below `folder`, in one order on every machine; links are followed, but not in a circle."""
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        way = {here.resolve(), *here.resolve().parents}
+        folders[:] = [name for name in folders if (here / name).resolve() not in way]
+        found += [here / name for name in names if is_image((here / name).relative_to(folder))]
+    return sorted(path for path in found if path.is_file())
 
 
 def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:

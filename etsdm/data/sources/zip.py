@@ -1,6 +1,5 @@
 """A zip or tar archive of images, read where it is; folders in it, if each image lies in one, are the labels."""
 
-import os
 import stat
 import tarfile
 import zipfile
@@ -66,6 +65,8 @@ def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
         name = f"{spec['path']}: {member.name}"
         try:
             content = member.read()
+        except NotImplementedError as error:  # Windows' own compression of large files, say
+            raise UserError(f"{name} cannot be unpacked ({error}); pack the images again with another tool") from error
         except DAMAGE as error:
             raise UserError(f"{name} is damaged ({error}); get the archive again") from error
         yield name, content
@@ -75,11 +76,14 @@ def _images(spec: dict[str, Any]) -> Iterator[Member]:
     """The images below the folder asked for; the whole archive is refused for one unsafe member."""
     path, folder = spec["path"], PurePosixPath(spec["folder"] or "")
     try:
-        for member in (_tarred if ".tar" in Path(path).name or tarfile.is_tarfile(path) else _zipped)(path):
+        for member in (_tarred if ".tar" in Path(path).suffixes or tarfile.is_tarfile(path) else _zipped)(path):
             name = PurePosixPath(member.name)
             if not member.plain or name.is_absolute() or ".." in name.parts or "\\" in member.name:
-                raise UserError(f"{path}: refused: {member.name!r} in it is a link or leads out of the archive")
-            if not is_image(name) or name.parts[0] == "__MACOSX" or not name.is_relative_to(folder):
+                raise UserError(
+                    f"{path}: refused: {member.name!r} in it is a link, leads out of the archive or has a backslash; "
+                    "pack the images again"
+                )
+            if not is_image(name) or not name.is_relative_to(folder):
                 continue
             if member.size > LARGEST_FILE:
                 raise UserError(f"{path}: refused: {member.name!r} in it unpacks to {member.size:,} bytes")
@@ -113,7 +117,4 @@ def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
 
 
 def _labels(names: Sequence[str]) -> tuple[list[int], list[str]] | None:
-    """Folders that all images share don't count: most archives hold a single one."""
-    paths = [PurePosixPath(name) for name in names]
-    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return folder_labels([path.relative_to(shared) for path in paths])
+    return folder_labels([PurePosixPath(name) for name in names])

@@ -1,0 +1,102 @@
+"""What is made of the files people really have: other depths, transparency, rotations, hidden files, links."""
+
+import io
+import tarfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from etsdm.data.images import decode, folder_labels, is_image
+from etsdm.data.sources.folder import list_folder, load
+from etsdm.data.sources.zip import inspect
+from etsdm.errors import UserError
+
+SPEC = {"resolution": 4, "channels": 1, "resize": None}
+RAMP = np.arange(16).reshape(4, 4)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> tuple[str, bytes]:
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return "picture", content.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_become_eight(kind: str) -> None:
+    """65,535 is 257 times 255, so that black and white stay what they are."""
+    item = encoded(Image.fromarray((RAMP * 4369).astype(np.uint16)), kind)
+    assert decode(SPEC, item)[..., 0].tolist() == (RAMP * 17).tolist()
+
+
+@pytest.mark.parametrize("values", [np.int32, np.float32])
+def test_values_of_no_known_range_are_refused(values: type) -> None:
+    with pytest.raises(UserError, match=r"picture: not a readable image .*32 bits.* mend or remove it"):
+        decode(SPEC, encoded(Image.fromarray(RAMP.astype(values)), "TIFF"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("palette", [False, True])
+def test_what_is_transparent_is_white_whatever_colour_lies_there(channels: int, palette: bool) -> None:
+    image = Image.new("RGBA", (4, 4), (255, 0, 255, 0))
+    image.putpixel((0, 0), (0, 0, 0, 255))
+    image = image.quantize(2) if palette else image
+    expected = np.full((4, 4, channels), 255)
+    expected[0, 0] = 0
+    assert decode(SPEC | {"channels": channels}, encoded(image)).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("resize", [None, "lanczos"])
+def test_pictures_stand_upright(resize: str | None) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    item = encoded(Image.fromarray((RAMP * 17).astype(np.uint8)), exif=exif)
+    assert decode(SPEC | {"resize": resize}, item)[..., 0].tolist() == np.rot90(RAMP * 17, -1).tolist()
+
+
+def test_hidden_files_are_no_images() -> None:
+    hidden = ["._1.jpg", ".thumbnails/1.jpg", "__MACOSX/cats/1.jpg", "cats/@eaDir/1.jpg", "cats/1.txt"]
+    shown = ["cats/1.JPG", "1.jfif"]
+    assert [name for name in hidden + shown if is_image(PurePosixPath(name))] == shown
+
+
+def test_links_to_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
+    for folder, name in (("pictures/cats", "1.png"), ("elsewhere", "2.png"), ("pictures/.cache", "3.png")):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("L", (4, 4)).save(tmp_path / folder / name)
+    pictures = tmp_path / "pictures"
+    (pictures / "dogs").symlink_to(tmp_path / "elsewhere")
+    (pictures / "cats" / "again").symlink_to(pictures)
+    assert [str(path.relative_to(pictures)) for path in list_folder(pictures)] == ["cats/1.png", "dogs/2.png"]
+    source = load(SPEC | {"path": str(pictures)})
+    assert (source.labels, source.classes) == ([0, 1], ["cats", "dogs"])
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["train/b/1.png", "train/a/2.png"], ([1, 0], ["a", "b"])),
+        (["a/1.png", "b/deep/2.png"], ([0, 1], ["a", "b"])),
+        (["a/1.png", "b/2.png", "cover.png"], None),
+        (["a/1.png", "a/2.png"], None),
+        ([], None),
+    ],
+)
+def test_folders_that_divide_the_images_are_their_labels(names: list[str], labels: tuple | None) -> None:
+    assert folder_labels([PurePosixPath(name) for name in names]) == labels
+
+
+def test_a_class_that_cannot_be_written_down_is_refused() -> None:
+    with pytest.raises(UserError, match="not UTF-8; rename it"):
+        folder_labels([PurePosixPath("caf\udce9/1.png"), PurePosixPath("tea/1.png")])
+
+
+def test_a_tar_as_macos_packs_it_has_the_images_it_shows(tmp_path: Path) -> None:
+    _, content = encoded(Image.new("L", (4, 4)))
+    with tarfile.open(tmp_path / "my.target.tar", "w") as archive:
+        for name, data in (("cats/1.png", content), ("cats/._1.png", b"Mac OS X"), ("dogs/2.png", content)):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    assert inspect("pets", {"path": str(tmp_path / "my.target.tar"), "folder": None}) == (2, True)
