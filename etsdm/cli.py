@@ -373,8 +373,7 @@ def import_(
     """Import a checkpoint in guided-diffusion's layout as a model.
 
     Most of the network is recognised from its tensors; the options are what they do not show. A learned variance is
-    left out. A network that was trained with rescale_timesteps and other than 1000 timesteps is not told the time as it
-    was in its training.
+    left out. Of the published files take ema_*.pt. Upsamplers and the network for 512 pixels cannot be imported.
 
     \b
     Example:  etsdm import lsun_bedroom.pt --name lsun-bedroom --resolution 256 --head-channels 64 --out bedroom
@@ -397,6 +396,12 @@ def import_(
             norm_groups,
             attention_order,
             label,
+        )
+    if timesteps != 1000:
+        click.echo(
+            f"etsdm: warning: the network will be told t = 0, ..., {timesteps - 1}; if it was trained with "
+            f"rescale_timesteps (the default of improved-diffusion), it was told 1000 t / {timesteps} and will fail",
+            err=True,
         )
     settings = [f"{key}: {json.dumps(value)}" for key, value in record["network"].items()]
     initial = json.dumps({"weights": str(weights), "sha256": sha256(weights)})

@@ -36,10 +36,14 @@ class ETSDM(nn.Module):
         network: called as `network(x, t, ...)`; what it predicts (noise, v, x_0) and gives back is its own affair.
         t_tilde: see `share_timesteps`.
         n: see `share_timesteps`.
+
+    Raises:
+        ValueError: see `share_timesteps`.
     """
 
     def __init__(self, network: nn.Module, t_tilde: int = 100, n: int = 5) -> None:
         super().__init__()
+        share_timesteps(0, t_tilde, n)  # or else they are refused here
         self.network = network
         self.t_tilde = t_tilde
         self.n = n

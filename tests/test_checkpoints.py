@@ -152,7 +152,7 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     schedule = ["--schedule", "cosine", "--timesteps", 4000, "--prediction", "v"]
     torch.save(reference(**LIKE_ADM).state_dict(), tmp_path / "checkpoint.pt")
     options = ["--name", "mine", "--resolution", 16, "--head-channels", 16, *schedule]
-    said = run("import", tmp_path / "checkpoint.pt", *options, "--out", tmp_path / "model").output
+    done = run("import", tmp_path / "checkpoint.pt", *options, "--out", tmp_path / "model")
     weights = tmp_path / "model" / "weights.safetensors"
     predict, spec = load_predictor(weights, torch.device("cpu"))
     assert spec["network"] == {
@@ -170,10 +170,11 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     assert spec["dataset"] == {"name": "mine", "resolution": 16, "channels": 3}
     assert (predict.schedule.name, predict.schedule.timesteps) == ("cosine", 4000)
     assert spec["diffusion"]["prediction"] == "v"
-    assert yaml.safe_load(said) == {
+    assert yaml.safe_load(done.stdout) == {
         "network": spec["network"],
         "training": {"initial": {"weights": str(weights), "sha256": sha256(weights)}},
     }
+    assert "warning: the network will be told t = 0, ..., 3999" in done.stderr
     made = read_json(tmp_path / "model" / "manifest.json")
     assert made["inputs"] == {str(tmp_path / "checkpoint.pt"): spec["imported"]["sha256"]}
     assert made["outputs"] == {"weights.safetensors": sha256(weights)}

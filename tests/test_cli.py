@@ -70,9 +70,9 @@ def test_a_person_can_go_from_data_to_k_by_hand(tmp_path):
     assert [(int(a), int(b)) for a, b, _ in shown] == [(point["t_prime"], point["t"]) for point in points]
 
 
-def score(folder, made=70, real=90, count=70):
+def score(folder, made=70, real=90, count=70, encoder="classifier"):
     samples, reference = features(folder / "s.npz", made, 0), features(folder / "r.npz", real, 1)
-    options = ["--samples", samples, "--reference", reference, "--encoder", "classifier", "--count", count]
+    options = ["--samples", samples, "--reference", reference, "--encoder", encoder, "--count", count]
     return run("score", *options, "--out", folder / "scores.json")
 
 
@@ -92,9 +92,10 @@ def test_scores_name_their_protocol_and_both_sides(tmp_path):
         ({"count": 80}, "holds 70 images, but the metric is defined for 80"),
         ({"made": 64, "count": 64}, "64 images are too few"),
         ({"real": 64}, "64 images are too few"),
+        ({"encoder": "inception"}, "64 features an image, where the encoder 'inception' gives 2048"),
     ],
 )
-def test_a_wrong_or_short_count_is_refused(tmp_path, counts, message):
+def test_what_the_metric_is_not_defined_for_is_refused(tmp_path, counts, message):
     done = score(tmp_path, **counts)
     assert done.exit_code == 2
     assert message in done.output

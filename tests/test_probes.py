@@ -65,9 +65,17 @@ def test_images_are_spread_evenly_over_the_archive(tmp_path):
     write_images(tmp_path / "ramp.zip", ramp)
     assert pick_images(tmp_path / "ramp.zip", [7, 2])[:, 0, 0, 0].tolist() == [7, 2]
     for count, expected in ((3, [0, 4, 8]), (1, [0]), (20, list(range(9)))):
-        found = even_images(tmp_path / "ramp.zip", count)
+        found = even_images(tmp_path / "ramp.zip", count, {"resolution": 2, "channels": 3})
         assert found.shape == (len(expected), 3, 2, 2)
         assert ((found[:, 0, 0, 0] + 1) * 127.5).tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["lipschitz", "stability"])
+def test_images_unlike_those_of_the_training_are_refused(tmp_path, name):
+    write_images(tmp_path / "colour.zip", np.zeros((2, 16, 16, 3), dtype=np.uint8))
+    weights = write_weights(tmp_path / "weights.safetensors")
+    with pytest.raises(UserError, match="16x16 pixels and 3 channels, but the network was trained on 8 pixels and 1"):
+        probes.load(name)(weights, tmp_path / "colour.zip", {"images": 2, "t": 10}, "cpu", progress=False)
 
 
 def test_batches_change_nothing(monkeypatch):

@@ -29,12 +29,19 @@ def score(
         {"encoder", "n", "reference": {"count", "digest"}, "samples_digest", "values": {metric: distance}}.
 
     Raises:
-        UserError: the sample set has another count, or there are too few images for a covariance.
+        UserError: the features are not the encoder's, the sample set has another count, or there are too few images for
+            a covariance.
     """
     generated, real = load_features(samples), load_features(reference)
     count = len(generated.features) if count is None else count
     if len(generated.features) != count:
         raise UserError(f"{samples}: holds {len(generated.features)} images, but the metric is defined for {count}")
+    for path, features in ((samples, generated.features), (reference, real.features)):
+        if features.shape[1] != FEATURES[encoder]:
+            raise UserError(
+                f"{path}: {features.shape[1]} features an image, where the encoder '{encoder}' gives "
+                f"{FEATURES[encoder]}; extract them by that encoder, or name theirs"
+            )
     least = FEATURES[encoder] + 1 if "frechet" in names else 2
     for path, features in ((samples, generated.features), (reference, real.features)):
         if len(features) < least:

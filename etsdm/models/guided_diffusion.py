@@ -1,8 +1,9 @@
 """Checkpoints of guided-diffusion (Dhariwal & Nichol 2021) and improved-diffusion, read as networks of ours.
 
-The names and shapes of the parameters are those of our U-Net already. What differs is made the same here, exactly: the
-predicted variance is left out, one class is written into a class-conditional network, and the newer order of the
-attention's channels becomes the older one.
+The names and shapes of the parameters are those of our U-Net already. What differs in them is made the same here,
+exactly: the predicted variance is left out, one class is written into a class-conditional network, and the newer order
+of the attention's channels becomes the older one. Times are told in steps, 0 to T - 1, as the
+authors did with T = 1000.
 """
 
 import re

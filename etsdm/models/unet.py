@@ -1,8 +1,8 @@
 """The ADM U-Net (Dhariwal & Nichol, "Diffusion Models Beat GANs on Image Synthesis", 2021, section 3).
 
-The parameters carry the names and shapes of the authors' guided-diffusion code, so that its published
-checkpoints load with `load_state_dict`. Feature maps are (B, C, H, W); the embedding of the time condition is
-(B, 4 * channels).
+The parameters carry the names and shapes of the authors' guided-diffusion code, so that
+checkpoints of the same architecture load with `load_state_dict`; `models/guided_diffusion.py` reads others. Feature
+maps are (B, C, H, W); the embedding of the time condition is (B, 4 * channels).
 """
 
 import math

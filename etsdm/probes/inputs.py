@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,20 +11,29 @@ from torch import Tensor
 from etsdm.data.archive import count_images, pick_images
 from etsdm.devices import without_tf32
 from etsdm.diffusion.schedules import Schedule
+from etsdm.errors import UserError
 
 BATCH_VALUES = 2**18
 """Pixel values in a batch."""
 
 
-def even_images(archive: Path, count: int) -> Tensor:
+def even_images(archive: Path, count: int, dataset: dict[str, Any]) -> Tensor:
     """`count` images, or all if there are fewer, spread evenly over the archive: float32 (N, C, H, W) in [-1, 1].
 
     Raises:
-        UserError: the archive is missing or damaged.
+        UserError: the archive is missing or damaged, or its images are not like those of `dataset`, the specification
+            of what the network was trained on.
     """
     total = count_images(archive)
     chosen = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
-    return torch.from_numpy(pick_images(archive, chosen)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    pixels = pick_images(archive, chosen)
+    if pixels.shape[1:] != (dataset["resolution"], dataset["resolution"], dataset["channels"]):
+        _, height, width, channels = pixels.shape
+        raise UserError(
+            f"{archive}: images of {width}x{height} pixels and {channels} channels, but the network was trained on "
+            f"{dataset['resolution']} pixels and {dataset['channels']} channels; prepare them so"
+        )
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def fixed_noise(like: Tensor, stream: int) -> Tensor:

@@ -54,11 +54,11 @@ def probe(
         continuous time t_min stands in for 0 (see `difference_quotients`).
 
     Raises:
-        UserError: a file can't be read.
+        UserError: a file can't be read, or the images are unlike those of the training.
     """
     where = pick_device(device)
-    predict, _ = load_predictor(weights, where)
-    x0 = even_images(images, spec["images"])
+    predict, trained = load_predictor(weights, where)
+    x0 = even_images(images, spec["images"], trained["dataset"])
     eps = fixed_noise(x0, stream=0)
     dimension = x0[0].numel()
     points = []

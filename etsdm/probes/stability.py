@@ -62,12 +62,12 @@ def probe(
         standard deviation over images.
 
     Raises:
-        UserError: a file can't be read.
+        UserError: a file can't be read, or the images are unlike those of the training.
     """
     where = pick_device(device)
-    predict, _ = load_predictor(weights, where)
+    predict, trained = load_predictor(weights, where)
     t = spec["t"]
-    x0 = even_images(images, spec["images"])
+    x0 = even_images(images, spec["images"], trained["dataset"])
     x_t = noised(predict.schedule, x0, fixed_noise(x0, stream=0), t)
     perturbation = fixed_noise(x0, stream=1)
     ends = {"predicted": partial(predicted, predict, t=t), "solved": partial(solved, predict, t=t, nfe=spec["nfe"])}
