@@ -184,10 +184,12 @@ def test_without_its_server_a_job_runs_by_itself(tmp_path: Path) -> None:
         assert owner.start(tmp_path, "--version").wait(timeout=60) == 0
         until(lambda: training.attempts.history()[-1]["pid"] == training.command.pid)
         assert not is_running(training.job)
-        until(lambda: "resuming after" in training.command.stderr.readline())
+        left = set(tmp_path.glob("run/state/*.pt"))
+        until(lambda: set(tmp_path.glob("run/state/*.pt")) - left)
         training.command.terminate()
-        training.command.communicate()
+        _, said = training.command.communicate()
         assert training.command.returncode == os.EX_TEMPFAIL
+        assert "resuming after" in said
 
 
 def test_without_a_place_for_its_socket_there_is_no_server(tmp_path: Path) -> None:
