@@ -210,9 +210,8 @@ def fetch(config: Path, results: Path) -> None:
             if path.exists():
                 click.echo(f"{path}: there already")
                 continue
-            algorithm, digest = ("md5", file.md5) if file.md5 else ("sha256", file.sha256)
-            download(file.url, path, algorithm, str(digest))
-            click.echo(f"{path}: from {file.url}, verified by its {algorithm}")
+            download(file.url, path, file.sha256)
+            click.echo(f"{path}: from {file.url}, verified by its SHA-256")
         if not files:
             click.echo(f"{name}: {dataset.source}; no download{how_to_get(dataset)}")
 

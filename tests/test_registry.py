@@ -30,10 +30,9 @@ def test_every_entry_is_whole_and_those_of_the_paper_are_there() -> None:
     assert paper.cost and paper.cost.images == {name: registry()[name].images for name in paper.datasets}
 
 
-def test_digests_are_torchvisions() -> None:
+def test_downloads_are_torchvisions() -> None:
     files = {Path(path).name: file for entry in registry().values() for path, file in entry.files.items()}
-    known = dict(torchvision.FashionMNIST.resources) | {torchvision.CIFAR10.filename: torchvision.CIFAR10.tgz_md5}
-    assert {name: file.md5 for name, file in files.items()} == known
+    assert files.keys() == {*dict(torchvision.FashionMNIST.resources), torchvision.CIFAR10.filename}
     assert files[torchvision.CIFAR10.filename].url == torchvision.CIFAR10.url
     (mirror,) = torchvision.FashionMNIST.mirrors
     assert all(files[name].url == mirror + name for name, _ in torchvision.FashionMNIST.resources)
@@ -90,13 +89,13 @@ def server(tmp_path: Path) -> Iterator[str]:
         web.shutdown()
 
 
-MD5 = hashlib.md5(b"images" * 1000).hexdigest()
+SHA256 = hashlib.sha256(b"images" * 1000).hexdigest()
 
 
-@pytest.mark.parametrize(("name", "digest"), [("a.bin", "0" * 32), ("none.bin", MD5)])
+@pytest.mark.parametrize(("name", "digest"), [("a.bin", "0" * 64), ("none.bin", SHA256)])
 def test_a_wrong_or_missing_download_leaves_nothing(tmp_path: Path, server: str, name: str, digest: str) -> None:
     with pytest.raises(UserError, match=r"not the file that it was|cannot download"):
-        download(f"{server}/{name}", tmp_path / "new" / "a.bin", "md5", digest, progress=False)
+        download(f"{server}/{name}", tmp_path / "new" / "a.bin", digest, progress=False)
     assert not list((tmp_path / "new").iterdir())
 
 
@@ -105,9 +104,8 @@ def test_fetch_downloads_once_to_where_the_settings_look(
 ) -> None:
     settings = registry()["cifar10"].settings
     path = settings.model_dump()["path"]
-    entry = Entry(
-        about="", images=1, licence="", get="", settings=settings, files={path: File(url=f"{server}/a.bin", md5=MD5)}
-    )
+    files = {path: File(url=f"{server}/a.bin", sha256=SHA256)}
+    entry = Entry(about="", images=1, licence="", get="", settings=settings, files=files)
     monkeypatch.setattr(module, "registry", lambda: {"cifar10": entry})
     out = tmp_path / "elsewhere" / "cifar.tar.gz"
     config = write_config(tmp_path / "mine.yaml", **{"datasets.c": {"registered": "cifar10", "path": str(out)}})
@@ -117,7 +115,7 @@ def test_fetch_downloads_once_to_where_the_settings_look(
 
     done = fetch()
     assert done.exit_code == 0, done.output
-    assert "verified by its md5" in done.output
+    assert "verified by its SHA-256" in done.output
     assert out.read_bytes() == b"images" * 1000
     assert "there already" in fetch().output
 

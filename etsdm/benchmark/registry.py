@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter
 
 from etsdm.benchmark.datasets import Dataset
 from etsdm.benchmark.strict import Name, Strict, allowed_instead
@@ -17,14 +17,7 @@ class File(Strict):
     """A file that can be downloaded, with the digest by which it is known."""
 
     url: str
-    md5: str | None = Field(None, pattern="^[0-9a-f]{32}$")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
-
-    @model_validator(mode="after")
-    def _one_digest(self) -> "File":
-        if (self.md5 is None) == (self.sha256 is None):
-            raise ValueError("give one of md5 and sha256")
-        return self
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Entry(Strict):

@@ -1,6 +1,5 @@
 """Files from the internet, whole and known by their digest, or not there."""
 
-import hashlib
 import shutil
 import urllib.request
 from pathlib import Path
@@ -9,17 +8,16 @@ from typing import Any
 from tqdm import tqdm
 
 from etsdm.errors import UserError
-from etsdm.files import atomic
+from etsdm.files import atomic, sha256
 
 
-def download(url: str, path: Path, algorithm: str, digest: str, progress: bool = True) -> None:
+def download(url: str, path: Path, digest: str, progress: bool = True) -> None:
     """Put the file at `url` to `path`.
 
     Args:
         url: where it is.
         path: where it shall be.
-        algorithm: of the digest: `md5` or `sha256`.
-        digest: hexadecimal.
+        digest: its SHA-256, hexadecimal.
         progress: show a progress bar.
 
     Raises:
@@ -32,9 +30,7 @@ def download(url: str, path: Path, algorithm: str, digest: str, progress: bool =
                 shown: dict[str, Any] = {"unit": "B", "unit_scale": True, "disable": not progress}
                 with tqdm.wrapattr(response, "read", total, desc=path.name, **shown) as source:
                     shutil.copyfileobj(source, file)
-            with temporary.open("rb") as file:
-                found = hashlib.file_digest(file, algorithm).hexdigest()
-            if found != digest:
-                raise UserError(f"{url}: not the file that it was: its {algorithm} is {found}, expected {digest}")
+            if (found := sha256(temporary)) != digest:
+                raise UserError(f"{url}: not the file that it was: its SHA-256 is {found}, expected {digest}")
     except OSError as error:  # URLError and the time-outs are OSErrors
         raise UserError(f"cannot download {url} ({error}); get it otherwise, and put it to {path}") from error
