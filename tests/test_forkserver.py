@@ -147,6 +147,14 @@ def test_a_fork_whose_command_is_killed_saves_and_leaves(owner: Owner, tmp_path:
     assert training.end() == "interrupted"
 
 
+def test_a_signal_to_everybody_is_for_the_jobs(owner: Owner, tmp_path: Path) -> None:
+    training = Training(owner, tmp_path)
+    for process in (owner.server, training.job):
+        os.kill(process, signal.SIGTERM)
+    assert training.command.wait() == os.EX_TEMPFAIL
+    assert is_running(owner.server)
+
+
 def test_a_killed_fork_is_told_as_a_shell_would(owner: Owner, tmp_path: Path) -> None:
     training = Training(owner, tmp_path)
     os.kill(training.job, signal.SIGKILL)
