@@ -1,6 +1,7 @@
 """Jobs in forks of a process that has PyTorch loaded do, and end, as they would in processes of their own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +62,7 @@ class Owner:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
+        shutil.rmtree(Path(self.address).parent, ignore_errors=True)  # a server that was killed leaves it
 
     def start(self, folder: Path, *arguments: object, **variables: str) -> subprocess.Popen:
         """A command that finds the server."""
