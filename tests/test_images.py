@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import zipfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from etsdm.data.images import decode, folder_labels, is_image
 from etsdm.data.sources.folder import list_folder, load
 from etsdm.data.sources.zip import inspect
+from etsdm.data.sources.zip import load as load_zip
 from etsdm.errors import UserError
 
 SPEC = {"resolution": 4, "channels": 1, "resize": None}
@@ -100,3 +102,16 @@ def test_a_tar_as_macos_packs_it_has_the_images_it_shows(tmp_path: Path) -> None
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     assert inspect("pets", {"path": str(tmp_path / "my.target.tar"), "folder": None}) == (2, True)
+
+
+def test_a_zip_in_a_compression_that_python_lacks_is_to_be_packed_again(tmp_path: Path) -> None:
+    """Deflate64, as Windows packs large files: here only the headers say so."""
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.png", encoded(Image.new("L", (4, 4)))[1])
+    content = bytearray(path.read_bytes())
+    content[8] = content[content.index(b"PK\1\2") + 10] = 9
+    path.write_bytes(content)
+    source = load_zip(SPEC | {"path": str(path), "folder": None})
+    with pytest.raises(UserError, match=r"1\.png cannot be unpacked .*pack the images again with another tool"):
+        list(source.items)
