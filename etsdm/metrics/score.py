@@ -36,14 +36,13 @@ def score(
     count = len(generated.features) if count is None else count
     if len(generated.features) != count:
         raise UserError(f"{samples}: holds {len(generated.features)} images, but the metric is defined for {count}")
+    least = FEATURES[encoder] + 1 if "frechet" in names else 2
     for path, features in ((samples, generated.features), (reference, real.features)):
         if features.shape[1] != FEATURES[encoder]:
             raise UserError(
                 f"{path}: {features.shape[1]} features an image, where the encoder '{encoder}' gives "
                 f"{FEATURES[encoder]}; extract them by that encoder, or name theirs"
             )
-    least = FEATURES[encoder] + 1 if "frechet" in names else 2
-    for path, features in ((samples, generated.features), (reference, real.features)):
         if len(features) < least:
             raise UserError(f"{path}: {len(features)} images are too few; the distances {names} need {least}")
     values = {
