@@ -56,7 +56,8 @@ onstart:
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None
-    # Not for jobs on other machines, nor in environments of their own.
+    # Jobs on this machine start at once, as forks of a process that has PyTorch loaded; those on others, or in
+    # environments of their own, cannot.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         forkserver.start()
 
