@@ -9,7 +9,7 @@ PYTHON = python3
 VENV = .venv
 
 # What `make bench` measures, on which device (cpu or cuda) and, if not as often as each by default, how often.
-BENCH = training_step sampling fid overhead rerun scaling
+BENCH = training_step sampling fid score overhead rerun scaling
 DEVICE = cpu
 REPEATS =
 

@@ -18,8 +18,6 @@ include: "workflow/rules/common.smk"
 localrules:
     all,
     inception,
-    score,
-    compare,
     rows,
     tables,
     figures,

@@ -520,8 +520,28 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
 
 
 @main.command()
+@click.option("--features", type=INPUT, required=True, help="Features of the data set, by `etsdm features`.")
+@click.option("--encoder", type=ENCODERS, required=True, help="The extractor that made them.")
+@click.option("--out", type=FILE, required=True, help="reference.npz to write.")
+def reference(features: Path, encoder: str, out: Path) -> None:
+    """Summarise a reference: what every score needs of it, once.
+
+    That is the mean, the root of the covariance and the kernel within the reference, whose time is quadratic in it.
+
+    \b
+    Example:  etsdm reference --features data/features.npz --encoder inception --out data/reference.npz
+    """
+    from etsdm.metrics.score import summarise
+
+    with _recorded(_beside(out), [features], [out]) as record:
+        record.update(summarise(features, encoder, out))
+    _say(out)
+
+
+@main.command()
 @click.option("--samples", type=INPUT, required=True, help="Features of the generated images, by `etsdm features`.")
 @click.option("--reference", type=INPUT, required=True, help="Features of the data set, by the same extractor.")
+@click.option("--summary", type=INPUT, help="Their summary, by `etsdm reference`.  [default: computed here]")
 @click.option("--encoder", type=ENCODERS, required=True, help="The extractor: part of the metric's name.")
 @click.option(
     "--distance",
@@ -534,7 +554,13 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
 @click.option("--count", type=int, help="Images that the sample set must have, or it is refused.  [default: any]")
 @click.option("--out", type=FILE, required=True, help="scores.json to write.")
 def score(
-    samples: Path, reference: Path, encoder: str, distance: tuple[str, ...], count: int | None, out: Path
+    samples: Path,
+    reference: Path,
+    summary: Path | None,
+    encoder: str,
+    distance: tuple[str, ...],
+    count: int | None,
+    out: Path,
 ) -> None:
     """Compute distances, FID for one, from stored features.
 
@@ -544,8 +570,9 @@ def score(
     """
     from etsdm.metrics.score import score as run
 
-    with _recorded(_beside(out), [samples, reference], [out]):
-        values = run(samples, reference, list(distance), encoder, count, out)["values"]
+    inputs = [samples, reference, *([summary] if summary else [])]
+    with _recorded(_beside(out), inputs, [out]):
+        values = run(samples, reference, summary, list(distance), encoder, count, out)["values"]
     _say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)
 
 

@@ -60,6 +60,11 @@ def test_fid():
     assert float(said.rpartition("difference ")[2]) < 1e-2
 
 
+def test_score():
+    said = bench("score", "--images", 70, "--references", 90, "--length", 64)
+    assert "the reference's own part, once" in said and "a set of 70 against 90" in said
+
+
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_overhead(smallest):

@@ -41,6 +41,21 @@ def features(path, count, seed):
     return path
 
 
+def test_a_summary_of_the_reference_changes_no_score(tmp_path):
+    score(tmp_path)
+    asked = read_json(tmp_path / "scores.json")
+    summary, again = tmp_path / "reference.npz", tmp_path / "again.json"
+    made = run("reference", "--features", tmp_path / "r.npz", "--encoder", "classifier", "--out", summary)
+    assert made.exit_code == 0, made.output
+    options = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
+    done = run("score", *options, "--summary", summary, "--out", again)
+    assert done.exit_code == 0, done.output
+    assert read_json(again) == asked
+    features(tmp_path / "r.npz", 90, 2)
+    done = run("score", *options, "--summary", summary, "--out", again)
+    assert done.exit_code == 2 and "is the summary of other features" in done.output
+
+
 def test_a_count_is_checked_only_where_it_is_given(tmp_path):
     score(tmp_path, made=71, count=71)
     asked = read_json(tmp_path / "scores.json")

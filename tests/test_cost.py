@@ -40,7 +40,15 @@ def restoring(test: str) -> dict[str, Any]:
 
 def test_jobs_are_those_of_the_workflow():
     assert jobs(plan_of()) == {
-        **{"prepare": 1, "classifier": 1, "train": 2, "sample": 4, "sample_features": 4, "reference_features": 1},
+        **{
+            "prepare": 1,
+            "classifier": 1,
+            "train": 2,
+            "sample": 4,
+            "sample_features": 4,
+            "reference_features": 1,
+            "reference": 1,
+        },
         **{"score": 4, "probe": 2, "rows": 1, "tables": 1, "figures": 1, "page": 1, "all": 1},
     }
 

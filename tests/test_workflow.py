@@ -113,7 +113,7 @@ def test_edited_plotting_code_redraws_the_figures(project):
 
 def test_an_edited_distance_scores_again_without_extracting_features(project):
     project.edit("etsdm/metrics/distances.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
-    assert project.would_run() == REPORT | {"score": 4}
+    assert project.would_run() == REPORT | {"reference": 1, "score": 4}
 
 
 def test_an_edited_solver_resamples_its_own_sets(project):

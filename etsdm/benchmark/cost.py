@@ -40,6 +40,7 @@ RULES = (
     "restore",
     "sample_features",
     "reference_features",
+    "reference",
     "score",
     "compare",
     "probe",
@@ -110,6 +111,7 @@ def _jobs_behind(m: "Measurement") -> Iterator[Job]:
             yield Job(m.encoder.spec["name"], m.encoder.path, m.encoder)
             yield Job("sample_features", m.file, m.run, m.encoder)
             yield Job("reference_features", m.reference, data, m.encoder)
+            yield Job("reference", m.reference, data)
     if m.kind == "restoration":
         yield Job("prepare", m.run.needs["test"].path, m.run.needs["test"])
         yield Job("restore", m.run.path, m.run)

@@ -1,14 +1,16 @@
-"""Feature files. Kept free of torch: scoring runs as many short processes."""
+"""Feature files and the summaries of references. Kept free of torch: scoring runs as many short processes."""
 
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etsdm.errors import UserError
-from etsdm.files import atomic
+from etsdm.files import atomic, sha256
+from etsdm.metrics.distances import Summary
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,33 @@ def load_features(path: Path) -> Features:
     Raises:
         UserError: the file is missing, damaged, or no feature file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            features, count, digest = file["features"], int(file["count"]), str(file["digest"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a readable feature file ({error}); make it again") from error
+    features, count, digest = _read(path, "feature file", "features", "count", "digest")
     if count != len(features):
         raise UserError(f"{path}: holds {len(features)} features where it says {count}; make it again")
-    return Features(features, digest)
+    return Features(features, str(digest))
+
+
+def save_summary(path: Path, summary: Summary, features: Path) -> None:
+    """Write the summary of the feature file `features` to the .npz file `path`, atomically."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, mean=summary.mean, root=summary.root, within=summary.within, features=sha256(features))
+
+
+def load_summary(path: Path, features: str) -> Summary:
+    """Read what `save_summary` wrote of the feature file with SHA-256 `features`.
+
+    Raises:
+        UserError: the file is missing, damaged, no summary, or that of other features.
+    """
+    mean, root, within, known = _read(path, "summary of features", "mean", "root", "within", "features")
+    if known != features:
+        raise UserError(f"{path}: is the summary of other features; make it again by `etsdm reference`")
+    return Summary(mean, root, float(within))
+
+
+def _read(path: Path, kind: str, *names: str) -> list[NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[name] for name in names]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a readable {kind} ({error}); make it again") from error

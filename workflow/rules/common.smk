@@ -10,7 +10,7 @@ from etsdm.benchmark.source import digest
 from etsdm.data import sources
 from etsdm.diffusion import methods
 from etsdm.errors import UserError
-from etsdm.metrics.names import ENCODER_FILES
+from etsdm.metrics.names import ENCODER_FILES, FEATURES
 from etsdm.report.contents import SAMPLED, figure_files, table_files
 
 RESULTS = Path("results")
@@ -113,6 +113,11 @@ def encoder_file(encoder):
     return f"results/{encoder.path}/{ENCODER_FILES[encoder.spec['name']]}"
 
 
+def scoring_threads(encoder):
+    """Threads of a job that compares features: short ones are worth no more than one."""
+    return 8 if FEATURES[encoder.spec["name"]] > 1000 else 1
+
+
 def data_of(model):
     """Folder of the data set that a model is trained on."""
     return f"results/{plan.models[f'models/{model}'].needs['data'].path}"
@@ -158,7 +163,7 @@ RESULT_FILES = [
     *(f"results/{path}/weights.safetensors" for path in plan.models),
     *(f"results/{path}/samples.zip" for path in plan.samples),
     *(f"results/{path}/restored.zip" for path in plan.restorations),
-    *(f"results/{reference}/features.npz" for reference in REFERENCES),
+    *(f"results/{reference}/{name}.npz" for reference in REFERENCES for name in ("features", "reference")),
     *(f"results/{file.removesuffix('scores.json')}features.npz" for file in SCORED),
     *(f"results/{measurement.file}" for measurement in plan.measurements),
 ]

@@ -105,12 +105,33 @@ rule reference_features:
 
 
 # ------------------------------------------------------------------------------------------------------------------
-# Features -> distances between a sample set and its data set.
+# Features -> distances between a sample set and its data set. What belongs to the data set alone is made once.
 # ------------------------------------------------------------------------------------------------------------------
+rule reference:
+    input:
+        features="results/data/{data}/{encoder}/features.npz",
+    output:
+        summary="results/data/{data}/{encoder}/reference.npz",
+        manifest="results/data/{data}/{encoder}/reference.manifest.json",
+    log:
+        "results/data/{data}/{encoder}/reference.log",
+    conda:
+        ENVIRONMENT
+    threads: lambda wildcards: scoring_threads(reference_of(wildcards))
+    resources:
+        **JOB,
+    params:
+        depends=lambda wildcards: depends("score", encoder=reference_of(wildcards).spec["name"]),
+    shell:
+        "etsdm --attempt {resources.attempt} reference --features {input.features:q}"
+        " --encoder {params.depends[encoder]} --out {output.summary:q} > {log:q} 2>&1"
+
+
 rule score:
     input:
         samples="results/samples/{sample}/{encoder}/features.npz",
         reference=lambda wildcards: f"results/{measurement_of(wildcards).reference}/features.npz",
+        summary=lambda wildcards: f"results/{measurement_of(wildcards).reference}/reference.npz",
     output:
         scores="results/samples/{sample}/{encoder}/scores.json",
         manifest="results/samples/{sample}/{encoder}/scores.manifest.json",
@@ -118,6 +139,7 @@ rule score:
         "results/samples/{sample}/{encoder}/score.log",
     conda:
         ENVIRONMENT
+    threads: lambda wildcards: scoring_threads(measurement_of(wildcards).encoder)
     resources:
         **JOB,
     params:
@@ -129,6 +151,7 @@ rule score:
         ),
     shell:
         "etsdm --attempt {resources.attempt} score --samples {input.samples:q} --reference {input.reference:q}"
+        " --summary {input.summary:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]}"
         " --count {params.depends[count]} --out {output.scores:q} > {log:q} 2>&1"
 

@@ -1,0 +1,50 @@
+"""Scores from stored features: what belongs to the reference, made once, and what each sample set takes."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+
+from benchmarks.timing import in_turn, repetitions, show, spread
+from etsdm.files import sha256
+from etsdm.metrics.distances import BLOCK, frechet, kernel, summarise
+from etsdm.metrics.store import load_features, load_summary, save_features, save_summary
+
+
+def correlated(count: int, length: int, seed: int) -> np.ndarray:
+    """Features (count, length) that are positive and correlated, as Inception's are, in float32."""
+    mixing = np.random.default_rng(0).standard_normal((length, length), np.float32)
+    mixing *= np.exp(-np.arange(length, dtype=np.float32) / 300) / 20
+    rng = np.random.default_rng(seed)
+    drawn = (rng.standard_normal((min(BLOCK, count - i), length), np.float32) for i in range(0, count, BLOCK))
+    return np.concatenate([np.maximum(0.3 + part @ mixing.T, 0) for part in drawn])
+
+
+@click.command(help=__doc__)
+@repetitions(3)
+@click.option("--images", default=2_500, show_default=True, help="Generated images.")
+@click.option("--references", default=50_000, show_default=True, help="Images of the data set.")
+@click.option("--length", default=2_048, show_default=True, help="Of a feature vector.")
+def main(repeats: int, images: int, references: int, length: int) -> None:
+    with TemporaryDirectory() as temporary:
+        samples, reference, summary = (Path(temporary, f"{name}.npz") for name in ("samples", "reference", "summary"))
+        save_features(samples, correlated(images, length, 1), "samples")
+        save_features(reference, correlated(references, length, 2), "reference")
+
+        def prepare() -> None:
+            save_summary(summary, summarise(load_features(reference).features), reference)
+
+        def score() -> None:
+            generated, real = load_features(samples).features, load_features(reference).features
+            known = load_summary(summary, sha256(reference))
+            frechet(generated, real, known)
+            kernel(generated, real, known)
+
+        seconds = in_turn({"the reference's own part, once": prepare}, 1, warm_up=False)
+        seconds |= in_turn({f"a set of {images:,} against {references:,}": score}, repeats, warm_up=False)
+    show([{"scores of both distances": name, "s": spread(values)} for name, values in seconds.items()])
+
+
+if __name__ == "__main__":
+    main()
