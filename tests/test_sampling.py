@@ -17,8 +17,8 @@ from etsdm.files import read_json
 from etsdm.models.unet import UNet
 from etsdm.sampling.sample import sample, to_pixels
 
-DIFFERENT_BATCH_TOLERANCE = 1
-"""Grey levels by which an image may differ when batches of another shape take another path through a CPU."""
+DIFFERENT_BATCH_TOLERANCE = 0.05
+"""Mean absolute difference in grey levels, of 255, when batches of another shape take another path through a device."""
 
 
 def spec(name="ddim", nfe=5, count=8, seed=0, **settings):
@@ -51,7 +51,7 @@ def test_an_image_hardly_depends_on_the_batch_it_is_made_in(weights, tmp_path, n
     reference = images(weights, tmp_path, spec(name), batch=8).astype(int)
     for batch in (1, 3, 5):
         other = images(weights, tmp_path, spec(name), batch=batch).astype(int)
-        assert np.abs(other - reference).max() <= DIFFERENT_BATCH_TOLERANCE
+        assert np.abs(other - reference).mean() <= DIFFERENT_BATCH_TOLERANCE
 
 
 def test_a_compiled_network_draws_the_same_images(weights, tmp_path, monkeypatch):
@@ -66,7 +66,7 @@ def test_a_compiled_network_draws_the_same_images(weights, tmp_path, monkeypatch
     monkeypatch.setattr(UNet, "compile", compile_by_tracing)
     compiled = images(weights, tmp_path, spec(), compiled=True).astype(int)
     assert len(traced) == 1
-    assert np.abs(compiled - reference).max() <= DIFFERENT_BATCH_TOLERANCE
+    assert np.abs(compiled - reference).mean() <= DIFFERENT_BATCH_TOLERANCE
 
 
 def test_the_archive_is_the_same_to_the_byte_and_the_seed_matters(weights, tmp_path):
