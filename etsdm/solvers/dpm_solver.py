@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
 from torch import Tensor
 
 from etsdm.diffusion.schedules import Schedule
-from etsdm.solvers.grids import time_grid
+from etsdm.solvers.grids import spaced, time_grid
 from etsdm.solvers.prediction import Noise, Predict, data_prediction
 
 ORDERS = {"dpm-solver-1": 1, "dpm-solver-2": 2, "dpm-solver-3": 3}
 
 
 def dpm_solver(
-    predict: Predict, schedule: Schedule, x: Tensor, times: Sequence[float], orders: Sequence[int]
+    predict: Predict,
+    schedule: Schedule,
+    x: Tensor,
+    times: Sequence[float],
+    orders: Sequence[int],
+    spacing: str = "log-snr",
 ) -> Tensor:
     """From `times[0]` to `times[-1]`, the i-th step, to `times[i + 1]`, of order `orders[i]`.
 
-    A step of order k takes k evaluations: at its start, and at times inside it that follow from the schedule.
+    A step of order k takes k evaluations: at its start, and at k - 1 times inside it, spaced as on the grid `spacing`.
+    Steps must rise in lambda.
     """
-    steps = {1: first_order_step, 2: second_order_step, 3: third_order_step}
+    steps: dict[int, Callable[..., Tensor]] = {1: first_order_step, 2: second_order_step, 3: third_order_step}
     for s, t, order in zip(times[:-1], times[1:], orders, strict=True):
-        x = steps[order](predict, schedule, x, s, t)
+        x = steps[order](predict, schedule, x, s, t, *inner_times(schedule, s, t, order, spacing))
     return x
+
+
+def inner_times(schedule: Schedule, s: float, t: float, order: int, spacing: str) -> list[float]:
+    """The order - 1 times that a step from s to t evaluates after s, spaced as on a grid from s to t.
+
+    Spaced in lambda they are those of Lu et al. (2022, section 3.2), r_1 = 1/2, or r_1 = 1/3 and r_2 = 2/3. On another
+    grid their r_i follow from their lambda, as in the authors' code. A time that shares the noise level of s tells the
+    solver nothing of the step (r_i = 0), so all are then spaced in lambda.
+    """
+    times = spaced(spacing, schedule, s, t, order + 1)[1:-1]
+    if (schedule.lambda_(times) <= schedule.lambda_(s)).any():
+        times = spaced("log-snr", schedule, s, t, order + 1)[1:-1]
+    return times.tolist()
 
 
 def first_order_step(predict: Predict, schedule: Schedule, x: Tensor, s: float, t: float) -> Tensor:
@@ -34,25 +53,24 @@ def first_order_step(predict: Predict, schedule: Schedule, x: Tensor, s: float, 
     return transfer(schedule, x, s, t, math.expm1(log_snr_step(schedule, s, t)) * predict(x, s))
 
 
-def second_order_step(predict: Predict, schedule: Schedule, x: Tensor, s: float, t: float) -> Tensor:
-    """DPM-Solver-2 (algorithm 1; algorithm 4 with r_1 = 1/2)."""
-    h = log_snr_step(schedule, s, t)
-    middle = time_inside(schedule, s, h / 2)
+def second_order_step(predict: Predict, schedule: Schedule, x: Tensor, s: float, t: float, s1: float) -> Tensor:
+    """DPM-Solver-2 (algorithm 4, with the r_1 of s1; algorithm 1 where that is 1/2)."""
+    h, h1 = log_snr_step(schedule, s, t), log_snr_step(schedule, s, s1)
     eps = predict(x, s)
-    eps_middle = predict(transfer(schedule, x, s, middle, math.expm1(h / 2) * eps), middle)
-    return transfer(schedule, x, s, t, math.expm1(h) * eps_middle)
+    d1 = predict(transfer(schedule, x, s, s1, math.expm1(h1) * eps), s1) - eps
+    return transfer(schedule, x, s, t, math.expm1(h) * (eps + h / (2 * h1) * d1))
 
 
-def third_order_step(predict: Predict, schedule: Schedule, x: Tensor, s: float, t: float) -> Tensor:
-    """DPM-Solver-3 (algorithm 2, with r_1 = 1/3 and r_2 = 2/3)."""
-    r1, r2 = 1 / 3, 2 / 3
-    h = log_snr_step(schedule, s, t)
-    s1, s2 = time_inside(schedule, s, r1 * h), time_inside(schedule, s, r2 * h)
+def third_order_step(
+    predict: Predict, schedule: Schedule, x: Tensor, s: float, t: float, s1: float, s2: float
+) -> Tensor:
+    """DPM-Solver-3 (algorithm 2, with the r_1 and r_2 of s1 and s2 in place of 1/3 and 2/3)."""
+    h, h1, h2 = (log_snr_step(schedule, s, end) for end in (t, s1, s2))
     eps = predict(x, s)
-    d1 = predict(transfer(schedule, x, s, s1, math.expm1(r1 * h) * eps), s1) - eps
-    u2 = math.expm1(r2 * h) * eps + r2 / r1 * (math.expm1(r2 * h) / (r2 * h) - 1) * d1
+    d1 = predict(transfer(schedule, x, s, s1, math.expm1(h1) * eps), s1) - eps
+    u2 = math.expm1(h2) * eps + h2 / h1 * (math.expm1(h2) / h2 - 1) * d1
     d2 = predict(transfer(schedule, x, s, s2, u2), s2) - eps
-    return transfer(schedule, x, s, t, math.expm1(h) * eps + (math.expm1(h) / h - 1) / r2 * d2)
+    return transfer(schedule, x, s, t, math.expm1(h) * eps + h / h2 * (math.expm1(h) / h - 1) * d2)
 
 
 def transfer(schedule: Schedule, x: Tensor, s: float, t: float, integral: Tensor) -> Tensor:
@@ -67,11 +85,6 @@ def transfer(schedule: Schedule, x: Tensor, s: float, t: float, integral: Tensor
 def log_snr_step(schedule: Schedule, s: float, t: float) -> float:
     """h = lambda_t - lambda_s."""
     return float(schedule.lambda_(t) - schedule.lambda_(s))
-
-
-def time_inside(schedule: Schedule, s: float, step: float) -> float:
-    """The time whose lambda is `step` above that of s."""
-    return float(schedule.t_of_lambda(schedule.lambda_(s) + step))
 
 
 def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
@@ -105,12 +118,13 @@ def outer_times(schedule: Schedule, grid: str, orders: Sequence[int]) -> list[fl
 
 
 def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
-    """Images from x at t_max, by the `name`, `grid`, `nfe`, `denoise` and `lower_order_final` of the spec.
+    """Images from x at t_max, by the spec's `name`, `grid`, `inner_times`, `nfe`, `denoise` and `lower_order_final`.
 
     With `denoise` one of the evaluations is kept for the clean images at t_min; without, the result is x at
     t_min. Deterministic: `noise` is not called.
     """
     orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False))
     times = outer_times(schedule, spec["grid"], orders)
-    x = dpm_solver(predict, schedule, x, times, orders)
+    inner = spec.get("inner_times", "grid")
+    x = dpm_solver(predict, schedule, x, times, orders, spec["grid"] if inner == "grid" else inner)
     return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x
