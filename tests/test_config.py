@@ -124,6 +124,14 @@ BAD = {
         {f"{METHODS}.1": "shared-noise"},
         "dpm-solver-2 evaluates the network at noise levels inside its steps, which shared-noise does not have",
     ),
+    "times inside the steps of a multistep": (
+        {f"{SOLVERS}.0": {"name": "dpm-solver++-2m", "nfe": [10], "inner_times": "grid"}},
+        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lower_order_final",
+    ),
+    "unknown times inside a step": (
+        {f"{SOLVERS}.0": {"name": "dpm-solver-2", "nfe": [10], "inner_times": "uniform"}},
+        "inner_times: unknown 'uniform'; allowed: grid, log-snr",
+    ),
     "ablation that does not divide": (
         {"experiments.ablation": ABLATION | {"n": [3]}},
         "experiments.ablation: n = 3 does not divide t_tilde = 100",
@@ -248,6 +256,14 @@ class TestIdentity:
         more = plan(**{f"{SOLVERS}.1.nfe": [2, 3]})
         assert plan().samples.keys() < more.samples.keys()
         assert plan().models.keys() == more.models.keys()
+
+    def test_the_times_inside_a_step_are_part_of_a_sample_set(self):
+        def sets(**settings):
+            return plan(**{SOLVERS: [{"name": "dpm-solver-2", "nfe": [2]} | settings]}).samples
+
+        assert sets().keys() == sets(inner_times="grid").keys()
+        assert not sets().keys() & sets(inner_times="log-snr").keys()
+        assert {run.spec["solver"]["inner_times"] for run in sets(inner_times="log-snr").values()} == {"log-snr"}
 
     def test_specifications_are_written_once(self, tmp_path):
         plan().write_specs(tmp_path)

@@ -283,14 +283,19 @@ def test_distances_are_root_mean_squares():
 def test_the_solver_error_probe_of_a_network_on_disk(tmp_path, images):
     ddim = {"name": "ddim", "nfe": [5, 40], "grid": "uniform", "eta": 0.0, "denoise": True, "clip_x0": True}
     multistep = {"name": "dpm-solver++-2m", "nfe": [40], "grid": "log-snr", "lower_order_final": True}
-    spec = {"images": 2, "solvers": [ddim, multistep], "reference_nfe": 600}
+    inner = [
+        {"name": "dpm-solver-2", "nfe": [10], "grid": "uniform", "inner_times": times} for times in ("grid", "log-snr")
+    ]
+    spec = {"images": 2, "solvers": [ddim, multistep, *inner], "reference_nfe": 600}
     found = probed("solver-error", write_weights(tmp_path / "etsdm", "etsdm"), images, spec)
     assert (found["n"], found["reference_nfe"]) == (2, 600)
-    coarse, fine, fast = found["points"]
+    coarse, fine, fast, *singlestep = found["points"]
     assert (coarse["solver"], coarse["nfe"], coarse["parameters"]) == ("ddim", 5, {"grid": "uniform", "eta": 0.0})
     assert fast["parameters"] == {"grid": "log-snr", "lower_order_final": True}
     assert coarse["error"] > fine["error"] > fast["error"] > found["reference_error"] > 0
     assert coarse["error_std"] > 0
+    assert [point["parameters"]["inner_times"] for point in singlestep] == ["grid", "log-snr"]
+    assert singlestep[0]["error"] != pytest.approx(singlestep[1]["error"], rel=1e-3)
 
 
 @pytest.mark.parametrize("solver", [{"name": "ddpm"}, {"name": "ddim", "eta": 0.5}])

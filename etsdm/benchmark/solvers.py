@@ -61,13 +61,27 @@ class FirstOrderSolver(_Solver):
     name: Literal["dpm-solver-1"]
 
 
-class HighOrderSolver(_Solver):
-    """DPM-Solver (singlestep, orders 2 and 3) and DPM-Solver++ (multistep, 2M and 3M)."""
-
-    name: Literal["dpm-solver-2", "dpm-solver-3", "dpm-solver++-2m", "dpm-solver++-3m"]
+class _HighOrder(_Solver):
     lower_order_final: bool = False
     """Let the last step be of order 1, against the instability near t = 0."""
 
 
-Solver = Annotated[AncestralSolver | DdimSolver | FirstOrderSolver | HighOrderSolver, Field(discriminator="name")]
+class SinglestepSolver(_HighOrder):
+    """DPM-Solver of orders 2 and 3 (Lu et al. 2022), singlestep."""
+
+    name: Literal["dpm-solver-2", "dpm-solver-3"]
+    inner_times: Literal["grid", "log-snr"] = "grid"
+    """How the times inside a step are spaced: as those of `grid`, which the authors' code does, or evenly in lambda_t.
+    With `grid: log-snr` both are the same."""
+
+
+class MultistepSolver(_HighOrder):
+    """DPM-Solver++ (Lu et al. 2022), multistep, 2M and 3M."""
+
+    name: Literal["dpm-solver++-2m", "dpm-solver++-3m"]
+
+
+Solver = Annotated[
+    AncestralSolver | DdimSolver | FirstOrderSolver | SinglestepSolver | MultistepSolver, Field(discriminator="name")
+]
 Solvers = Annotated[list[Solver], Field(min_length=1), AfterValidator(distinct)]
