@@ -1,11 +1,12 @@
 """The device a stage computes on. Processes of one user that choose a GPU for themselves never share one."""
 
+import importlib.util
 import os
 import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def set_tf32() -> None:
 def without_tf32() -> AbstractContextManager[None]:
     """Inside, a GPU multiplies float32 numbers in full, for the numbers that a CPU would get but for rounding."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def computing_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Inside, products of networks on `device` are in float32, in tf32 (see `set_tf32`) or in bfloat16."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return without_tf32() if precision == "float32" else nullcontext()
+
+
+def can_fuse(device: torch.device) -> bool:
+    """Whether `device` can run kernels that Triton compiles."""
+    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
 @cache

@@ -20,10 +20,34 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation computed in the type of its weights, so in float32 under autocast."""
+    """Group normalisation computed in the type of its weights, so in float32 under autocast.
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
+    With a scale and a shift, (B, C), the result is multiplied by 1 + scale and moved by shift. With `silu`, SiLU is last.
+
+    Attributes:
+        fused: do all of this in one pass over the feature map, on a GPU; it moves the last bits.
+    """
+
+    fused = False
+
+    def forward(
+        self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, silu: bool = False
+    ) -> Tensor:
+        if self.fused:
+            return self._fused(x, scale, shift, silu)
+        h = super().forward(x.to(self.weight.dtype)).to(x.dtype)
+        if scale is not None and shift is not None:
+            scale, shift = (value.to(h.dtype)[:, :, None, None] for value in (scale, shift))
+            h = torch.addcmul(shift, h, 1 + scale)
+        return functional.silu(h) if silu else h
+
+    def _fused(self, x: Tensor, scale: Tensor | None, shift: Tensor | None, silu: bool) -> Tensor:
+        from etsdm.models.fused_norm import group_norm  # needs Triton, which comes with PyTorch for GPUs
+
+        if scale is None or shift is None:
+            return group_norm(x, self.num_groups, self.weight, self.bias, self.eps, silu)
+        weight, bias = self.weight * (1 + scale), self.bias * (1 + scale) + shift
+        return group_norm(x, self.num_groups, weight, bias, self.eps, silu)
 
 
 class SinusoidalEmbedding(nn.Module):
@@ -114,19 +138,18 @@ class ResidualBlock(nn.Module):
         self.skip_connection = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        norm, activation, conv = self.in_layers
-        h = activation(norm(x))
+        norm, _, conv = self.in_layers
+        h = norm(x, silu=True)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
         h = conv(h)
-        bias = self.emb_layers(embedding).to(h.dtype)[:, :, None, None]
-        norm, activation, dropout, conv = self.out_layers
+        bias = self.emb_layers(embedding)
+        norm, _, dropout, conv = self.out_layers
         if self.scale_shift:
-            scale, shift = bias.chunk(2, dim=1)
-            h = torch.addcmul(shift, norm(h), 1 + scale)
+            h = norm(h, *bias.chunk(2, dim=1), silu=True)
         else:
-            h = norm(h + bias)
-        return self.skip_connection(x) + conv(dropout(activation(h)))
+            h = norm(h + bias.to(h.dtype)[:, :, None, None], silu=True)
+        return self.skip_connection(x) + conv(dropout(h))
 
 
 class AttentionBlock(nn.Module):
@@ -276,8 +299,15 @@ class UNet(nn.Module):
         x = self._run(self.middle_block, x, embedding)
         for block in self.output_blocks:
             x = self._run(block, torch.cat([x, skips.pop()], dim=1), embedding)
+        norm, _, conv = self.out
         with torch.autocast(x.device.type, enabled=False):
-            return self.out(x.to(embedding.dtype))
+            return conv(norm(x.to(embedding.dtype), silu=True))
+
+    def fuse(self, fused: bool) -> None:
+        """Let every group normalisation be one pass over its feature map, or not; see `GroupNorm`."""
+        for module in self.modules():
+            if isinstance(module, GroupNorm):
+                module.fused = fused
 
     def _run(self, block: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from etsdm.data.archive import Pixels
+from etsdm.devices import can_fuse
 from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.process import make_process
 from etsdm.errors import UserError
@@ -40,6 +41,8 @@ class Trainer:
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
         checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
+        fused: on a GPU, normalise in one pass over each feature map, unless compiled; it moves the last bits.
+        graphed: on a GPU, replay the network's passes as CUDA graphs where that is possible.
 
     Raises:
         UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
@@ -55,6 +58,8 @@ class Trainer:
         micro_batch: int | None = None,
         checkpointing: bool = False,
         compiled: bool = False,
+        fused: bool = True,
+        graphed: bool = True,
     ) -> None:
         self.settings = spec["training"]
         self.seed = spec["seed"]
@@ -74,6 +79,8 @@ class Trainer:
         self.network.checkpointing = checkpointing and can_checkpoint(spec["method"])
         if compiled:
             self.network.compile()
+        elif fused:
+            self.network.fuse(can_fuse(device) and not needs_plain_operations(spec["method"]))
         self.parameters = list(self.network.parameters())
         self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
         self.optimizer = torch.optim.AdamW(
@@ -88,6 +95,8 @@ class Trainer:
         self.tally = Tally(self.process.schedule.timesteps, device)
         self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)
         self.micro_batch = micro_batch or self.fitting_micro_batch()
+        if graphed and self.can_be_graphed():
+            self._graph()
         self.parallel: DistributedDataParallel | None = None
         if processes.count > 1:
             self.parallel = DistributedDataParallel(
@@ -169,6 +178,25 @@ class Trainer:
         self.optimizer.zero_grad()
         return size
 
+    def can_be_graphed(self) -> bool:
+        """Whether a step is one forward and one backward pass of the network, always of the same size, on one GPU."""
+        whole = self.micro_batch >= self.share.stop - self.share.start
+        plain = self.process.penalty is None and not self.network.checkpointing
+        return self.device.type == "cuda" and self.processes.count == 1 and whole and plain
+
+    def _graph(self) -> None:
+        """Capture the network's passes as CUDA graphs: a small network's step is otherwise thousands of launches.
+
+        A gradient lies in a graph's own memory, which the next pass overwrites, so a step takes one pass alone. Dropout
+        follows the seed of PyTorch's generator, as ever.
+        """
+        shape = (self.share.stop - self.share.start, self.pixels.shape[3], *self.pixels.shape[1:3])
+        x = torch.zeros(shape, device=self.device).contiguous(memory_format=torch.channels_last)
+        if self.factor:
+            x = torch.cat([x, x], 1)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed_precision, cache_enabled=False):
+            torch.cuda.make_graphed_callables(self.network, (x, torch.zeros(len(x), device=self.device)))
+
     def check_finite(self) -> None:
         """Raise UserError, naming step and batch, if a loss or a gradient so far was not a number or infinite."""
         seen = self.processes.least(self.tally.diverged())
@@ -202,9 +230,14 @@ class Trainer:
         self.tally.load_state_dict(state["tally"], self.processes)
 
 
+def needs_plain_operations(method: Spec) -> bool:
+    """Whether the training of `method` differentiates the network forwards, which few operations can."""
+    return method.get("estimator") == "forward-mode"
+
+
 def can_checkpoint(method: Spec) -> bool:
     """Whether the training of `method` can compute activations again; says on stderr where it cannot."""
-    if method.get("estimator") != "forward-mode":
+    if not needs_plain_operations(method):
         return True
     print(
         f"etsdm: {method['name']} in forward mode keeps all activations; training without checkpointing",
