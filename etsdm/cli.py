@@ -416,6 +416,13 @@ def import_(
 @click.option(
     "--grid", default="uniform", show_default=True, help="Spacing of the solver's times: uniform, quadratic or log-snr."
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "tf32", "bfloat16"]),
+    default="tf32",
+    show_default=True,
+    help="Of the network's products; a CPU takes tf32 for float32.",
+)
 @click.option("-n", "--count", type=click.IntRange(1), default=64, show_default=True, help="Images to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Image i depends on this seed and i alone.")
 @click.option("--out", type=FILE, required=True, help="A picture of all images (.png), or an archive of PNGs (.zip).")
@@ -429,6 +436,7 @@ def sample(
     solver: str | None,
     nfe: int,
     grid: str,
+    precision: str,
     count: int,
     seed: int,
     out: Path,
@@ -452,7 +460,7 @@ def sample(
         from etsdm.benchmark.reading import parse_solver
 
         settings = parse_solver({"name": solver or "ddim", "nfe": [nfe], "grid": grid}).model_dump() | {"nfe": nfe}
-        values: dict[str, Any] = {"solver": settings, "samples": count, "seed": seed}
+        values: dict[str, Any] = {"solver": settings, "samples": count, "precision": precision, "seed": seed}
     else:
         values = read_json(spec)
     from etsdm.parts import folder_of

@@ -169,7 +169,12 @@ class Plan:
 
     def _add_samples(self, experiment: str, solvers: Solvers, model: Run) -> None:
         for slug, spec in _solver_runs(
-            solvers, {"samples": self.config.evaluation.samples, "seed": model.spec["seed"]}
+            solvers,
+            {
+                "samples": self.config.evaluation.samples,
+                "precision": self.config.evaluation.precision,
+                "seed": model.spec["seed"],
+            },
         ):
             path = f"samples/{model.path.removeprefix('models/')}/{slug}"
             sample = self.samples.setdefault(path, Run(path, spec, {"model": model}))

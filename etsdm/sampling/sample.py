@@ -11,7 +11,7 @@ from tqdm import tqdm
 from etsdm import solvers
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.mosaic import write_mosaic
-from etsdm.devices import pick_device
+from etsdm.devices import can_fuse, computing_in, pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.files import sha256
 from etsdm.models.trained import load_predictor
@@ -40,9 +40,16 @@ def to_pixels(x: Tensor) -> Pixels:
 
 @torch.inference_mode()
 def sample_batch(
-    predict: NoisePredictor, solver: dict[str, Any], seed: int, indices: range, shape: tuple[int, ...]
+    predict: NoisePredictor,
+    solver: dict[str, Any],
+    seed: int,
+    indices: range,
+    shape: tuple[int, ...],
+    precision: str = "tf32",
 ) -> Pixels:
     """The images numbered `indices` of a sample set, uint8 (B, H, W, C).
+
+    The network computes in `precision` (see `computing_in`), the solver in float32.
 
     Raises:
         RuntimeError: the solver did not spend exactly the evaluations asked for.
@@ -50,7 +57,8 @@ def sample_batch(
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
     noise = ImageNoise(seed, indices, shape, device)
     before = predict.nfe
-    x = solvers.load(solver["name"])(predict, predict.schedule, noise(), solver, noise)
+    with computing_in(precision, device):
+        x = solvers.load(solver["name"])(predict, predict.schedule, noise(), solver, noise)
     if predict.nfe - before != solver["nfe"]:
         raise RuntimeError(f"{solver['name']} made {predict.nfe - before} evaluations where {solver['nfe']} were asked")
     return to_pixels(x)
@@ -84,7 +92,7 @@ def sample(
 
     Args:
         weights: `weights.safetensors` of a training.
-        spec: {"solver": settings with one `nfe`, "samples": count, "seed": seed}.
+        spec: {"solver": settings with one `nfe`, "samples": count, "seed": seed}, and "precision" unless it is tf32.
         out: the archive to write; a single picture of all images if it ends in `.png`.
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time; None: `default_batch`.
@@ -101,9 +109,12 @@ def sample(
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     solver, count, where = spec["solver"], spec["samples"], pick_device(device)
+    precision = spec.get("precision", "tf32")
     plain, trained = load_predictor(weights, where, solver["clip_x0"])
     if compiled:
         plain.network.compile()  # type: ignore[attr-defined]
+    else:
+        plain.network.fuse(can_fuse(where))  # type: ignore[attr-defined]
     predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
     dataset = trained["dataset"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
@@ -115,7 +126,8 @@ def sample(
 
         def part(number: int) -> Pixels:
             indices = range(number * size, (number + 1) * size)
-            return sample_batch(predict, solver, spec["seed"], indices, shape)[: count - indices.start]
+            made = sample_batch(predict, solver, spec["seed"], indices, shape, precision)
+            return made[: count - indices.start]
 
         mine = range(processes.rank, parts.count, processes.count)
         hidden = not progress or processes.rank > 0
