@@ -5,8 +5,12 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +18,7 @@ from PIL import Image
 
 from etsdm.errors import UserError
 from etsdm.files import atomic
+from etsdm.workers import cpus
 
 Pixels = NDArray[np.uint8]
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -22,6 +27,12 @@ LARGEST_SIDE = 4096
 """Pixels a side of the largest image that is read."""
 LARGEST_FILE = 4 * LARGEST_SIDE**2
 """Bytes of the largest member of an archive that is read: room for such an image without compression."""
+AHEAD = 2
+"""Batches that threads decode before they are asked for."""
+CHUNK = 16
+"""Images a thread decodes at a time."""
+UNSHARED: AbstractContextManager[object] = nullcontext()
+"""In place of a lock on an archive that one thread reads."""
 
 
 def encode_png(image: Pixels) -> bytes:
@@ -62,9 +73,11 @@ def _open(path: Path) -> zipfile.ZipFile:
     return archive
 
 
-def _image(archive: zipfile.ZipFile, name: str) -> Pixels:
+def _image(archive: zipfile.ZipFile, name: str, lock: AbstractContextManager[object]) -> Pixels:
     try:
-        with Image.open(io.BytesIO(archive.read(name))) as image:
+        with lock:
+            png = archive.read(name)
+        with Image.open(io.BytesIO(png)) as image:
             if max(image.size) > LARGEST_SIDE:
                 raise UserError(f"{archive.filename}: refused: {name} is {image.width}x{image.height} pixels")
             return np.asarray(image)
@@ -72,8 +85,8 @@ def _image(archive: zipfile.ZipFile, name: str) -> Pixels:
         raise UserError(f"{archive.filename}: {name} is damaged ({error}); make the archive again") from error
 
 
-def _decoded(archive: zipfile.ZipFile, names: Sequence[str]) -> Pixels:
-    stacked = np.stack([_image(archive, name) for name in names])
+def _decoded(archive: zipfile.ZipFile, names: Sequence[str], lock: AbstractContextManager[object] = UNSHARED) -> Pixels:
+    stacked = np.stack([_image(archive, name, lock) for name in names])
     return stacked[..., None] if stacked.ndim == 3 else stacked
 
 
@@ -97,6 +110,38 @@ def iterate_images(path: Path, batch: int, limit: int | None = None, start: int 
         names = _names(archive)[start:limit]
         for first in range(0, len(names), batch):
             yield _decoded(archive, names[first : first + batch])
+
+
+def iterate_ahead(path: Path, batches: Iterable[range]) -> Generator[Pixels, None, None]:
+    """The images whose numbers each batch holds, (B, H, W, C), decoded in threads while others are worked on.
+
+    Pillow lets other threads run while it unpacks an image. Close the iterator if it is not exhausted.
+
+    Raises:
+        UserError: the archive is missing or damaged.
+    """
+    with _open(path) as archive:
+        names, lock, pool = _names(archive), Lock(), ThreadPoolExecutor(cpus())
+        waiting: deque[list[Future[Pixels]]] = deque()
+        try:
+            for batch in batches:
+                chunks = (names[n.start : n.stop] for n in pieces(batch, CHUNK))
+                waiting.append([pool.submit(_decoded, archive, chunk, lock) for chunk in chunks])
+                if len(waiting) > AHEAD:
+                    yield _joined(waiting.popleft())
+            while waiting:
+                yield _joined(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def pieces(numbers: range, size: int) -> list[range]:
+    """A range cut into ranges of `size` numbers, the last of which may be shorter."""
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
+
+
+def _joined(chunks: Iterable[Future[Pixels]]) -> Pixels:
+    return np.concatenate([chunk.result() for chunk in chunks])
 
 
 def pick_images(path: Path, numbers: Sequence[int]) -> Pixels:
