@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from etsdm.errors import UserError
 
@@ -65,6 +67,12 @@ def computing_in(precision: str, device: torch.device) -> AbstractContextManager
 def can_fuse(device: torch.device) -> bool:
     """Whether `device` can run kernels that Triton compiles."""
     return device.type == "cuda" and importlib.util.find_spec("triton") is not None
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """The array on the device; a GPU fetches it by itself, while this thread goes on."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 @cache

@@ -42,6 +42,7 @@ class Parts:
         self.folder = self.root / sha256(repr(identity).encode()).hexdigest()[:16]
         self.count = count
         self.processes = processes
+        self.own = range(processes.rank, count, processes.count)
         if processes.rank == 0:
             for other in self.root.glob("*"):
                 if other != self.folder:
@@ -62,7 +63,7 @@ class Parts:
         Raises:
             Interrupted: it is time to leave; the parts made so far are kept.
         """
-        for number in range(self.processes.rank, self.count, self.processes.count):
+        for number in self.own:
             if self.has(number):
                 skipped(number)
                 continue
@@ -70,6 +71,10 @@ class Parts:
                 raise self.interrupted(number)
             self.write(number, part(number))
         self.processes.meet()
+
+    def missing(self) -> list[int]:
+        """Numbers of the parts that are still to be made by this process, in the order in which it will make them."""
+        return [number for number in self.own if not self.has(number)]
 
     def has(self, number: int) -> bool:
         """Whether the part is there."""

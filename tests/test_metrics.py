@@ -11,16 +11,18 @@ import pytest
 import torch
 from cleanfid import fid
 from cleanfid.inception_torchscript import InceptionV3W
+from cleanfid.resize import build_resizer
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from etsdm.data.archive import write_images
+from etsdm.data.archive import Pixels, iterate_images, write_images
+from etsdm.data.sources import load_source
 from etsdm.errors import UserError
 from etsdm.files import sha256, write_json
 from etsdm.metrics import classifier, distances, inception
 from etsdm.metrics.classifier import load_classifier, to_input, train_classifier
 from etsdm.metrics.distances import frechet, kernel, summarise
-from etsdm.metrics.features import extract, extract_features
+from etsdm.metrics.features import default_batch, extract, extract_features
 from etsdm.metrics.inception import OFFLINE_SHA256, offline_weights, provide_inception
 from etsdm.metrics.store import load_features, load_summary, save_features, save_summary
 
@@ -163,34 +165,105 @@ def inception_weights(tmp_path_factory) -> Path:
     return out
 
 
-def test_frechet_of_inception_features_is_clean_fid(tmp_path, inception_weights):
-    """Against clean-fid reading folders of PNGs through its own network class, resizing and distance.
+@pytest.fixture(scope="module")
+def clean_fid_network(tmp_path_factory, inception_weights) -> InceptionV3W:
+    folder = tmp_path_factory.mktemp("clean-fid")
+    torch.jit.load(inception_weights).net.save(str(folder / "inception-2015-12-05.pt"))
+    return InceptionV3W(str(folder), download=False)
 
-    Both take the first 256 of the features, or the square root of the matrix would take most of the time.
+
+def in_rgb(pixels: Pixels) -> Pixels:
+    return np.broadcast_to(pixels, (*pixels.shape[:3], 3))
+
+
+def resized_by_clean_fid(pixels: Pixels) -> torch.Tensor:
+    resize = build_resizer("clean")
+    return torch.from_numpy(np.stack([resize(image) for image in in_rgb(pixels)])).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(8, 8), (32, 32), (64, 48), (256, 256), (299, 299), (301, 500), (1024, 1024)])
+def test_images_are_resized_as_by_clean_fid(size, channels):
+    """Noise, with black and white, has the steepest edges; the filter overshoots at them and is cut to [0, 255]."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *size, channels), dtype=np.uint8)
+    pixels[:, : size[0] // 2] = np.where(pixels[:, : size[0] // 2] < 128, 0, 255)
+    ours = inception.resized(torch.from_numpy(pixels))
+    assert ours.shape == (2, 3, 299, 299) and ours.dtype == torch.float32
+    torch.testing.assert_close(ours, resized_by_clean_fid(pixels), rtol=0, atol=0.01)
+
+
+def photos_and_digits() -> list[Pixels]:
+    settings = {"source": "bundled", "bundle": "photos", "split": "all", "resolution": 32}
+    return [np.stack(list(load_source(settings).images)[:11]), digits()[0][:11]]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["photos", "digits"])
+def test_features_are_those_of_clean_fid(inception_weights, clean_fid_network, kind):
+    """The largest features are about 2; the batch of a GPU is tried on the CPU."""
+    pixels = photos_and_digits()[kind]
+    with torch.inference_mode():
+        theirs = clean_fid_network(resized_by_clean_fid(pixels))
+    network = inception.load_inception(inception_weights, CPU)
+    for encode in (inception.make_encoder(inception_weights, CPU), inception._encoder_in_batches(network, CPU)):
+        torch.testing.assert_close(encode(pixels), theirs, rtol=0, atol=2e-4)
+
+
+def test_no_bit_of_the_features_depends_on_threads_or_batch(inception_weights, monkeypatch):
+    pixels = photos_and_digits()[0]
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        encode = inception.make_encoder(inception_weights, CPU)
+        found += [encode(pixels), torch.cat([encode(pixels[:8]), encode(pixels[8:])])]
+    assert all(torch.equal(found[0], other) for other in found)
+
+
+def test_a_gpu_takes_larger_batches():
+    assert default_batch(CPU) < default_batch(torch.device("cuda", 0)) == default_batch(torch.device("cuda", 1))
+
+
+def frechet_and_clean_fid(folder: Path, sets: list[Pixels], weights: Path, network, features: int) -> list[float]:
+    """The distance of two sets of images by this project, and by clean-fid from folders of PNGs.
+
+    Both take the first so many of the features: the square root of the whole matrix takes minutes.
     """
-    gray = digits()[0][:24]
-    colour = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8)
-    encode = inception.make_encoder(inception_weights, CPU)
-    ours = []
-    for name, pixels in (("gray", gray), ("colour", colour)):
-        write_images(tmp_path / f"{name}.zip", pixels)
-        (tmp_path / name).mkdir()
+    encode, ours = inception.make_encoder(weights, CPU), []
+    for name, pixels in zip("ab", sets, strict=True):
+        write_images(folder / f"{name}.zip", pixels)
+        (folder / name).mkdir()
         for i, image in enumerate(pixels):
-            Image.fromarray(image.squeeze()).save(tmp_path / name / f"{i:03d}.png")
-        ours.append(extract(encode, tmp_path / f"{name}.zip", 0, 24, batch=16))
-    torch.jit.load(inception_weights).net.save(str(tmp_path / "inception-2015-12-05.pt"))
-    network = InceptionV3W(str(tmp_path), download=False)
+            Image.fromarray(image.squeeze()).save(folder / name / f"{i:03d}.png")
+        ours.append(extract(encode, iterate_images(folder / f"{name}.zip", 16)))
+        assert ours[-1].shape == (len(pixels), 2048) and ours[-1].dtype == np.float32
     theirs = fid.compute_fid(
-        str(tmp_path / "gray"),
-        str(tmp_path / "colour"),
+        str(folder / "a"),
+        str(folder / "b"),
         mode="clean",
         num_workers=0,
         device=CPU,
-        custom_feat_extractor=lambda x: network(x)[:, :256],
+        custom_feat_extractor=lambda x: network(x)[:, :features],
         verbose=False,
     )
-    assert ours[0].shape == (24, 2048) and ours[0].dtype == np.float32
-    assert frechet(ours[0][:, :256], ours[1][:, :256]) == pytest.approx(theirs, abs=1e-3)
+    return [frechet(*(each[:, :features] for each in ours)), theirs]
+
+
+def test_frechet_of_inception_features_is_clean_fid(tmp_path, inception_weights, clean_fid_network):
+    colour = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8)
+    sets = [digits()[0][:24], colour]
+    ours, theirs = frechet_and_clean_fid(tmp_path, sets, inception_weights, clean_fid_network, 256)
+    assert ours == pytest.approx(theirs, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_fid_of_hundreds_of_images_is_clean_fid(tmp_path, inception_weights, clean_fid_network):
+    """All features, two hundred images a set: photographs of 48 px enlarged, and the same with noise."""
+    settings = {"source": "bundled", "bundle": "photos", "split": "all", "resolution": 48}
+    crops, numbers = np.stack(list(load_source(settings).images)), np.random.default_rng(0)
+    chosen = [crops[numbers.integers(0, len(crops), 200)] for _ in range(2)]
+    noisy = (chosen[1] + numbers.normal(0, 8, chosen[1].shape)).clip(0, 255).astype(np.uint8)
+    sets = [chosen[0], noisy]
+    ours, theirs = frechet_and_clean_fid(tmp_path, sets, inception_weights, clean_fid_network, 2048)
+    assert ours > 1 and ours == pytest.approx(theirs, abs=1e-3)
 
 
 def test_other_weights_are_refused(tmp_path):
@@ -233,7 +306,7 @@ def test_classifier_learns_digits_and_is_reproducible(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
     network = load_classifier(first, CPU)
-    features = extract(classifier.make_encoder(first, CPU), images, 0, 100, batch=33)
+    features = extract(classifier.make_encoder(first, CPU), iterate_images(images, 33, 100))
     pixels = torch.from_numpy(digits()[0][:100])
     np.testing.assert_allclose(features, network.features(to_input(pixels)), rtol=1e-4, atol=1e-5)
     assert features.shape == (100, 64)
@@ -269,6 +342,10 @@ def test_feature_file(tmp_path):
     assert found == {"count": 50, "digest": sha256(images)}
     assert stored.features.shape == (50, 64) and stored.digest == sha256(images)
     assert extract_features("classifier", weights, images, out, None, "cpu", progress=False)["count"] == 1797
+    whole = load_features(out).features
+    np.testing.assert_array_equal(whole[:50], stored.features)
+    direct = extract(classifier.make_encoder(weights, CPU), iterate_images(images, 64))
+    np.testing.assert_allclose(whole, direct, rtol=1e-4, atol=1e-5)
     with pytest.raises(UserError, match="1797 images, but 1798"):
         extract_features("classifier", weights, images, out, 1798, "cpu", progress=False)
 

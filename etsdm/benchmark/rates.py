@@ -19,8 +19,6 @@ Spec = dict[str, Any]
 
 REPEATS = 5
 """Timed repetitions of a measurement, of which the median counts."""
-FEATURE_BATCH = 8
-"""Images at a time where the Inception network is timed."""
 
 
 class Cost(Strict):
@@ -118,7 +116,7 @@ def measure_rates(plan: "Plan", device: str = "auto", progress: bool = True) -> 
             return images / seconds
 
         speeds = {shape: _measured_speed(model.spec, where, rate) for shape, model in models.items()}
-        features = {"inception": rate(FEATURE_BATCH, _inception(max(sides), where))} if inception else {}
+        features = {"inception": rate(*_inception(max(sides), where))} if inception else {}
     return Rates(f"this machine's {_device_name(where)}, measured", speeds, features)
 
 
@@ -146,26 +144,27 @@ def _measured_speed(spec: Spec, device: "torch.device", rate: Rate) -> Speed:
     return Speed(train, rate(len(x), evaluate))
 
 
-def _inception(side: int, device: "torch.device") -> Callable[[], object]:
-    """What the features of `FEATURE_BATCH` images take: resizing, and a network of Inception's layout, not trained."""
+def _inception(side: int, device: "torch.device") -> tuple[int, Callable[[], object]]:
+    """A number of images, and what their features take: resizing, and a network of Inception's layout, not trained."""
     import numpy as np
     import torch
-    from cleanfid.resize import build_resizer
     from torchvision.models import inception_v3
 
-    from etsdm.metrics.inception import Inception
+    from etsdm.devices import without_tf32
+    from etsdm.metrics.features import default_batch
+    from etsdm.metrics.inception import SHARE, Inception, encoder_of
 
     layers = inception_v3(weights=None, init_weights=False)
     layers.fc = torch.nn.Identity()
-    network, resize = Inception(layers).to(device).eval(), build_resizer("clean")
-    pixels = np.random.default_rng(0).integers(0, 256, (FEATURE_BATCH, side, side, 3), np.uint8)
+    encode = encoder_of(Inception(layers).to(device).eval(), device)
+    images = SHARE * torch.get_num_threads() if device.type == "cpu" else default_batch(device)
+    pixels = np.random.default_rng(0).integers(0, 256, (images, side, side, 3), np.uint8)
 
-    @torch.inference_mode()
-    def encode() -> None:
-        resized = torch.from_numpy(np.stack([resize(image) for image in pixels]))
-        network(resized.permute(0, 3, 1, 2).to(device))
+    def timed() -> None:
+        with without_tf32():
+            encode(pixels)
 
-    return encode
+    return images, timed
 
 
 def _median_seconds(work: Callable[[], object], device: "torch.device") -> float:

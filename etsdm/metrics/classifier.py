@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, read_images
+from etsdm.devices import to_device
 from etsdm.errors import UserError
 from etsdm.files import read_json
 from etsdm.models.weights import load_weights, save_weights
@@ -157,4 +158,4 @@ def load_classifier(weights: Path, device: torch.device) -> Classifier:
 def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tensor]:
     """The penultimate layer of a classifier: uint8 images (B, H, W, C) to features (B, d)."""
     network = load_classifier(weights, device)
-    return lambda pixels: network.features(to_input(torch.from_numpy(pixels).to(device)))
+    return lambda pixels: network.features(to_input(to_device(pixels, device)))

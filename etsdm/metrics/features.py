@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm.data.archive import Pixels, count_images, iterate_images
+from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces
 from etsdm.devices import pick_device, without_tf32
 from etsdm.errors import UserError
 from etsdm.files import sha256
@@ -29,24 +30,24 @@ Encode = Callable[[Pixels], Tensor]
 
 PART = 1024
 """Images a part of the work: what an interruption can cost."""
+CPU_BATCH, GPU_BATCH = 64, 256
+
+
+def default_batch(device: torch.device) -> int:
+    """Images a batch, a function of the kind of device alone."""
+    return GPU_BATCH if device.type == "cuda" else CPU_BATCH
 
 
 @torch.inference_mode()
-def extract(
-    encode: Encode, images: Path, start: int, stop: int, batch: int = 64, progress: tqdm | None = None
-) -> NDArray[np.float32]:
-    """Features (N, d) of images number `start` to `stop` of an archive.
-
-    Raises:
-        UserError: the archive is missing or damaged.
-    """
+def extract(encode: Encode, batches: Iterable[Pixels], progress: tqdm | None = None) -> NDArray[np.float32]:
+    """Features (N, d) of all images in the batches, each (B, H, W, C). A GPU is waited for once, at the end."""
     found = []
     with without_tf32():
-        for pixels in iterate_images(images, batch, stop, start):
-            found.append(encode(pixels).float().cpu().numpy())
+        for pixels in batches:
+            found.append(encode(pixels).float())
             if progress is not None:
                 progress.update(len(pixels))
-    return np.concatenate(found)
+    return torch.cat(found).cpu().numpy()
 
 
 def extract_features(
@@ -56,7 +57,7 @@ def extract_features(
     out: Path,
     count: int | None = None,
     device: str = "auto",
-    batch: int = 64,
+    batch: int | None = None,
     progress: bool = True,
     fingerprint: str = "",
     minutes: float = 0,
@@ -72,7 +73,7 @@ def extract_features(
         out: the feature file, `features.npz`.
         count: images to use; None: all.
         device: `auto`, `cpu`, `cuda`, ...
-        batch: images at a time.
+        batch: images at a time; None: as many as suit the device.
         progress: show a progress bar.
         fingerprint: digest of the code; what other code has extracted is extracted again.
         minutes: time limit of the job, before which it stops; 0 for none.
@@ -90,14 +91,18 @@ def extract_features(
     used = held if count is None else count
     if held < used:
         raise UserError(f"{images}: holds {held} images, but {used} are needed; make the rest of them")
-    digest = sha256(images)
+    digest, batch = sha256(images), batch or default_batch(where)
     with joined() as processes, StopRequest(minutes) as stop:
         identity = (encoder, sha256(weights), digest, used, batch, where.type, fingerprint)
-        parts = Parts(out, identity, math.ceil(used / PART), processes)
-        with tqdm(total=used, desc="features", unit=" images", disable=not progress or processes.rank > 0) as bar:
+        cut = [pieces(part, batch) for part in pieces(range(used), PART)]
+        parts = Parts(out, identity, len(cut), processes)
+        # One iterator for all parts: an archive takes long to open, and the next part's images can be decoded by now.
+        pixels = iterate_ahead(images, [numbers for missing in parts.missing() for numbers in cut[missing]])
+        bar = tqdm(total=used, desc="features", unit=" images", disable=not progress or processes.rank > 0)
+        with closing(pixels), bar:
 
             def part(number: int) -> NDArray[np.float32]:
-                return extract(encode, images, number * PART, min(used, (number + 1) * PART), batch, bar)
+                return extract(encode, islice(pixels, len(cut[number])), bar)
 
             parts.make(part, stop, lambda _: bar.update(PART))
         if processes.rank == 0:
