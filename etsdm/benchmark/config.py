@@ -152,7 +152,7 @@ class Classifier(Strict):
 
 
 class Inception(Strict):
-    """The Inception network of FID, through clean-fid."""
+    """The Inception network of FID, as clean-fid uses it."""
 
     name: Literal["inception"]
     weights: str | None = None

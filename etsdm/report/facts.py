@@ -8,7 +8,7 @@ from etsdm.report.results import Results
 from etsdm.report.text import duration, listed
 
 METRICS = {
-    "fid-clean-inception": "FID: Frechet distance between Inception features, images resized by clean-fid; "
+    "fid-clean-inception": "FID: Frechet distance between Inception features, images resized as by clean-fid; "
     "equal to clean-fid's own number within 1e-3.",
     "kid-clean-inception": "KID: unbiased kernel distance between the same features, over all pairs of images "
     "instead of random subsets.",
