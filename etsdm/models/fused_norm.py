@@ -26,6 +26,8 @@ from torch import Tensor
 
 MOST_PIXELS, MOST_CHANNELS = 64, 64
 """Of a tile."""
+FEWEST = 16
+"""Tiles, and channels a group, that a kernel has room for: each other number is a kernel to compile."""
 
 
 @triton.jit
@@ -42,7 +44,7 @@ def _tile_moments(x, mean, m2, pixels, channels, tile: tl.constexpr, block: tl.c
     tl.store(m2 + here, tl.sum(off * off, 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tiles", "channels", "each", "tile"])
 def _group_moments(
     tile_mean,
     tile_m2,
@@ -52,7 +54,7 @@ def _group_moments(
     channels,
     each,
     eps,
-    tile: tl.constexpr,
+    tile,
     most_tiles: tl.constexpr,
     most_each: tl.constexpr,
 ):
@@ -144,7 +146,7 @@ def _tile_sums(
     tl.store(sum_zx + here, tl.sum(z * normal, 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["w_stride", "tiles", "channels", "each", "pixels"])
 def _group_sums(
     tile_z,
     tile_zx,
@@ -271,7 +273,7 @@ class _Tiles:
         self.count = self.pixels // self.tile
         self.grid = (self.batch, self.count, self.channels // self.block)
         self.groups = (self.batch, groups)
-        self.padded = (triton.next_power_of_2(self.count), triton.next_power_of_2(self.each))
+        self.padded = tuple(max(FEWEST, triton.next_power_of_2(size)) for size in (self.count, self.each))
         self.device = x.device
 
     def sums(self) -> Tensor:

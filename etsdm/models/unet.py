@@ -22,7 +22,7 @@ Module = TypeVar("Module", bound=nn.Module)
 class GroupNorm(nn.GroupNorm):
     """Group normalisation computed in the type of its weights, so in float32 under autocast.
 
-    With a scale and a shift, (B, C), the result is multiplied by 1 + scale and moved by shift. With `silu`, SiLU is last.
+    With a scale and a shift, (B, C), the result is multiplied by 1 + scale and moved by shift; `silu` comes last.
 
     Attributes:
         fused: do all of this in one pass over the feature map, on a GPU; it moves the last bits.
