@@ -1,10 +1,48 @@
-"""One thread per numerical library: the tests themselves run in parallel."""
+"""One thread per numerical library: the tests themselves run in parallel. And no GPU, but for the tests that need one.
+
+A process that claims a GPU keeps it until it ends, so tests in parallel would wait for each other for ever.
+"""
 
 import os
+import re
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(items):
-    """The workflow first: what its tests share takes minutes to make, in which other processes run the other tests."""
+def wants_gpu(config):
+    """Whether `-m` asks for the tests that need a GPU."""
+    return re.search(r"(?<!not )\bgpu\b", config.option.markexpr) is not None
+
+
+def pytest_configure(config):
+    """Hide every GPU before anything looks for one, here and in all processes that tests start."""
+    if not wants_gpu(config):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_sessionstart(session):
+    """Fail at once where the tests that need a GPU are asked for and there is none."""
+    if not wants_gpu(session.config) or session.config.option.collectonly:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.exit(
+            "these tests need a GPU: torch.cuda.is_available() is False "
+            f"(PyTorch {torch.__version__}, CUDA {torch.version.cuda}, "
+            f"CUDA_VISIBLE_DEVICES {os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')!r})",
+            returncode=1,
+        )
+
+
+def pytest_collection_modifyitems(config, items):
+    """The workflow first: what its tests share takes minutes to make, in which other processes run the other tests.
+
+    Tests that need a GPU are left out unless they are asked for.
+    """
+    if not wants_gpu(config):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("gpu")])
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
