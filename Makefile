@@ -20,7 +20,7 @@ SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce plan report test test-all test-slurm bench lint unlock clean lock
+.PHONY: help install demo reproduce plan report test test-all test-gpu test-slurm bench lint unlock clean lock
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,9 @@ test: $(INSTALLED) ## Run the tests.
 
 test-all: $(INSTALLED) ## Run the tests, and those that take minutes each.
 	$(PYTEST) $(IN_PARALLEL)
+
+test-gpu: $(INSTALLED) ## Run the tests that need a GPU, in one process; without one they fail.
+	$(PYTEST) --ignore tests/slurm -m gpu
 
 test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
 	$(PYTEST) tests/slurm
