@@ -257,7 +257,7 @@ def test_a_network_too_large_for_one_pass_trains_in_several() -> None:
 
 @pytest.mark.parametrize("graphed", [False, True])
 def test_a_compiled_network_trains_as_an_eager_one(graphed: bool) -> None:
-    spec = changed(channels=8, multipliers=[1], attention=[], heads=1)
+    spec = changed(multipliers=[1], attention=[], heads=1)
     eager = losses(Trainer(spec, slopes(), DEVICE, fused=False, graphed=False), 3)
     compiled = losses(Trainer(spec, slopes(), DEVICE, compiled=True, graphed=graphed), 3)
     assert compiled == pytest.approx(eager, rel=1e-2)
