@@ -42,7 +42,7 @@ class Trainer:
         checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
         fused: on a GPU, normalise in one pass over each feature map, unless compiled; it moves the last bits.
-        graphed: on a GPU, replay the network's passes as CUDA graphs where that is possible.
+        graphed: on a GPU, replay the network's passes as CUDA graphs where that is possible, unless compiled.
 
     Raises:
         UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
@@ -95,7 +95,7 @@ class Trainer:
         self.tally = Tally(self.process.schedule.timesteps, device)
         self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)
         self.micro_batch = micro_batch or self.fitting_micro_batch()
-        if graphed and self.can_be_graphed():
+        if graphed and not compiled and self.can_be_graphed():
             self._graph()
         self.parallel: DistributedDataParallel | None = None
         if processes.count > 1:
