@@ -17,6 +17,7 @@ from typing import Any
 
 from etsdm.attempts import Attempts
 from etsdm.files import sha256, write_json
+from etsdm.gpus import driver_version
 
 PACKAGES = ("etsdm", "torch", "numpy", "clean-fid", "pillow", "snakemake")
 
@@ -50,14 +51,9 @@ def _device(name: str) -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if name == "cpu" or torch is None or not torch.cuda.is_initialized():
         return {"device": "cpu"}
-    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        driver = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.split("\n")[0]
-    except (OSError, subprocess.SubprocessError):
-        driver = None
     return {
         "device": torch.cuda.get_device_name(),
-        "driver": driver,
+        "driver": driver_version(),
         "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() // 2**20,
     }
 
