@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from etsdm import launch
+from etsdm import gpus, launch
 from etsdm.errors import AlreadyMade, Interrupted, UserError
 from etsdm.files import read_json, sha256
 from etsdm.manifest import manifest
+from etsdm.stop import StopRequest
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -25,7 +26,14 @@ INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 COMPILE = click.option(
     "--compile", "compiled", type=bool, default=False, help="1: torch.compile the network; it moves the last bits."
 )
-DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+DEVICE = click.option(
+    "--device",
+    default="auto",
+    envvar=gpus.DEVICE,
+    show_default=True,
+    show_envvar=True,
+    help="auto, cpu, cuda, cuda:1, ...",
+)
 SPEC = click.option(
     "--spec", type=INPUT, required=True, help="The run's spec.json; `make plan CONFIG=...` writes those of a benchmark."
 )
@@ -78,6 +86,11 @@ def _beside(out: Path) -> Path:
 def _job() -> dict[str, Any]:
     """What the workflow says about the job: the options before the command's name."""
     return click.get_current_context().find_root().params
+
+
+def _time() -> StopRequest:
+    """What tells that the job's time is nearly up."""
+    return StopRequest(_job()["minutes"])
 
 
 def _recorded(
@@ -270,7 +283,7 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
             from etsdm.metrics.classifier import train_classifier
 
             description = data.with_name("dataset.json")
-            record.update(train_classifier(values, data, description, out, pick_device(device)))
+            record.update(train_classifier(values, data, description, out, pick_device(device, _time())))
     _say(out)
 
 
@@ -645,12 +658,13 @@ def probe(weights: Path, data: Path, spec: Path | None, out: Path, device: str) 
 
     from etsdm import probes
     from etsdm.benchmark.experiments import Pairs
+    from etsdm.devices import pick_device
     from etsdm.files import write_json
 
     values = read_json(spec) if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
     beside = out.with_name("manifest.json") if spec else _beside(out)
     with _recorded(beside, [weights, data], [out], values, device) as record:
-        result = probes.load(values["probe"])(weights, data, values, device)
+        result = probes.load(values["probe"])(weights, data, values, str(pick_device(device, _time())))
         write_json(out, result)
         record.update(n=result["n"])
     _say(tabulate(result["points"], headers="keys", floatfmt=".4g"), out)

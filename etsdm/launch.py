@@ -15,6 +15,12 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def on_this_machine() -> tuple[int, int]:
+    """Number of this process among those of its job on this machine, and how many they are."""
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    return rank, max(rank + 1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def launch(processes: int, nodes: int) -> int:
     """Run this very command in `processes` processes on each of `nodes` nodes; return its exit code.
 

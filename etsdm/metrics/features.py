@@ -85,14 +85,15 @@ def extract_features(
         UserError: the weights can't be used, or the archive is missing, damaged or too small.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
-    where = pick_device(device)
+    stop = StopRequest(minutes)
+    where = pick_device(device, stop)
     encode = importlib.import_module(f"etsdm.metrics.{encoder}").make_encoder(weights, where)
     held = count_images(images)
     used = held if count is None else count
     if held < used:
         raise UserError(f"{images}: holds {held} images, but {used} are needed; make the rest of them")
     digest, batch = sha256(images), batch or default_batch(where)
-    with joined() as processes, StopRequest(minutes) as stop:
+    with joined() as processes, stop:
         identity = (encoder, sha256(weights), digest, used, batch, where.type, fingerprint)
         cut = [pieces(part, batch) for part in pieces(range(used), PART)]
         parts = Parts(out, identity, len(cut), processes)

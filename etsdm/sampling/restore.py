@@ -54,7 +54,8 @@ def restore(
         UserError: a file can't be read, or the network is none for super-resolution.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
-    solver, where = spec["solver"], pick_device(device)
+    stop = StopRequest(minutes)
+    solver, where = spec["solver"], pick_device(device, stop)
     predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution")
     digest = sha256(images)
     pixels = map_images(images, digest)
@@ -74,7 +75,7 @@ def restore(
         return made[: len(pixels) - start]
 
     starts = range(0, len(pixels), size)
-    with joined() as processes, StopRequest(minutes) as stop:
+    with joined() as processes, stop:
         identity = (sha256(weights), digest, spec, size, where.type, fingerprint)
         parts = Parts(out / "restored.zip", identity, len(starts), processes)
         hidden = not progress or processes.rank > 0

@@ -108,7 +108,8 @@ def sample(
         UserError: the weights can't be read.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
-    solver, count, where = spec["solver"], spec["samples"], pick_device(device)
+    stop = StopRequest(minutes)
+    solver, count, where = spec["solver"], spec["samples"], pick_device(device, stop)
     precision = spec.get("precision", "tf32")
     plain, trained = load_predictor(weights, where, solver["clip_x0"])
     if compiled:
@@ -120,7 +121,7 @@ def sample(
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     size = batch or default_batch(shape, where)
     work = size * solver["nfe"]
-    with joined() as processes, StopRequest(minutes) as stop:
+    with joined() as processes, stop:
         identity = (sha256(weights), spec, size, where.type, fingerprint, compiled)
         parts = Parts(out, identity, math.ceil(count / size), processes)
 

@@ -59,16 +59,16 @@ def train(
         UserError: the images are not those of the specification, or the training diverged.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; the state is saved.
     """
-    digest = sha256(images)
+    stop, digest = StopRequest(minutes), sha256(images)
     pixels = map_images(images, digest)
     check_images(images, pixels, spec["dataset"])
     with ExitStack() as stack:
         processes = stack.enter_context(joined())
         first = processes.rank == 0
-        trainer = Trainer(spec, pixels, pick_device(device), processes, micro_batch, checkpointing, compiled)
+        trainer = Trainer(spec, pixels, pick_device(device, stop), processes, micro_batch, checkpointing, compiled)
         states = States(out / "state", run_identity(spec, f"{fingerprint} {digest}"), save_minutes)
         states.resume(trainer)
-        stop = stack.enter_context(StopRequest(minutes))
+        stack.enter_context(stop)
         log = stack.enter_context(MetricsLog(states.folder, out / "tensorboard", trainer.images)) if first else None
         total, batch = spec["training"]["images"], spec["training"]["batch"]
         bar = stack.enter_context(

@@ -33,7 +33,8 @@ def cluster() -> Iterator[Cluster]:
 def project(cluster: Cluster, tmp_path: Path) -> Iterator[Project]:
     """A project whose jobs go to the cluster: `profiles/slurm` and `profiles/slurm-gres`, made quick."""
     copy_project(tmp_path / "project")
-    project = Project(tmp_path / "project", environment=cluster.environment)
+    on_cpus = {"ETSDM_DEVICE": "cpu"}  # the cluster's GPUs are stand-ins, which its jobs are given and cannot use
+    project = Project(tmp_path / "project", environment=cluster.environment | on_cpus)
     write_config(project.config)
     for name in ("slurm", "slurm-gres"):
         file = project.folder / "workflow" / "profiles" / name / "config.yaml"

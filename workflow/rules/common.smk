@@ -1,10 +1,10 @@
 # The plan of this configuration, and what the rules look up in it.
-import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import forkserver, probes, solvers
+from etsdm import forkserver, gpus, probes, solvers
 from etsdm.benchmark.plan import make_plan
 from etsdm.benchmark.source import digest
 from etsdm.data import sources
@@ -16,7 +16,7 @@ from etsdm.report.contents import SAMPLED, figure_files, table_files
 RESULTS = Path("results")
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
-GPU = int(shutil.which("nvidia-smi") is not None)
+GPU = int(gpus.are_likely())
 ENVIRONMENT = workflow.source_path("../../environment.yml")
 
 CONFIG = ", ".join(map(str, workflow.configfiles))
@@ -60,6 +60,9 @@ onstart:
     # environments of their own, cannot.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         forkserver.start()
+        # Jobs that miss a GPU say so in their logs; this says it once to the user, while the first jobs start.
+        if GPU:
+            subprocess.Popen([sys.executable, "-P", "-c", "from etsdm import devices; devices.warn()"])
 
 
 plan.write_specs(RESULTS)
