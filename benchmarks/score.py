@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks.timing import in_turn, repetitions, show, spread
 from etsdm.files import sha256
 from etsdm.metrics.distances import BLOCK, frechet, kernel, summarise
-from etsdm.metrics.store import load_features, load_summary, save_features, save_summary
+from etsdm.metrics.reference import load_summary, save_summary
+from etsdm.metrics.store import load_features, save_features
 
 
 def correlated(count: int, length: int, seed: int) -> np.ndarray:

@@ -24,7 +24,8 @@ from etsdm.metrics.classifier import load_classifier, to_input, train_classifier
 from etsdm.metrics.distances import frechet, kernel, summarise
 from etsdm.metrics.features import default_batch, extract, extract_features
 from etsdm.metrics.inception import OFFLINE_SHA256, offline_weights, provide_inception
-from etsdm.metrics.store import load_features, load_summary, save_features, save_summary
+from etsdm.metrics.reference import load_summary, save_summary
+from etsdm.metrics.store import load_features, save_features
 
 CPU = torch.device("cpu")
 CLASSIFIER = {

@@ -7,7 +7,8 @@ from etsdm.errors import UserError
 from etsdm.files import sha256, write_json
 from etsdm.metrics import distances
 from etsdm.metrics.names import FEATURES, metric_name
-from etsdm.metrics.store import Features, load_features, load_summary, save_summary
+from etsdm.metrics.reference import load_summary, save_summary
+from etsdm.metrics.store import Features, load_features
 
 DISTANCES = {"frechet": distances.frechet, "kernel": distances.kernel}
 

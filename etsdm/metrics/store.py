@@ -1,4 +1,4 @@
-"""Feature files and the summaries of references. Kept free of torch: scoring runs as many short processes."""
+"""Feature files. Kept free of torch: scoring runs as many short processes."""
 
 import zipfile
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etsdm.errors import UserError
-from etsdm.files import atomic, sha256
-from etsdm.metrics.distances import Summary
+from etsdm.files import atomic
 
 
 @dataclass(frozen=True)
@@ -33,31 +32,18 @@ def load_features(path: Path) -> Features:
     Raises:
         UserError: the file is missing, damaged, or no feature file.
     """
-    features, count, digest = _read(path, "feature file", "features", "count", "digest")
+    features, count, digest = read_arrays(path, "feature file", "features", "count", "digest")
     if count != len(features):
         raise UserError(f"{path}: holds {len(features)} features where it says {count}; make it again")
     return Features(features, str(digest))
 
 
-def save_summary(path: Path, summary: Summary, features: Path) -> None:
-    """Write the summary of the feature file `features` to the .npz file `path`, atomically."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, mean=summary.mean, root=summary.root, within=summary.within, features=sha256(features))
-
-
-def load_summary(path: Path, features: str) -> Summary:
-    """Read what `save_summary` wrote of the feature file with SHA-256 `features`.
+def read_arrays(path: Path, kind: str, *names: str) -> list[NDArray[Any]]:
+    """The arrays with these names in the .npz file `path`, which a message calls a `kind`.
 
     Raises:
-        UserError: the file is missing, damaged, no summary, or that of other features.
+        UserError: the file is missing, damaged, or lacks one of them.
     """
-    mean, root, within, known = _read(path, "summary of features", "mean", "root", "within", "features")
-    if known != features:
-        raise UserError(f"{path}: is the summary of other features; make it again by `etsdm reference`")
-    return Summary(mean, root, float(within))
-
-
-def _read(path: Path, kind: str, *names: str) -> list[NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return [file[name] for name in names]
