@@ -17,6 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from etsdm.errors import UserError
 
 Module = TypeVar("Module", bound=nn.Module)
+FUSED_PIXELS = 64 * 64
+"""Pixels of the largest feature map on which the fused normalisation was tried on a GPU."""
 
 
 class GroupNorm(nn.GroupNorm):
@@ -25,7 +27,7 @@ class GroupNorm(nn.GroupNorm):
     With a scale and a shift, (B, C), the result is multiplied by 1 + scale and moved by shift; `silu` comes last.
 
     Attributes:
-        fused: do all of this in one pass over the feature map, on a GPU; it moves the last bits.
+        fused: do all of this in one pass over a feature map, on a GPU, up to `FUSED_PIXELS`; it moves the last bits.
     """
 
     fused = False
@@ -33,7 +35,7 @@ class GroupNorm(nn.GroupNorm):
     def forward(
         self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, silu: bool = False
     ) -> Tensor:
-        if self.fused:
+        if self.fused and x.shape[2] * x.shape[3] <= FUSED_PIXELS:
             return self._fused(x, scale, shift, silu)
         h = super().forward(x.to(self.weight.dtype)).to(x.dtype)
         if scale is not None and shift is not None:

@@ -4,6 +4,7 @@ The clock counts images, and all randomness is a function of the seed and that c
 and resumed takes the same steps as one that is not: on a CPU, to the last bit.
 """
 
+import math
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -26,6 +27,8 @@ from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import NEVER, Tally
 
 Spec = dict[str, Any]
+GRAPHED_VALUES = 2**19
+"""Values of the largest batch of images whose passes are replayed as graphs: with larger ones it was not measured."""
 
 
 class Trainer:
@@ -179,10 +182,12 @@ class Trainer:
         return size
 
     def can_be_graphed(self) -> bool:
-        """Whether a step is one forward and one backward pass of the network, always of the same size, on one GPU."""
-        whole = self.micro_batch >= self.share.stop - self.share.start
+        """Whether a step is one forward and one backward pass of the network, small and always alike, on one GPU."""
+        size = self.share.stop - self.share.start
+        small = size * math.prod(self.pixels.shape[1:]) <= GRAPHED_VALUES
         plain = self.process.penalty is None and not self.network.checkpointing
-        return self.device.type == "cuda" and self.processes.count == 1 and whole and plain
+        alone = self.device.type == "cuda" and self.processes.count == 1
+        return alone and small and plain and self.micro_batch >= size
 
     def _graph(self) -> None:
         """Capture the network's passes as CUDA graphs: a small network's step is otherwise thousands of launches.
