@@ -44,8 +44,9 @@ class Trainer:
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
         checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
-        fused: on a GPU, normalise in one pass over each feature map, unless compiled; it moves the last bits.
         graphed: on a GPU, replay the network's passes as CUDA graphs where that is possible, unless compiled.
+        fused: on a GPU, normalise in one pass over each feature map, which moves the last bits; None: if graphed, for
+            launched one by one its kernels take longer than they save.
 
     Raises:
         UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
@@ -61,8 +62,8 @@ class Trainer:
         micro_batch: int | None = None,
         checkpointing: bool = False,
         compiled: bool = False,
-        fused: bool = True,
         graphed: bool = True,
+        fused: bool | None = None,
     ) -> None:
         self.settings = spec["training"]
         self.seed = spec["seed"]
@@ -82,8 +83,6 @@ class Trainer:
         self.network.checkpointing = checkpointing and can_checkpoint(spec["method"])
         if compiled:
             self.network.compile()
-        elif fused:
-            self.network.fuse(can_fuse(device) and not needs_plain_operations(spec["method"]))
         self.parameters = list(self.network.parameters())
         self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
         self.optimizer = torch.optim.AdamW(
@@ -98,7 +97,9 @@ class Trainer:
         self.tally = Tally(self.process.schedule.timesteps, device)
         self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)
         self.micro_batch = micro_batch or self.fitting_micro_batch()
-        if graphed and not compiled and self.can_be_graphed():
+        graphed = graphed and not compiled and self.can_be_graphed()
+        self.network.fuse(can_fuse(device) and (graphed if fused is None else fused))
+        if graphed:
             self._graph()
         self.parallel: DistributedDataParallel | None = None
         if processes.count > 1:
@@ -235,14 +236,9 @@ class Trainer:
         self.tally.load_state_dict(state["tally"], self.processes)
 
 
-def needs_plain_operations(method: Spec) -> bool:
-    """Whether the training of `method` differentiates the network forwards, which few operations can."""
-    return method.get("estimator") == "forward-mode"
-
-
 def can_checkpoint(method: Spec) -> bool:
     """Whether the training of `method` can compute activations again; says on stderr where it cannot."""
-    if not needs_plain_operations(method):
+    if method.get("estimator") != "forward-mode":
         return True
     print(
         f"etsdm: {method['name']} in forward mode keeps all activations; training without checkpointing",
