@@ -430,6 +430,11 @@ def import_(
     "--grid", default="uniform", show_default=True, help="Spacing of the solver's times: uniform, quadratic or log-snr."
 )
 @click.option(
+    "--clip-x0",
+    type=click.Choice(["auto", "true", "false"]),
+    help="Clip each predicted x_0; auto: where noise is predicted and lambda starts below -6.  [default: the solver's]",
+)
+@click.option(
     "--precision",
     type=click.Choice(["float32", "tf32", "bfloat16"]),
     default="tf32",
@@ -449,6 +454,7 @@ def sample(
     solver: str | None,
     nfe: int,
     grid: str,
+    clip_x0: str | None,
     precision: str,
     count: int,
     seed: int,
@@ -472,7 +478,10 @@ def sample(
     if spec is None:
         from etsdm.benchmark.reading import parse_solver
 
-        settings = parse_solver({"name": solver or "ddim", "nfe": [nfe], "grid": grid}).model_dump() | {"nfe": nfe}
+        asked: dict[str, Any] = {"name": solver or "ddim", "nfe": [nfe], "grid": grid}
+        if clip_x0:
+            asked["clip_x0"] = {"true": True, "false": False}.get(clip_x0, clip_x0)
+        settings = parse_solver(asked).model_dump() | {"nfe": nfe}
         values: dict[str, Any] = {"solver": settings, "samples": count, "precision": precision, "seed": seed}
     else:
         values = read_json(spec)

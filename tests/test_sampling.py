@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from configs import tiny
 from PIL import Image
-from trained import write_weights
+from trained import LONGER, prepared_digits, write_weights
 
 from etsdm import solvers
+from etsdm.benchmark.plan import make_plan
 from etsdm.benchmark.reading import parse_solver
 from etsdm.cli import main
 from etsdm.data.archive import read_images
@@ -16,6 +18,7 @@ from etsdm.errors import UserError
 from etsdm.files import read_json
 from etsdm.models.unet import UNet
 from etsdm.sampling.sample import sample, to_pixels
+from etsdm.training.train import train
 
 DIFFERENT_BATCH_TOLERANCE = 0.05
 """Mean absolute difference in grey levels, of 255, when batches of another shape take another path through a device."""
@@ -168,3 +171,46 @@ def test_wrong_settings_are_one_message_and_exit_code_2(weights, tmp_path, argum
 def test_the_images_are_not_saturated(weights, tmp_path):
     """What the tests above compare has grey levels to differ in."""
     assert len(np.unique(images(weights, tmp_path, spec("ddim", nfe=20)))) > 100
+
+
+@pytest.fixture(scope="module")
+def cosine_weights(tmp_path_factory):
+    """Of a network trained on the digits for seconds, under the cosine schedule."""
+    plan = make_plan(tiny(**LONGER, **{"diffusion.schedule": "cosine"}), "test")
+    folder = tmp_path_factory.mktemp("cosine")
+    spec = next(run.spec for run in plan.models.values() if run.spec["method"]["name"] == "ddpm")
+    train(spec, prepared_digits(), folder, device="cpu", progress=False)
+    return folder / "weights.safetensors"
+
+
+def shades(pixels):
+    """The part of values that are neither black nor white."""
+    return ((pixels > 0) & (pixels < 255)).mean()
+
+
+@pytest.mark.parametrize("name", solvers.MODULES)
+def test_under_a_cosine_schedule_each_solver_draws_no_saturated_noise(cosine_weights, tmp_path, name, capsys):
+    """Of the digits' own values 42 % are neither; without clipping nearly none is, and that is said."""
+    settings = {"name": name, "nfe": 20, "count": 16, "grid": "log-snr"}
+    clipped = images(cosine_weights, tmp_path, spec(**settings, clip_x0="auto"), device="cpu")
+    assert shades(clipped) > 0.4 and (clipped == 255).mean() < 0.2
+    assert "not clipped" not in capsys.readouterr().err
+    assert shades(images(cosine_weights, tmp_path, spec(**settings, clip_x0=False), device="cpu")) < 0.1
+    assert "x_0 is not clipped, and sampling starts at lambda = -9.9" in capsys.readouterr().err
+
+
+def test_clipping_is_left_alone_where_the_schedule_is_linear(weights, tmp_path):
+    """Sampling starts at lambda = -5.1 there."""
+    auto, never = (images(weights, tmp_path, spec(clip_x0=clipped)) for clipped in ("auto", False))
+    assert np.array_equal(auto, never)
+
+
+def test_a_person_can_ask_for_clipping(weights, tmp_path):
+    made = []
+    for clipped in ("true", "false"):
+        out = tmp_path / f"{clipped}.zip"
+        options = ["--nfe", "3", "-n", "4", "--clip-x0", clipped, "--out", str(out)]
+        done = CliRunner().invoke(main, ["sample", "--weights", str(weights), *options])
+        assert done.exit_code == 0, done.output
+        made.append(read_images(out))
+    assert not np.array_equal(*made)

@@ -21,8 +21,9 @@ class _Solver(Strict):
     """How the times are spaced: evenly in t, evenly in sqrt(t), or evenly in lambda_t."""
     denoise: bool = False
     """Spend the last evaluation on predicting x_0 at t = 0 (`denoise_to_zero`)."""
-    clip_x0: bool = False
-    """Clip each predicted x_0 to [-1, 1]."""
+    clip_x0: bool | Literal["auto"] = "auto"
+    """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise and lambda at t_max is below -6,
+    because there x_0 is what is left after a division by next to nothing."""
 
     @model_validator(mode="after")
     def _enough_evaluations(self) -> Self:
@@ -39,8 +40,8 @@ class AncestralSolver(_Solver):
     name: Literal["ddpm"]
     denoise: Literal[True] = True
     """Ancestral sampling always ends with the predicted x_0."""
-    clip_x0: bool = True
-    """Clip each predicted x_0 to [-1, 1]."""
+    clip_x0: bool | Literal["auto"] = True
+    """As for other solvers; here it is on unless another answer is given."""
     variance: Literal["fixed-small", "fixed-large"] = "fixed-large"
     """The posterior variance (small) or beta_t (large)."""
 

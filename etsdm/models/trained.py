@@ -1,10 +1,12 @@
 """A trained network, read back from its weights and ready to be asked for noise."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from etsdm.diffusion.predictions import NOISE
 from etsdm.diffusion.predictor import Network, NoisePredictor
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
@@ -60,20 +62,29 @@ def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
     return network
 
 
+CLIPPED_BELOW = -6.0
+"""Lambda at t_max below which an x_0 from predicted noise means little: alpha is under 0.0025, as under cosine."""
+
+
+def is_far_out(process: Process) -> bool:
+    """Whether sampling starts where errors of the predicted noise become errors of x_0 that are 400 times as large."""
+    return process.prediction is NOISE and float(process.schedule.lambda_(process.schedule.t_max)) < CLIPPED_BELOW
+
+
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
     """The network as a noise predictor of the process."""
     return NoisePredictor(network, process.schedule, process.condition, clip_x0, process.prediction)
 
 
 def load_predictor(
-    weights: Path, device: torch.device, clip_x0: bool = False, task: str = "generation"
+    weights: Path, device: torch.device, clip_x0: bool | str | None = None, task: str = "generation"
 ) -> tuple[NoisePredictor, dict[str, Any]]:
     """The network of a weights file with its own schedule, timestep condition and prediction, and its specification.
 
     Args:
         weights: `weights.safetensors` of a training.
         device: where the network shall live.
-        clip_x0: clip each predicted x_0 to [-1, 1].
+        clip_x0: clip each predicted x_0 to [-1, 1]; "auto": where the process `is_far_out`; None: no, and nobody asked.
         task: what the network must have been trained for.
 
     Raises:
@@ -83,4 +94,11 @@ def load_predictor(
     if spec["task"]["name"] != task:
         raise UserError(f"{weights}: was trained for {spec['task']['name']}, not for {task}")
     process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
-    return make_predictor(network.to(device), process, clip_x0), spec
+    if clip_x0 is False and is_far_out(process):
+        print(
+            f"etsdm: {weights}: x_0 is not clipped, and sampling starts at lambda = "
+            f"{process.schedule.lambda_(process.schedule.t_max):.1f}; images may be saturated: use clip_x0: auto",
+            file=sys.stderr,
+        )
+    clipped = is_far_out(process) if clip_x0 == "auto" else bool(clip_x0)
+    return make_predictor(network.to(device), process, clipped), spec
