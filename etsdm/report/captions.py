@@ -81,7 +81,7 @@ def _paired(experiment: str, title: str, published: str) -> Callable[[Results], 
             title,
             *_distances(results, experiment),
             f"Left: mean ± standard deviation over {seed_words(results)}, ticks: single seeds. Right: change against "
-            f"ddpm, paired by seed, with its 95 % bootstrap interval (none for one seed). {published}",
+            f"ddpm, paired by seed, with its 95 % interval by Student's t (none for one seed). {published}",
             _time_of(results, experiment, "sample sets"),
         ]
 
@@ -131,8 +131,8 @@ def _stability(results: Results) -> list[str]:
         f"its values, images in [−1, 1], and over {block['images']:,} images at most. Predicted: by one evaluation; "
         f"solved: by DDIM with {block['nfe']} NFE.",
         _band(results),
-        "Change against ddpm: with its 95 % bootstrap interval; diamonds: the paper's. The paper's unit is not known, "
-        "so only its changes can be compared.",
+        "Change against ddpm: with its 95 % interval by Student's t; diamonds: the paper's. The paper's unit is not "
+        "known, so only its changes can be compared.",
         _time_of(results, "stability", "probes"),
     ]
 
@@ -161,8 +161,8 @@ def _solver_error(results: Results) -> list[str]:
 
 def _resolution(results: Results) -> list[str]:
     return [
-        "Top: change of the distance against ddpm, paired by seed, with its 95 % bootstrap interval. Below: K(t', t) "
-        "over the square root of the number of values in an image.",
+        "Top: change of the distance against ddpm, paired by seed, with its 95 % interval by Student's t. Below: "
+        "K(t', t) over the square root of the number of values in an image.",
         _pairs(results.block("resolution")),
         *_distances(results, "resolution"),
         _band(results),

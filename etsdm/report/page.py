@@ -85,7 +85,8 @@ def _grouped(found: list[Finding]) -> list[dict[str, Any]]:
     claims = [finding for finding in found if not finding.claim.question]
     kinds = {
         "Confirmed at this scale": [f for f in claims if f.verdict in CONFIRMED],
-        "Not confirmed at this scale": [f for f in claims if f.verdict in ("no difference", "opposite")],
+        "Contradicted at this scale": [f for f in claims if f.verdict == "opposite"],
+        "Undecided": [f for f in claims if f.verdict == "undecided"],
         "Not run": [f for f in claims if f.verdict == "not run"],
     }
     groups = [{"title": f"{title} ({len(f)} of {len(claims)} findings)", "findings": f} for title, f in kinds.items()]

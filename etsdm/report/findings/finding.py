@@ -9,12 +9,13 @@ from etsdm.report.cells import BASELINE, COMPARED, Cell, baselines, better, cell
 from etsdm.report.changes import (
     Change,
     Verdict,
-    bootstrap_interval,
     change,
     interval_text,
+    mean_interval,
     published_change,
     signed,
     verdict,
+    visible,
 )
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
@@ -107,8 +108,11 @@ def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: lis
         _counts(subject, relation, expected, complete, len(seeds)),
         _mean(changes, unit) + _paper(paper, len(known), len(complete), unit),
     ]
+    if outcome == "undecided" and len(changes) > 1:
+        smallest = signed(visible(changes), unit=unit).lstrip("+")
+        sentences.append(f"The smallest mean change that this spread would let be called is {smallest}.")
     if len(pairs) > len(complete):
-        sentences.append(f"Left out, for want of a value: {len(pairs) - len(complete)} of {len(pairs)} cells.")
+        sentences.append(f"Left out, as a value is missing: {len(pairs) - len(complete)} of {len(pairs)} cells.")
     return Finding(claim, outcome, " ".join(sentences))
 
 
@@ -126,7 +130,7 @@ def _mean(changes: list[float], unit: str) -> str:
     """The mean change and every seed's, without a full stop."""
     if len(changes) == 1:
         return f"Mean change {signed(changes[0], unit=unit)} (one seed: nothing can be told from chance)"
-    low, high = bootstrap_interval(tuple(changes))
+    low, high = mean_interval(changes)
     return (
         f"Mean change {signed(statistics.fmean(changes), statistics.stdev(changes), unit)}, 95 % interval "
         f"{interval_text(low, high, unit)} (each seed: {', '.join(signed(value, unit=unit) for value in changes)})"

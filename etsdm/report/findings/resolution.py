@@ -5,7 +5,7 @@ import statistics
 import pandas as pd
 
 from etsdm.report.cells import BASELINE, CELL, COMPARED, Cell, Key, baselines, cells, is_frechet, key
-from etsdm.report.changes import bootstrap_interval, interval_text, signed, verdict
+from etsdm.report.changes import interval_text, mean_interval, signed, verdict
 from etsdm.report.findings.finding import Claim, Finding, pair, summary
 from etsdm.report.results import Results
 
@@ -65,7 +65,7 @@ def _gained(subject: str, sides: tuple[int, int], by_seed: dict[int, list[float]
     text = f"{subject} is {signed(mean)[:-2].lstrip('+−')} points {'lower' if mean < 0 else 'higher'} at {sides[1]} px"
     text += f" than at {sides[0]} px"
     if len(differences) > 1:
-        low, high = bootstrap_interval(tuple(differences))
+        low, high = mean_interval(differences)
         each = ", ".join(signed(value)[:-2] for value in differences)
         text += f" (95 % interval {interval_text(low, high)[:-2]} points; each seed: {each})."
     else:

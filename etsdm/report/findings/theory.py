@@ -50,7 +50,7 @@ def _diverges(theory: dict[str, Any]) -> Finding:
     if not diverging:
         outcome = "opposite"
     elif len(diverging) < len(plain) or wrong:
-        outcome = "no difference"
+        outcome = "undecided"
     elif as_predicted:
         outcome = "same direction and size"
     powers = ", ".join(f"{_name(one)} {number(one['exponent'], 2)}" for one in plain)
