@@ -56,11 +56,10 @@ def predictions(results: Results) -> list[Finding]:
 
 
 def _budgets(results: Results, series: pd.DataFrame) -> tuple[Cell, Cell] | None:
-    """The cells of a solver's smallest and largest NFE, among the paper's where at least two of them are here."""
+    """The cells of a solver's smallest and largest NFE of those that the paper reports; None unless two are here."""
     ordered = series.sort_values("nfe")
-    known = [published_value(results.published, cell) is not None for _, cell in ordered.iterrows()]
-    chosen = ordered[known] if sum(known) > 1 else ordered
-    return (chosen.iloc[0], chosen.iloc[-1]) if len(chosen) > 1 else None
+    known = ordered[[published_value(results.published, cell) is not None for _, cell in ordered.iterrows()]]
+    return (known.iloc[0], known.iloc[-1]) if len(known) > 1 else None
 
 
 def _more_steps(results: Results, claim: Claim, method: str, expected: int) -> list[Finding]:
