@@ -38,6 +38,14 @@ SPEC = click.option(
     "--spec", type=INPUT, required=True, help="The run's spec.json; `make plan CONFIG=...` writes those of a benchmark."
 )
 BATCH = click.option("--batch", type=click.IntRange(1), help="Images at a time.  [default: by their size]")
+DISTANCE = click.option(
+    "--distance",
+    type=DISTANCES,
+    multiple=True,
+    default=["frechet", "kernel"],
+    show_default=True,
+    help="Distance to compute; may be given twice.",
+)
 RESULTS = click.option(
     "--results", type=FOLDER, default=Path("results"), show_default=True, help="Root of the results."
 )
@@ -552,8 +560,9 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
 @main.command()
 @click.option("--features", type=INPUT, required=True, help="Features of the data set, by `etsdm features`.")
 @click.option("--encoder", type=ENCODERS, required=True, help="The extractor that made them.")
+@DISTANCE
 @click.option("--out", type=FILE, required=True, help="reference.npz to write.")
-def reference(features: Path, encoder: str, out: Path) -> None:
+def reference(features: Path, encoder: str, distance: tuple[str, ...], out: Path) -> None:
     """Summarise a reference: what every score needs of it, once.
 
     That is the mean, the root of the covariance and the kernel within the reference, whose time is quadratic in it.
@@ -564,7 +573,7 @@ def reference(features: Path, encoder: str, out: Path) -> None:
     from etsdm.metrics.score import summarise
 
     with _recorded(_beside(out), [features], [out]) as record:
-        record.update(summarise(features, encoder, out))
+        record.update(summarise(features, list(distance), encoder, out))
     _say(out)
 
 
@@ -573,14 +582,7 @@ def reference(features: Path, encoder: str, out: Path) -> None:
 @click.option("--reference", type=INPUT, required=True, help="Features of the data set, by the same extractor.")
 @click.option("--summary", type=INPUT, help="Their summary, by `etsdm reference`.  [default: computed here]")
 @click.option("--encoder", type=ENCODERS, required=True, help="The extractor: part of the metric's name.")
-@click.option(
-    "--distance",
-    type=DISTANCES,
-    multiple=True,
-    default=["frechet", "kernel"],
-    show_default=True,
-    help="Distance to compute; may be given twice.",
-)
+@DISTANCE
 @click.option("--count", type=int, help="Images that the sample set must have, or it is refused.  [default: any]")
 @click.option("--out", type=FILE, required=True, help="scores.json to write.")
 def score(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import socket
 import sys
 import time
@@ -43,11 +44,14 @@ def pick_device(name: str = "auto", stop: StopRequest | None = None) -> torch.de
     if name == "auto":
         return _own_gpu(stop or StopRequest()) if torch.cuda.is_available() else _cpu()
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         lacking = name.startswith("cuda") and not torch.cuda.is_available()
         reason = _no_gpu() if lacking else f"{str(error).splitlines()[0]}; use auto, cpu or cuda"
         raise UserError(f"device {name!r} cannot be used here: {reason}") from error
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # kernels of Triton's, and graphs, are launched on the current one
+    return device
 
 
 def warn() -> None:
@@ -105,8 +109,10 @@ def computing_in(precision: str, device: torch.device) -> AbstractContextManager
 
 
 def can_fuse(device: torch.device) -> bool:
-    """Whether `device` can run kernels that Triton compiles."""
-    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    """Whether `device` can run kernels that Triton compiles: with a C compiler, into a folder that can be written."""
+    compiler = shutil.which(os.environ.get("CC") or "gcc") or shutil.which("clang")
+    kept = "TRITON_CACHE_DIR" in os.environ or os.access(Path.home(), os.W_OK)
+    return device.type == "cuda" and importlib.util.find_spec("triton") is not None and bool(compiler and kept)
 
 
 def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:

@@ -4,16 +4,19 @@ A process that claims a GPU keeps it until it ends, so tests in parallel would w
 """
 
 import os
-import re
 
 import pytest
+from _pytest.mark.expression import Expression
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def wants_gpu(config):
     """Whether `-m` asks for the tests that need a GPU."""
-    return re.search(r"(?<!not )\bgpu\b", config.option.markexpr) is not None
+    if not config.option.markexpr:
+        return False
+    asked = Expression.compile(config.option.markexpr)
+    return asked.evaluate(lambda name, **_: name == "gpu") and not asked.evaluate(lambda *_, **__: False)
 
 
 def pytest_configure(config):

@@ -255,11 +255,11 @@ def test_a_network_too_large_for_one_pass_trains_in_several() -> None:
     assert parts == pytest.approx(whole, rel=1e-3)
 
 
-@pytest.mark.parametrize("graphed", [False, True])
-def test_a_compiled_network_trains_as_an_eager_one(graphed: bool) -> None:
+def test_a_compiled_network_trains_as_an_eager_one_and_is_not_graphed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "_graph", None)
     spec = changed(multipliers=[1], attention=[], heads=1)
     eager = losses(Trainer(spec, slopes(), DEVICE, fused=False, graphed=False), 3)
-    compiled = losses(Trainer(spec, slopes(), DEVICE, compiled=True, graphed=graphed), 3)
+    compiled = losses(Trainer(spec, slopes(), DEVICE, compiled=True), 3)
     assert compiled == pytest.approx(eager, rel=1e-2)
 
 
@@ -377,31 +377,27 @@ def test_a_gpu_draws_the_noise_that_a_cpu_draws() -> None:
 def no_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Claims in a folder of the test's own, lifted when it ends."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(devices, "_HELD", [])
-    devices._own_gpu.cache_clear()
+    monkeypatch.setattr(devices, "_OWN", [])
     yield
-    lift_claims()
-    devices._own_gpu.cache_clear()
     torch.cuda.set_device(0)
-
-
-def lift_claims() -> None:
-    while devices._HELD:
-        devices._HELD.pop().release()
 
 
 @pytest.mark.usefixtures("no_claims")
 def test_a_process_waits_for_the_gpu_that_another_has_claimed() -> None:
+    claims = []
     for _ in range(torch.cuda.device_count()):
-        devices._own_gpu.cache_clear()
+        devices._OWN.clear()
         assert pick_device("auto").type == "cuda"
+        claims.append(devices._OWN[0][1])
     assert pick_device("auto") == pick_device("auto")
     process = python("from etsdm.devices import pick_device; print(pick_device('auto'))")
     try:
         assert any("claimed by other jobs; waiting for one" in line for line in process.stderr)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2 * devices.WAIT)
-        lift_claims()
+        for claim in claims:
+            assert claim is not None
+            claim.release()
     except BaseException:
         process.kill()
         raise

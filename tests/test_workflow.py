@@ -143,7 +143,7 @@ def test_one_more_seed_trains_that_seed(project):
 
 def test_another_set_of_distances_only_scores(project):
     write_config(project.config, **{"evaluation.distances": ["kernel"]})
-    assert project.would_run() == REPORT | {"score": 4}
+    assert project.would_run() == REPORT | {"reference": 1, "score": 4}
 
 
 def test_an_edited_network_leaves_the_classifier_alone(project):

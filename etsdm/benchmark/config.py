@@ -171,7 +171,8 @@ class Evaluation(Strict):
     samples: int = Field(ge=2)
     """Images generated for each sample set; the metric's name carries the number."""
     precision: Literal["float32", "tf32", "bfloat16"] = "tf32"
-    """Of the network's products while images are drawn; solvers compute in float32. A CPU takes tf32 for float32."""
+    """Of the network's products while sample sets are drawn; solvers compute in float32. A CPU takes tf32 for float32.
+    Restorations are made in tf32."""
     encoders: list[Encoder] = Field(min_length=1)
     """Feature extractors."""
     distances: Annotated[list[Literal["frechet", "kernel"]], AfterValidator(distinct)] = Field(min_length=1)

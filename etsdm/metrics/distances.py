@@ -6,6 +6,7 @@ once. What is left for each set is linear in the number of references.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Summary:
     Attributes:
         mean: (d,).
         root: the square root of the covariance, (d, d).
-        within: sum of the kernel over all ordered pairs of different images.
+        within: sum of the kernel over all ordered pairs of different images; NaN where nobody needs it.
     """
 
     mean: Matrix
@@ -32,12 +33,12 @@ class Summary:
     within: float
 
 
-def summarise(features: Array) -> Summary:
-    """The summary of a reference's features (M, d); its time is quadratic in M, and cubic in d."""
+def summarise(features: Array, with_kernel: bool = True) -> Summary:
+    """The summary of a reference's features (M, d): time is cubic in d, and quadratic in M for the kernel's part."""
     mean, covariance = moments(features)
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    return Summary(mean, root, kernel_within(features))
+    return Summary(mean, root, kernel_within(features) if with_kernel else math.nan)
 
 
 def moments(features: Array) -> tuple[Matrix, Matrix]:
@@ -60,7 +61,7 @@ def frechet(generated: Array, real: Array, summary: Summary | None = None) -> fl
         generated, real: the features.
         summary: that of `real`, where it is there already.
     """
-    known = summary or summarise(real)
+    known = summary or summarise(real, with_kernel=False)
     mean, covariance = moments(generated)
     overlap = np.sqrt(np.linalg.eigvalsh(known.root @ covariance @ known.root).clip(0)).sum()
     offset = mean - known.mean
@@ -79,7 +80,7 @@ def kernel(generated: Array, real: Array, summary: Summary | None = None) -> flo
         summary: that of `real`, where it is there already.
     """
     n, m = len(generated), len(real)
-    within = summary.within if summary else kernel_within(real)
+    within = kernel_within(real) if summary is None or math.isnan(summary.within) else summary.within
     between = sum(kernel_sum(a, b) for a in blocks(generated) for b in blocks(real))
     return kernel_within(generated) / (n * (n - 1)) + within / (m * (m - 1)) - 2 * between / (n * m)
 

@@ -13,11 +13,12 @@ from etsdm.metrics.store import Features, load_features
 DISTANCES = {"frechet": distances.frechet, "kernel": distances.kernel}
 
 
-def summarise(features: Path, encoder: str, out: Path) -> dict[str, Any]:
+def summarise(features: Path, names: list[str], encoder: str, out: Path) -> dict[str, Any]:
     """Write what the distances to a reference need of it besides its features: the summary, once for all sample sets.
 
     Args:
         features: those of the data set.
+        names: distances to be computed, keys of `DISTANCES`.
         encoder: `inception` or `classifier`.
         out: `reference.npz`.
 
@@ -29,7 +30,7 @@ def summarise(features: Path, encoder: str, out: Path) -> dict[str, Any]:
     """
     real = load_features(features)
     _check(features, real, encoder, 2)
-    save_summary(out, distances.summarise(real.features), features)
+    save_summary(out, distances.summarise(real.features, "kernel" in names), features)
     return {"count": len(real.features)}
 
 
@@ -67,7 +68,7 @@ def score(
     for path, features in ((samples, generated), (reference, real)):
         _check(path, features, encoder, FEATURES[encoder] + 1 if "frechet" in names else 2)
     digests = {"samples": sha256(samples), "reference": sha256(reference)}
-    known = load_summary(summary, digests["reference"]) if summary else distances.summarise(real.features)
+    known = load_summary(summary, digests["reference"]) if summary else None
     values = {
         metric_name(name, encoder, count): DISTANCES[name](generated.features, real.features, known) for name in names
     }

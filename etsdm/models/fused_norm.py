@@ -1,4 +1,4 @@
-"""Group normalisation, scale, shift and SiLU in one pass over a feature map whose channels lie last, by Triton.
+"""Group normalisation, scale, shift and SiLU of a feature map whose channels lie last, by Triton, without copies.
 
 PyTorch's own group normalisation wants channels first, and float32: on a GPU a third of a training step goes into
 copies around it. Here statistics are float32, whatever the type of the map, and nothing is copied.
@@ -23,10 +23,11 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 MOST_PIXELS, MOST_CHANNELS = 64, 64
 """Of a tile."""
-FEWEST = 16
+LEAST_PADDED = 16
 """Tiles, and channels a group, that a kernel has room for: each other number is a kernel to compile."""
 
 
@@ -104,7 +105,7 @@ def _normalise(
 
 
 @triton.jit
-def _slopes(x, dy, mean, rstd, w, bias, silu: tl.constexpr):
+def _activation_gradient(x, dy, mean, rstd, w, bias, silu: tl.constexpr):
     """Normalised values and z = dL/du, of a tile whose vectors of channels are given."""
     normal = (x - mean[None, :]) * rstd[None, :]
     if silu:
@@ -140,7 +141,7 @@ def _tile_sums(
     centre, scale = tl.load(mean + b * channels + c), tl.load(rstd + b * channels + c)
     weight, shift = tl.load(w + b * w_stride + c), tl.load(bias + b * b_stride + c)
     values, slope = tl.load(x + at).to(tl.float32), tl.load(dy + at).to(tl.float32)
-    normal, z = _slopes(values, slope, centre, scale, weight, shift, silu)
+    normal, z = _activation_gradient(values, slope, centre, scale, weight, shift, silu)
     here = (b * tl.num_programs(1) + t) * channels + c
     tl.store(sum_z + here, tl.sum(z, 0))
     tl.store(sum_zx + here, tl.sum(z * normal, 0))
@@ -205,7 +206,7 @@ def _input_gradient(
     centre, scale = tl.load(mean + b * channels + c), tl.load(rstd + b * channels + c)
     weight, shift = tl.load(w + b * w_stride + c), tl.load(bias + b * b_stride + c)
     values, slope = tl.load(x + at).to(tl.float32), tl.load(dy + at).to(tl.float32)
-    normal, z = _slopes(values, slope, centre, scale, weight, shift, silu)
+    normal, z = _activation_gradient(values, slope, centre, scale, weight, shift, silu)
     one, two = tl.load(first + b * channels + c), tl.load(second + b * channels + c)
     made = scale[None, :] * (weight[None, :] * z - one[None, :] - normal * two[None, :])
     tl.store(dx + at, made.to(dx.dtype.element_ty))
@@ -247,6 +248,7 @@ class _GroupNorm(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, w, b, mean, rstd = context.saved_tensors
         tiles, silu, dy = context.tiles, context.silu, _last(dy)
@@ -273,7 +275,7 @@ class _Tiles:
         self.count = self.pixels // self.tile
         self.grid = (self.batch, self.count, self.channels // self.block)
         self.groups = (self.batch, groups)
-        self.padded = tuple(max(FEWEST, triton.next_power_of_2(size)) for size in (self.count, self.each))
+        self.padded = tuple(max(LEAST_PADDED, triton.next_power_of_2(size)) for size in (self.count, self.each))
         self.device = x.device
 
     def sums(self) -> Tensor:

@@ -62,13 +62,13 @@ def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
     return network
 
 
-CLIPPED_BELOW = -6.0
+CLIP_BELOW_LAMBDA = -6.0
 """Lambda at t_max below which an x_0 from predicted noise means little: alpha is under 0.0025, as under cosine."""
 
 
-def is_far_out(process: Process) -> bool:
+def starts_at_high_noise(process: Process) -> bool:
     """Whether sampling starts where errors of the predicted noise become errors of x_0 that are 400 times as large."""
-    return process.prediction is NOISE and float(process.schedule.lambda_(process.schedule.t_max)) < CLIPPED_BELOW
+    return process.prediction is NOISE and float(process.schedule.lambda_(process.schedule.t_max)) < CLIP_BELOW_LAMBDA
 
 
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
@@ -84,7 +84,7 @@ def load_predictor(
     Args:
         weights: `weights.safetensors` of a training.
         device: where the network shall live.
-        clip_x0: clip each predicted x_0 to [-1, 1]; "auto": where the process `is_far_out`; None: no, and nobody asked.
+        clip_x0: clip each predicted x_0 to [-1, 1]; "auto": where `starts_at_high_noise` says so; None: nobody asked.
         task: what the network must have been trained for.
 
     Raises:
@@ -94,11 +94,11 @@ def load_predictor(
     if spec["task"]["name"] != task:
         raise UserError(f"{weights}: was trained for {spec['task']['name']}, not for {task}")
     process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
-    if clip_x0 is False and is_far_out(process):
+    if clip_x0 is False and starts_at_high_noise(process):
         print(
             f"etsdm: {weights}: x_0 is not clipped, and sampling starts at lambda = "
             f"{process.schedule.lambda_(process.schedule.t_max):.1f}; images may be saturated: use clip_x0: auto",
             file=sys.stderr,
         )
-    clipped = is_far_out(process) if clip_x0 == "auto" else bool(clip_x0)
+    clipped = starts_at_high_noise(process) if clip_x0 == "auto" else bool(clip_x0)
     return make_predictor(network.to(device), process, clipped), spec

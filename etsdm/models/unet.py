@@ -27,7 +27,7 @@ class GroupNorm(nn.GroupNorm):
     With a scale and a shift, (B, C), the result is multiplied by 1 + scale and moved by shift; `silu` comes last.
 
     Attributes:
-        fused: do all of this in one pass over a feature map, on a GPU, up to `FUSED_PIXELS`; it moves the last bits.
+        fused: do all of this by the kernels of `fused_norm`, on a GPU, up to `FUSED_PIXELS`; it moves the last bits.
     """
 
     fused = False
@@ -306,7 +306,7 @@ class UNet(nn.Module):
             return conv(norm(x.to(embedding.dtype), silu=True))
 
     def fuse(self, fused: bool) -> None:
-        """Let every group normalisation be one pass over its feature map, or not; see `GroupNorm`."""
+        """Let every group normalisation be fused, or not; see `GroupNorm`."""
         for module in self.modules():
             if isinstance(module, GroupNorm):
                 module.fused = fused

@@ -83,7 +83,7 @@ def interval_text(low: float, high: float, unit: str = "%") -> str:
     return f"{low:+.{digits}f} to {high:+.{digits}f} {unit}".replace("-", MINUS).rstrip()
 
 
-def visible(differences: Sequence[float]) -> float:
+def smallest_called(differences: Sequence[float]) -> float:
     """The smallest mean of paired differences that would be called, given their spread; NaN below two of them.
 
     Student's t for a mean: t(0.975, n - 1) s / sqrt(n) (Student 1908, "The probable error of a mean").
@@ -98,7 +98,7 @@ def mean_interval(differences: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the mean of paired differences by Student's t; NaN below two of them."""
     if len(differences) < 2:
         return math.nan, math.nan
-    mean, half = statistics.fmean(differences), visible(differences)
+    mean, half = statistics.fmean(differences), smallest_called(differences)
     return mean - half, mean + half
 
 

@@ -45,8 +45,8 @@ class Trainer:
         checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
         graphed: on a GPU, replay the network's passes as CUDA graphs where that is possible, unless compiled.
-        fused: on a GPU, normalise in one pass over each feature map, which moves the last bits; None: if graphed, for
-            launched one by one its kernels take longer than they save.
+        fused: on a GPU, normalise by the kernels of `fused_norm`, which moves the last bits; None: if graphed, for
+            launched one by one they take longer than they save.
 
     Raises:
         UserError: the batch has fewer images than there are processes, the device cannot hold even one, or the initial
@@ -200,8 +200,12 @@ class Trainer:
         x = torch.zeros(shape, device=self.device).contiguous(memory_format=torch.channels_last)
         if self.factor:
             x = torch.cat([x, x], 1)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed_precision, cache_enabled=False):
-            torch.cuda.make_graphed_callables(self.network, (x, torch.zeros(len(x), device=self.device)))
+        try:
+            with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed_precision, cache_enabled=False):
+                torch.cuda.make_graphed_callables(self.network, (x, torch.zeros(len(x), device=self.device)))
+        except torch.OutOfMemoryError:
+            print(f"etsdm: {self.device}: too little memory for graphs; training without", file=sys.stderr)
+            self.network.fuse(False)
 
     def check_finite(self) -> None:
         """Raise UserError, naming step and batch, if a loss or a gradient so far was not a number or infinite."""

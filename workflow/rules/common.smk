@@ -36,7 +36,7 @@ LONG_JOB = JOB | {"runtime": 0, "nodes": 1, "processes": 1}
 
 @contextmanager
 def mistakes_explained():
-    """Whatever the user can mend is a message, and the end."""
+    """Whatever the user can correct is a message, and the end."""
     try:
         yield
     except UserError as error:
@@ -67,6 +67,8 @@ onstart:
 
 plan.write_specs(RESULTS)
 SCORED, REFERENCES = plan.measured("distance"), plan.references
+
+DISTANCE_OPTIONS = " ".join(f"--distance {name}" for name in plan.config.evaluation.distances)
 
 REPORT = f"results/{plan.report}"
 FIGURES = [str(file) for file in figure_files(Path(REPORT), plan.inventory())]

@@ -121,10 +121,12 @@ rule reference:
     resources:
         **JOB,
     params:
-        depends=lambda wildcards: depends("score", encoder=reference_of(wildcards).spec["name"]),
+        depends=lambda wildcards: depends(
+            "score", encoder=reference_of(wildcards).spec["name"], distances=DISTANCE_OPTIONS
+        ),
     shell:
         "etsdm --attempt {resources.attempt} reference --features {input.features:q}"
-        " --encoder {params.depends[encoder]} --out {output.summary:q} > {log:q} 2>&1"
+        " --encoder {params.depends[encoder]} {params.depends[distances]} --out {output.summary:q} > {log:q} 2>&1"
 
 
 rule score:
@@ -146,7 +148,7 @@ rule score:
         depends=lambda wildcards: depends(
             "score",
             encoder=measurement_of(wildcards).encoder.spec["name"],
-            distances=" ".join(f"--distance {name}" for name in plan.config.evaluation.distances),
+            distances=DISTANCE_OPTIONS,
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
         ),
     shell:

@@ -14,8 +14,8 @@ from etsdm.report.changes import (
     mean_interval,
     published_change,
     signed,
+    smallest_called,
     verdict,
-    visible,
 )
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
@@ -109,7 +109,7 @@ def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: lis
         _mean(changes, unit) + _paper(paper, len(known), len(complete), unit),
     ]
     if outcome == "undecided" and len(changes) > 1:
-        smallest = signed(visible(changes), unit=unit).lstrip("+")
+        smallest = signed(smallest_called(changes), unit=unit).lstrip("+")
         sentences.append(f"The smallest mean change that this spread would let be called is {smallest}.")
     if len(pairs) > len(complete):
         sentences.append(f"Left out, as a value is missing: {len(pairs) - len(complete)} of {len(pairs)} cells.")
