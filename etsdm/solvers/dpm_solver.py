@@ -64,7 +64,7 @@ def second_order_step(predict: Predict, schedule: Schedule, x: Tensor, s: float,
 def third_order_step(
     predict: Predict, schedule: Schedule, x: Tensor, s: float, t: float, s1: float, s2: float
 ) -> Tensor:
-    """DPM-Solver-3 (algorithm 2, with the r_1 and r_2 of s1 and s2 in place of 1/3 and 2/3)."""
+    """DPM-Solver-3 (algorithm 2, with the r_1 and r_2 of s1 and s2 instead of 1/3 and 2/3)."""
     h, h1, h2 = (log_snr_step(schedule, s, end) for end in (t, s1, s2))
     eps = predict(x, s)
     d1 = predict(transfer(schedule, x, s, s1, math.expm1(h1) * eps), s1) - eps
