@@ -32,7 +32,7 @@ AHEAD = 2
 CHUNK = 16
 """Images a thread decodes at a time."""
 UNSHARED: AbstractContextManager[object] = nullcontext()
-"""In place of a lock on an archive that one thread reads."""
+"""Instead of a lock on an archive that one thread reads."""
 
 
 def encode_png(image: Pixels) -> bytes:
