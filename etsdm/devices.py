@@ -110,9 +110,17 @@ def computing_in(precision: str, device: torch.device) -> AbstractContextManager
 
 def can_fuse(device: torch.device) -> bool:
     """Whether `device` can run kernels that Triton compiles: with a C compiler, into a folder that can be written."""
+    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
+        return False
     compiler = shutil.which(os.environ.get("CC") or "gcc") or shutil.which("clang")
-    kept = "TRITON_CACHE_DIR" in os.environ or os.access(Path.home(), os.W_OK)
-    return device.type == "cuda" and importlib.util.find_spec("triton") is not None and bool(compiler and kept)
+    return compiler is not None and ("TRITON_CACHE_DIR" in os.environ or _has_home())
+
+
+def _has_home() -> bool:
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:
+        return False
 
 
 def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:

@@ -71,5 +71,13 @@ def test_scale_and_shift_come_before_the_activation():
     torch.testing.assert_close(norm(x), plain)
 
 
-def test_a_cpu_has_nothing_to_fuse():
-    assert not can_fuse(torch.device("cpu"))
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_nothing_is_fused_on_a_cpu_or_for_a_user_without_a_home(monkeypatch, device):
+    """Triton keeps what it compiles in the home."""
+
+    def missing():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", missing)
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    assert not can_fuse(torch.device(device))
