@@ -104,7 +104,6 @@ def about_gpus(text: str) -> list[str]:
 # ---------------------------------------------------------------- a GPU that is not there
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU is there")
 @pytest.mark.parametrize("given", ["SLURM_JOB_GPUS=0", "SLURM_STEP_GPUS=1", "SLURM_GPUS_ON_NODE=2"])
 def test_a_schedulers_gpu_that_is_not_there_is_a_fatal_error(tmp_path, tools, given):
     tools("echo 535.104.05")
@@ -120,7 +119,6 @@ def test_a_schedulers_gpu_that_is_not_there_is_a_fatal_error(tmp_path, tools, gi
     assert "it would end so again" in again.stderr
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU is there")
 def test_a_broken_driver_on_a_workstation_is_one_line_and_then_the_cpu(tmp_path, tools):
     tools("echo 'NVIDIA-SMI has failed'; exit 9")
     done = sample(tmp_path)
@@ -183,7 +181,6 @@ def test_the_drivers_version_is_found(tmp_path, monkeypatch, tools, script, modu
 
 
 @pytest.mark.workflow
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU is there")
 @pytest.mark.parametrize("answer", [{}, {"CUDA_VISIBLE_DEVICES": "-1"}, {"ETSDM_DEVICE": "cpu"}])
 def test_a_workflow_says_once_that_it_computes_on_the_cpu(tmp_path, tools, monkeypatch, answer):
     tools("exit 9")
@@ -271,7 +268,6 @@ def test_the_first_process_speaks_for_all(monkeypatch):
     assert slept == [10]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU is there")
 def test_several_processes_say_once_that_their_gpu_is_missing(tmp_path):
     done = sample(tmp_path, "--attempt", "1", "--processes", "2", **SLURM)
     assert done.returncode == 2
