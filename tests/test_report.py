@@ -23,11 +23,12 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 from scipy import stats
 
-from etsdm.report import changes, contents, page, published
+from etsdm.report import contents, page, published
+from etsdm.report.compare import published_effect
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.all import findings
-from etsdm.report.findings.finding import Claim, Finding, Pair, summary
+from etsdm.report.findings.finding import Finding
 from etsdm.report.results import Results, load
 from etsdm.report.tables.write import write_tables
 from etsdm.report.text import mean_sd, number
@@ -164,11 +165,15 @@ def test_distance_table_equals_hand_computation(built: tuple[Path, Path]) -> Non
     assert cell["n"] == 2
     assert cell["seeds"] == "3 7"
     assert cell["values"] == "0.3 0.34"
-    # Paired differences -0.10 and -0.06 on a ddpm mean of 0.40.
-    assert (cell["change"], cell["change_unit"]) == (pytest.approx(-20), "%")
-    assert cell["change_sd"] == pytest.approx(100 * 0.04 / math.sqrt(2) / 0.4)
-    half = 12.7062 * 5  # Student's t with one degree of freedom, times the standard error of -25 % and -15 %
-    assert (cell["change_low"], cell["change_high"]) == pytest.approx((-20 - half, -20 + half), rel=1e-5)
+    # From 0.40 to 0.30 and to 0.34: the geometric mean of the ratios.
+    ratio = math.sqrt(0.75 * 0.85)
+    assert (cell["change"], cell["change_unit"]) == (pytest.approx(100 * (ratio - 1)), "%")
+    # One block of two methods: the floor is the paired t. Half the difference of the two logs is its standard error.
+    half = 12.7062 * math.log(0.85 / 0.75) / 2
+    ends = [100 * (ratio * math.exp(end) - 1) for end in (-half, half)]
+    assert (cell["change_low"], cell["change_high"]) == pytest.approx(ends, rel=1e-4)
+    assert cell["tests"] == 2, "cells with both seeds, of the metric that verdicts are made of"
+    assert cell["p"] == pytest.approx(min(1, 2 * stats.ttest_rel(np.log([0.3, 0.34]), np.log([0.4, 0.4])).pvalue))
     assert cell["published"] == 19.34
     assert cell["published_change"] == pytest.approx(100 * (19.34 / 21.80 - 1))
     assert cell["verdict"] == "undecided"
@@ -263,88 +268,7 @@ def test_means_for_people(mean: float, sd: float, words: str) -> None:
     assert mean_sd(mean, sd) == words
 
 
-# ---------------------------------------------------------------- verdicts
-
-
-@pytest.mark.parametrize(
-    ("differences", "size", "paper", "expected"),
-    [
-        ([], None, None, "not run"),
-        ([-1.0], -10, -10, "undecided"),
-        ([-1.0, 0.5], -5, -10, "undecided"),
-        ([-1.0, -1.5], -12, -10, "undecided"),  # both agree, but t = 12.7 with one degree of freedom
-        ([-1.0, -10.0, -1.0], -20, -10, "undecided"),
-        ([-1.0, -1.1], -11, -10, "same direction and size"),
-        ([-1.0, -1.1], -5, -10, "same direction and size"),
-        ([-1.0, -1.1], -4.9, -10, "same direction"),
-        ([-1.0, -1.1], -20.1, -10, "same direction"),
-        ([-1.0, -1.1], -10, None, "same direction"),
-        ([1.0, 1.1], 10, -10, "opposite"),
-        ([0.0, 0.0], 0, -10, "undecided"),
-        ([-1.0, -1.1, -1.2, -1.0, 0.1, -1.1], -8, -10, "same direction and size"),  # one seed may disagree
-    ],
-)
-def test_verdict_rule(differences: list[float], size: float, paper: float | None, expected: str) -> None:
-    assert changes.verdict(differences, -1, size, paper) == expected
-
-
-@pytest.mark.parametrize("differences", [(-1.0, 2.0), (3.0, 5.0, 10.0), (0.2, -0.4, 1.0, 0.7)])
-def test_interval_is_that_of_a_paired_t_test(differences: tuple[float, ...]) -> None:
-    theirs = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
-    assert changes.mean_interval(differences) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
-
-
-def test_no_interval_of_one_seed() -> None:
-    assert all(math.isnan(end) for end in changes.mean_interval((1.0,)))
-
-
-@pytest.mark.parametrize("correlation", [0, 0.5, 0.95])
-@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
-def test_where_there_is_no_difference_at_most_six_cells_of_a_hundred_are_called(seeds: int, correlation: float) -> None:
-    """Values of two methods, correlated by seed: pairing takes the seed's own part out."""
-    rng = np.random.default_rng(seeds)
-    shared = np.sqrt(correlation) * rng.normal(size=(4000, seeds))
-    values = [shared + np.sqrt(1 - correlation) * rng.normal(size=(4000, seeds)) for _ in range(2)]
-    called = [changes.verdict(differences.tolist(), -1) != "undecided" for differences in values[1] - values[0]]
-    assert 0.03 < np.mean(called) < 0.06
-
-
-def test_change_pairs_by_seed() -> None:
-    change = changes.change({1: 10.0, 2: 20.0, 3: 99.0}, {2: 16.0, 1: 9.0, 4: 1.0}, "fd-x")
-    assert change.by_seed == pytest.approx({1: -10, 2: -20})
-    assert change.text == "−15.0 ± 7.1 %"
-    assert change.interval == "−78.5 to +48.5 %"
-
-
-def test_what_vanishes_has_changed_by_exactly_all_of_it() -> None:
-    change = changes.change({1: 0.09, 2: 0.06}, {1: 0.0, 2: 0.0}, "K")
-    assert change.text == "−100.0 ± 0.0 %"
-    assert change.interval == "−100.0 to −100.0 %"
-
-
-def test_psnr_changes_by_decibels() -> None:
-    change = changes.change({1: 20.0, 2: 22.0}, {1: 21.0, 2: 24.0}, "psnr")
-    assert change.text == "+1.50 ± 0.71 dB"
-    assert change.interval == "−4.85 to +7.85 dB"
-
-
-def test_no_percentage_of_a_value_that_is_not_positive() -> None:
-    change = changes.change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}, "kd-x")
-    assert change.text == "+0.125 ± 0.106"
-    assert change.differences == pytest.approx((0.2, 0.05))
-
-
-def test_a_finding_is_of_the_pairs_that_changed_in_the_same_unit() -> None:
-    """One cell has both seeds and no percentage; two have one seed and one."""
-    mixed = [
-        Pair(changes.change(first, other, "kd-x"), None)
-        for first, other in [({0: -0.1, 1: 0.2}, {0: 0.1, 1: 0.3}), ({0: 1.0}, {0: 0.9}), ({0: 2.0}, {0: 1.8})]
-    ]
-    finding = summary(Claim("datasets", "x", "X."), "etsdm's kd-x", "than ddpm's", -1, mixed)
-    assert "in 2 of 2 cells" in finding.measured
-    assert "−10.0 %" in finding.measured
-    assert "1 of 3 cells" in finding.measured
-    assert summary(Claim("datasets", "x", "X."), "etsdm's kd-x", "than ddpm's", -1, []).verdict == "not run"
+# ---------------------------------------------------------------- findings
 
 
 def read(report: Path) -> Results:
@@ -358,35 +282,40 @@ def found(report: Path) -> dict[str, Finding]:
 
 def test_findings_equal_hand_computation(built: tuple[Path, Path]) -> None:
     by_claim = found(built[0])
-    fall = by_claim["The time-Lipschitz constant K of ddpm explodes towards t = 0."]
-    # 12.0 and 13.2 at t = 10, 1.20 and 1.32 at t = 100; the paper's 23.5 / 0.68 = 35 is more than twice 10.
-    assert fall.verdict == "same direction"
-    assert "falls from 12.6 at t = 10 to 1.26 at t = 100" in fall.measured
-    assert "factor of 10 (2 seeds: 10, 10; paper, other data and network: 35)" in fall.measured
+    growth = by_claim["The time-Lipschitz constant K of ddpm explodes towards t = 0."]
+    # K = 120 / t, times 1.1 for the second seed; the paper's goes as t to the power -1.56.
+    assert growth.verdict == "same direction and size"
+    assert growth.role == "primary"
+    assert "Over the 10 pairs up to t = 100" in growth.measured
+    assert "as t to the power −1.000, 95 % interval −1.000 to −1.000" in growth.measured
+    assert "paper, other data and network: −1.56" in growth.measured
+    assert "it rises by a factor of 10 and 10 (2 seeds; paper: 35)" in growth.measured
     zero = by_claim["Sharing the condition makes K zero inside each sub-interval."]
-    assert zero.verdict == "same direction and size"
+    assert (zero.verdict, zero.role) == ("same direction and size", "")
     assert "t = 10, 30, 50, 70 and 90, 2 seeds" in zero.measured
     largest = by_claim["E-TSDM lowers the largest K."]
-    # 6.0 at t = 20 instead of 12.0 at t = 10; paper: 0.48 instead of 23.5.
-    assert largest.verdict == "same direction and size"
-    assert "Mean change −50.0 ± 0.0 %" in largest.measured
+    # 6.0 at t = 20 instead of 12.0 at t = 10. The paper: 0.48 instead of 23.5, more than twice as much in logs.
+    assert (largest.verdict, largest.role) == ("same direction", "exploratory")
+    assert "Mean change −50.0 %" in largest.measured
     assert "paper: −98.0 %" in largest.measured
     datasets = by_claim["E-TSDM lowers the distance to the data on every data set."]
     assert datasets.verdict == "opposite"
     assert "lower than ddpm's in 0 of 1 cells" in datasets.measured
-    # Changes of seed 3: 25 %; of seed 7: 0.05 / 0.22 = 22.7 %.
-    assert "95 % interval +9.4 to +38.3 % (each seed: +25.0 %, +22.7 %)" in datasets.measured
+    logs = np.log([0.25 / 0.20, 0.27 / 0.22])
+    low, high = 100 * np.expm1(stats.ttest_1samp(logs, 0).confidence_interval(0.95))
+    assert f"95 % interval +{low:.1f} to +{high:.1f} % (each seed: +25.0 %, +22.7 %)" in datasets.measured
+    assert f"Primary: p = {stats.ttest_1samp(logs, 0).pvalue:.3f}." in datasets.measured
     fast = by_claim["E-TSDM lowers the distance under few-step solvers."]
-    # Seed 3: (-25 + 16.67) / 2; seed 7: (-15 - 10) / 2; paper: (-11.28 - 40.80) / 2.
-    assert "−4.2 %, −12.5 %); paper: −26.0 %" in fast.measured
+    # Seed 3: logs of 0.30 / 0.40 and 0.35 / 0.30; seed 7: of 0.34 / 0.40 and 0.45 / 0.50.
+    seeds = [100 * (math.sqrt(ratio) - 1) for ratio in (0.75 * 0.35 / 0.30, 0.85 * 0.9)]
+    assert f"(each seed: {seeds[0]:.1f} %, {seeds[1]:.1f} %); paper: −27.5 %".replace("-", "−") in fast.measured
     assert "Left out, as a value is missing: 1 of 3 cells" in fast.measured
     assert fast.verdict == "undecided"
-    # Student's t with one degree of freedom, 12.7, times half the difference of the two.
-    assert "The smallest mean change that this spread would let be called is 52.9 %." in fast.measured
+    assert re.search(r"This run would have called [\d.]+ % or more with a probability of 80 %\.", fast.measured)
     steps = by_claim["With more evaluations of a fast solver, ddpm gets worse."]
     assert "Under ddim (50 to 200 NFE), ddpm's" in steps.measured
     # From 0.40 to 0.30 in one seed, to 0.50 in the other.
-    assert steps.verdict == "undecided"
+    assert (steps.verdict, steps.role, steps.tests) == ("undecided", "exploratory", 2)
     assert by_claim["E-TSDM raises the PSNR of super-resolution."].verdict == "not run"
 
 
@@ -419,7 +348,9 @@ def test_published_gain_is_over_33_percent_where_the_abstract_says_so() -> None:
     for solver, nfe in (("dpm-solver-3", 50), ("dpm-solver-2", 50), ("ddim", 200)):
         where = {"experiment": "fast-sampling", "solver": solver, "nfe": nfe}
         ddpm, etsdm = paper(method="ddpm", method_parameters="{}", **where), paper(**where)
-        assert changes.published_change(ddpm, etsdm, "fid-x") < -33
+        assert ddpm is not None and etsdm is not None
+        assert published_effect(ddpm, etsdm, "fid-x") == pytest.approx(math.log(etsdm / ddpm))
+        assert etsdm / ddpm < 1 - 0.33
         assert paper(method_parameters=ETSDM.replace("100", "200"), **where) is None
 
 
@@ -548,7 +479,7 @@ def test_failed_cell_of_every_experiment_is_na_with_its_reason(every: Path, expe
     assert REASON in (every / "tables" / f"{experiment}.md").read_text(encoding="utf-8")
 
 
-def test_first_page_answers_in_ten_lines(every: Path) -> None:
+def test_first_page_lists_the_claims_by_verdict(every: Path) -> None:
     text = (every / "report.html").read_text(encoding="utf-8")
     answer = text[text.index('<section id="answer">') : text.index('<section id="claims">')]
     assert re.findall("<dt>(.*)</dt>", answer) == [
@@ -559,6 +490,7 @@ def test_first_page_answers_in_ten_lines(every: Path) -> None:
         "The gain",
         "Same direction and size",
         "Same direction",
+        "Equivalent",
         "Undecided",
         "Opposite",
         "Not run",
@@ -578,8 +510,11 @@ def test_findings_of_every_experiment(every: Path) -> None:
     growth = by_claim["K/√d grows with the images"]
     assert growth.verdict == "opposite"
     assert "ddpm's K/√d at t = 10 is higher at 16 px than at 8 px in 0 of 1 cells" in growth.measured
-    assert "Mean change −50.0 ± 0.0 %" in growth.measured
-    assert len([finding for finding in made if finding.claim.short == "E-TSDM beats the alternatives"]) == 3
+    assert "Mean change −50.0 %" in growth.measured
+    each = [finding.role for finding in made if finding.claim.short == "E-TSDM beats the alternatives"]
+    assert each == ["primary", *["exploratory"] * 3], "all together, then each"
+    primary = [finding.claim.experiment for finding in made if finding.role == "primary"]
+    assert primary == [name for name in EXPERIMENTS if name != "theory"], "one an experiment"
 
 
 def test_k_stands_beside_the_distances_of_the_alternatives(every: Path) -> None:
@@ -605,7 +540,8 @@ def test_report_of_one_experiment_alone_with_one_seed(tmp_path: Path, experiment
         if experiment != "theory"
         else tuple(f.claim.short for f in findings(read(report)))
     )
-    others = ("ddpm worse with more steps", "etsdm better with more steps")  # the budgets here are not the paper's
+    # The budgets here are not those of the paper and of the control.
+    others = ("ddpm worse with more steps", "etsdm better with more steps", "control: 2M beats DDIM at 10 NFE")
     for finding in findings(read(report)):
         absent = finding.claim.experiment != experiment or finding.claim.short in others
         assert finding.verdict == ("not run" if absent else "undecided") or finding.claim.short in exact, finding

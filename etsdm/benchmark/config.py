@@ -177,6 +177,8 @@ class Evaluation(Strict):
     """Feature extractors."""
     distances: Annotated[list[Literal["frechet", "kernel"]], AfterValidator(distinct)] = Field(min_length=1)
     """Distances between the features of samples and of the data set."""
+    margin: Real = Field(0.05, gt=0, lt=1)
+    """Changes below this share of a value are called equivalent to none, where that can be shown."""
 
     def minimum_images(self) -> int:
         """Fewest images for which every distance is defined: a covariance needs more images than features."""

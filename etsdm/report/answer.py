@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from etsdm.report.changes import RULE, Verdict
 from etsdm.report.contents import experiments
 from etsdm.report.facts import data
 from etsdm.report.findings.distances import DATASETS, FAST, SCHEDULES
@@ -11,11 +10,11 @@ from etsdm.report.manifests import devices, runs
 from etsdm.report.published import not_here
 from etsdm.report.results import Results
 from etsdm.report.text import duration, listed
+from etsdm.report.verdicts import RULE, VERDICTS, Verdict
 
 GAINS = (DATASETS, FAST, SCHEDULES)
 """The paper's claims on FID."""
 CONFIRMED = ("same direction and size", "same direction")
-VERDICTS: tuple[Verdict, ...] = ("same direction and size", "same direction", "undecided", "opposite", "not run")
 KINDS = {
     "models": ("network", "networks"),
     "samples": ("sample set", "sample sets"),
@@ -38,7 +37,7 @@ class Line:
 
 
 def answer(results: Results, findings: list[Finding]) -> list[Line]:
-    """The first page's lines, ten of them: what was run, how long it took, and each verdict's claims."""
+    """The first page's lines: what was run, how long it took, and each verdict's claims."""
     return [
         Line("Run", _run(results)),
         Line("Data", "; ".join(line.split("; source")[0] for line in data(results)) + "."),
@@ -77,12 +76,13 @@ def _values(results: Results) -> str:
 
 def gain(findings: list[Finding]) -> str:
     """Whether the paper's gain in FID shows, in plain words."""
-    judged = [f for f in findings if f.claim in GAINS and f.verdict != "not run"]
+    judged = [f for f in findings if f.claim in GAINS and f.verdict != "not run" and f.role != "exploratory"]
     if not judged:
         return "Whether E-TSDM lowers the distance to the data was not measured."
     kinds = {
         "E-TSDM lowers the distance to the data, as the paper says of FID, in": CONFIRMED,
         "Against the paper, E-TSDM raises the distance in": ("opposite",),
+        "E-TSDM's distance is equivalent to ddpm's in": ("equivalent",),
         "Whether E-TSDM lowers the distance is undecided in": ("undecided",),
     }
     named = {words: _experiments([f for f in judged if f.verdict in verdicts]) for words, verdicts in kinds.items()}

@@ -81,7 +81,7 @@ def _paired(experiment: str, title: str, published: str) -> Callable[[Results], 
             title,
             *_distances(results, experiment),
             f"Left: mean ± standard deviation over {seed_words(results)}, ticks: single seeds. Right: change against "
-            f"ddpm, paired by seed, with its 95 % interval by Student's t (none for one seed). {published}",
+            f"ddpm, paired by seed, with its 95 % interval (none for one seed). {published}",
             _time_of(results, experiment, "sample sets"),
         ]
 
@@ -116,9 +116,9 @@ def _fast_sampling(results: Results) -> list[str]:
 
 def _ablation(results: Results) -> list[str]:
     return [
-        "Change of the distance against ddpm, mean ± standard deviation over "
-        f"{seed_words(results)}, for each t̃ and number n of sub-intervals. The paper has this experiment, but its "
-        "numbers could not be had, so there are none to compare with.",
+        f"Change of the distance against ddpm and its 95 % interval, over {seed_words(results)}, for each t̃ and number "
+        "n of sub-intervals. The paper has this experiment, but its numbers could not be had, so there are none to "
+        "compare with.",
         *_distances(results, "ablation"),
         _time_of(results, "ablation", "sample sets"),
     ]
@@ -131,7 +131,7 @@ def _stability(results: Results) -> list[str]:
         f"its values, images in [−1, 1], and over {block['images']:,} images at most. Predicted: by one evaluation; "
         f"solved: by DDIM with {block['nfe']} NFE.",
         _band(results),
-        "Change against ddpm: with its 95 % interval by Student's t; diamonds: the paper's. The paper's unit is not "
+        "Change against ddpm: with its 95 % interval; diamonds: the paper's. The paper's unit is not "
         "known, so only its changes can be compared.",
         _time_of(results, "stability", "probes"),
     ]
@@ -161,7 +161,7 @@ def _solver_error(results: Results) -> list[str]:
 
 def _resolution(results: Results) -> list[str]:
     return [
-        "Top: change of the distance against ddpm, paired by seed, with its 95 % interval by Student's t. Below: "
+        "Top: change of the distance against ddpm, paired by seed, with its 95 % interval. Below: "
         "K(t', t) over the square root of the number of values in an image.",
         _pairs(results.block("resolution")),
         *_distances(results, "resolution"),

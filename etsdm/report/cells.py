@@ -23,6 +23,8 @@ COMPARED = [*SETTING, *SOLVER, "metric", *POINT]
 CELL = [*COMPARED, *METHOD]
 MEASURED = ["by_seed", "n", "mean", "sd", "seconds", "reason"]
 BASELINE = "ddpm"
+REPLICA = "replica"
+"""The baseline again, with other seeds."""
 HIGHER_IS_BETTER = ("psnr", "ssim")
 K = ("K", "K-per-sqrt-dimension")
 

@@ -1,78 +1,119 @@
-"""Paired changes over seeds, their intervals by Student's t, and the rule for a verdict."""
+"""Paired changes over seeds: differences of logarithms, shown in per cent, and their intervals by Student's t."""
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from scipy.stats import t as student_t
 
-from etsdm.report.cells import BASELINE, COMPARED, Cell, baselines, better, cells, key
-from etsdm.report.published import published_value
-from etsdm.report.results import Results
 from etsdm.report.text import MINUS
 
-Verdict = Literal["same direction and size", "same direction", "undecided", "opposite", "not run"]
-
-CONFIDENCE = 0.95
-RULE = (
-    "A difference is called only if the 95 % interval of its mean over seeds excludes 0, by Student's t of the paired "
-    "changes. Anything else is undecided, as is all with one seed: where there is no difference, one is called in 5 % "
-    "of cells, whatever the number of seeds. Cells of the same networks are not independent, and verdicts are not "
-    "corrected for their number. What must hold exactly, such as a K of 0 or a proven bound, needs no spread and is "
-    "called from any number of seeds. The direction is that of the paper's claim, or the one that a question names; "
-    "the size is called the same if it lies between half and twice the published one. Seeds are paired: each compares "
-    "networks trained, and images sampled, from the same seed."
-)
+LEVEL = 0.05
+"""Share of calls where there is no difference."""
 ABSOLUTE = {"psnr": "dB", "ssim": ""}
-"""Metrics whose changes are differences, and their unit; all others change by per cent."""
+"""Metrics whose changes are differences, and their unit; those of all others are differences of logarithms."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A paired change from one cell to another.
+    """A paired change from one value to another, over seeds.
 
     Attributes:
-        by_seed: the change of each seed that both have, in `unit`.
-        mean, sd, low, high: of these: their mean, standard deviation and interval; NaN where there is none.
-        unit: `%` of the seed's own first value, or the metric's own.
+        effects: the effect of each seed that both have: log(other / first), or other - first.
+        unit: `%` if the effects are differences of logarithms, else the metric's own.
+        error: standard error of the mean effect; NaN if it is not known.
+        freedom: degrees of freedom of that error.
     """
 
-    by_seed: dict[int, float]
-    mean: float
-    sd: float
-    low: float
-    high: float
+    effects: dict[int, float]
     unit: str
+    error: float
+    freedom: float
+
+    def shown(self, effect: float) -> float:
+        """An effect in `unit`: a difference of logarithms x is a change by 100 (e^x - 1) %."""
+        return 100 * _grown(effect) if self.unit == "%" else effect
 
     @property
-    def differences(self) -> tuple[float, ...]:
-        """The differences alone."""
-        return tuple(self.by_seed.values())
+    def effect(self) -> float:
+        """The mean effect; NaN without any."""
+        return statistics.fmean(self.effects.values()) if self.effects else math.nan
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """Each seed's effect in `unit`."""
+        return {seed: self.shown(effect) for seed, effect in self.effects.items()}
+
+    @property
+    def mean(self) -> float:
+        """The mean effect in `unit`."""
+        return self.shown(self.effect)
+
+    def limits(self, level: float = LEVEL) -> tuple[float, float]:
+        """The interval of the mean effect that leaves out `level`; NaN without a standard error."""
+        half = float(student_t.ppf(1 - level / 2, self.freedom)) * self.error
+        return self.effect - half, self.effect + half
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval in `unit`."""
+        return self.shown(self.limits()[0])
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval in `unit`."""
+        return self.shown(self.limits()[1])
+
+    @property
+    def p(self) -> float:
+        """Two-sided p value of no change (Student's t); NaN without a standard error."""
+        if math.isnan(self.error) or self.effect == 0 == self.error:
+            return math.nan
+        return 0.0 if self.error == 0 else float(2 * student_t.sf(abs(self.effect) / self.error, self.freedom))
+
+    def p_equivalent(self, margin: float) -> float:
+        """p value of a change of `margin` or more either way, by two one-sided tests (Schuirmann 1987).
+
+        NaN without a standard error, and where the effects are no differences of logarithms.
+
+        Args:
+            margin: as a share; the effect is to lie within log(1 + margin) of 0.
+        """
+        if self.unit != "%" or math.isnan(self.error):
+            return math.nan
+        room = math.log1p(margin) - abs(self.effect)
+        return float(room <= 0) if self.error == 0 else float(student_t.sf(room / self.error, self.freedom))
 
     @property
     def text(self) -> str:
-        """Mean and standard deviation."""
-        return signed(self.mean, self.sd, self.unit)
+        """The mean change."""
+        return signed(self.mean, self.unit)
 
     @property
     def interval(self) -> str:
-        """The interval of the mean; empty if there is none."""
+        """The 95 % interval of the mean; empty if there is none."""
         return interval_text(self.low, self.high, self.unit)
+
+    @property
+    def each(self) -> str:
+        """Every seed's change."""
+        return ", ".join(signed(value, self.unit) for value in self.by_seed.values())
+
+
+def _grown(effect: float) -> float:
+    """e^x - 1, without an overflow."""
+    return math.inf if effect > 700 else math.expm1(effect)
 
 
 def _digits(unit: str) -> int:
     return {"%": 1, "dB": 2}.get(unit, 3)
 
 
-def signed(mean: float, sd: float | None = None, unit: str = "%") -> str:
-    """A change with its sign, its spread if there is one, and its unit."""
-    if math.isnan(mean):
+def signed(value: float, unit: str = "%") -> str:
+    """A change with its sign and unit."""
+    if math.isnan(value):
         return "–"
-    digits = _digits(unit)
-    spread = "" if sd is None or math.isnan(sd) else f" ± {sd:.{digits}f}"
-    return f"{mean:+.{digits}f}{spread} {unit}".replace("-", MINUS).rstrip()
+    return f"{value:+.{_digits(unit)}f} {unit}".replace("-", MINUS).rstrip()
 
 
 def interval_text(low: float, high: float, unit: str = "%") -> str:
@@ -83,114 +124,37 @@ def interval_text(low: float, high: float, unit: str = "%") -> str:
     return f"{low:+.{digits}f} to {high:+.{digits}f} {unit}".replace("-", MINUS).rstrip()
 
 
-def smallest_called(differences: Sequence[float]) -> float:
-    """The smallest mean of paired differences that would be called, given their spread; NaN below two of them.
-
-    Student's t for a mean: t(0.975, n - 1) s / sqrt(n) (Student 1908, "The probable error of a mean").
-    """
-    n = len(differences)
-    if n < 2:
-        return math.nan
-    return float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * statistics.stdev(differences) / math.sqrt(n)
+def paired(effects: dict[int, float], unit: str) -> Change:
+    """A change whose error is that of its own effects: the paired t (Student 1908), n - 1 degrees of freedom."""
+    n, values = len(effects), list(effects.values())
+    if n < 2 or not all(map(math.isfinite, values)):
+        same = n > 1 and len(set(values)) == 1  # all of it, in every seed
+        return Change(effects, unit, 0.0 if same else math.nan, max(n - 1, 1))
+    return Change(effects, unit, statistics.stdev(values) / math.sqrt(n), n - 1)
 
 
-def mean_interval(differences: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences by Student's t; NaN below two of them."""
-    if len(differences) < 2:
-        return math.nan, math.nan
-    mean, half = statistics.fmean(differences), smallest_called(differences)
-    return mean - half, mean + half
+def in_logs(metric: str, *by_seed: dict[int, float]) -> bool:
+    """Whether all of these values have logarithms, and changes of the metric are differences of them."""
+    return metric not in ABSOLUTE and all(value > 0 for values in by_seed for value in values.values())
 
 
 def change(first: dict[int, float], other: dict[int, float], metric: str) -> Change:
     """The change from `first` to `other`, both {seed: value}, over the seeds that both have.
 
-    It is a difference where the metric asks for one, or where a first value is not positive: a kernel distance may be.
+    It is a difference where the metric asks for one, or where a value is negative: a kernel distance may be. What falls
+    to 0, as K does, has changed by -100 %.
     """
     seeds = [seed for seed in first if seed in other]
-    if metric in ABSOLUTE or any(first[seed] <= 0 for seed in seeds):
-        by_seed, unit = {seed: other[seed] - first[seed] for seed in seeds}, ABSOLUTE.get(metric, "")
-    else:
-        by_seed, unit = {seed: 100 * (other[seed] / first[seed] - 1) for seed in seeds}, "%"
-    differences = tuple(by_seed.values())
-    mean = statistics.fmean(differences) if differences else math.nan
-    sd = statistics.stdev(differences) if len(differences) > 1 else math.nan
-    return Change(by_seed, mean, sd, *mean_interval(differences), unit)
+    if metric not in ABSOLUTE and all(first[seed] > 0 and other[seed] >= 0 for seed in seeds):
+        return paired({seed: _log(other[seed]) - _log(first[seed]) for seed in seeds}, "%")
+    return paired({seed: other[seed] - first[seed] for seed in seeds}, ABSOLUTE.get(metric, ""))
 
 
-def verdict(
-    differences: Sequence[float], expected: int, size: float | None = None, published: float | None = None
-) -> Verdict:
-    """Apply `RULE`.
-
-    Args:
-        differences: paired differences, one a seed.
-        expected: sign that is claimed, +1 or -1.
-        size: the measured effect.
-        published: the published effect, if there is one.
-    """
-    if not differences:
-        return "not run"
-    low, high = mean_interval(differences)
-    if len(differences) == 1 or low <= 0 <= high:
-        return "undecided"
-    if low * expected < 0:
-        return "opposite"
-    if size is not None and published and 0.5 <= size / published <= 2:
-        return "same direction and size"
-    return "same direction"
+def _log(value: float) -> float:
+    return math.log(value) if value else -math.inf
 
 
-# ---------------------------------------------------------------- cell against cell
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A cell beside the ddpm cell that differs from it in the method alone.
-
-    Attributes:
-        cell: the cell.
-        change: its change against ddpm; None for ddpm itself and where there is no ddpm.
-        paper: the published value, if there is one.
-        paper_change: the published change, in the unit of `change`.
-    """
-
-    cell: Cell
-    change: Change | None
-    paper: float | None
-    paper_change: float | None
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Whether the change is one for the better, and of the published size."""
-        if self.change is None:
-            return None
-        metric = self.cell["metric"]
-        return verdict(self.change.differences, better(metric), self.change.mean, self.paper_change)
-
-
-def published_change(first: float | None, other: float | None, metric: str) -> float | None:
-    """The change between two published values, in the unit of `change`."""
-    if first is None or other is None:
-        return None
-    return other - first if metric in ABSOLUTE else 100 * (other / first - 1)
-
-
-def compare(results: Results, experiment: str) -> list[Compared]:
-    """Every cell of an experiment with its change against ddpm, the cells to compare next to one another."""
-    table = cells(results.experiment(experiment))
-    ddpm = baselines(table)
-    return [_compared(results, ddpm.get(key(cell, COMPARED)), cell) for _, cell in table.iterrows()]
-
-
-def _compared(results: Results, base: Cell | None, cell: Cell) -> Compared:
-    paper = published_value(results.published, cell)
-    if base is None or cell["method"] == BASELINE:
-        return Compared(cell, None, paper, None)
-    metric = cell["metric"]
-    return Compared(
-        cell,
-        change(base["by_seed"], cell["by_seed"], metric),
-        paper,
-        published_change(published_value(results.published, base), paper, metric),
-    )
+def mean_change(changes: list[Change]) -> Change:
+    """The mean over changes in one unit, seed by seed over the seeds that all have, with its own error."""
+    seeds = [seed for seed in changes[0].effects if all(seed in one.effects for one in changes)]
+    return paired({seed: statistics.fmean(one.effects[seed] for one in changes) for seed in seeds}, changes[0].unit)

@@ -86,6 +86,7 @@ def _grouped(found: list[Finding]) -> list[dict[str, Any]]:
     kinds = {
         "Confirmed at this scale": [f for f in claims if f.verdict in CONFIRMED],
         "Contradicted at this scale": [f for f in claims if f.verdict == "opposite"],
+        "Equivalent": [f for f in claims if f.verdict == "equivalent"],
         "Undecided": [f for f in claims if f.verdict == "undecided"],
         "Not run": [f for f in claims if f.verdict == "not run"],
     }

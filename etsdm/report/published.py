@@ -102,7 +102,7 @@ def published_value(published: Published, cell: Cell) -> float | None:
     is there to compare changes, not levels.
     """
     find = FIND.get(cell["experiment"])
-    if find is None or cell["prediction"] != "eps" or not _as_published(cell):
+    if find is None or cell["prediction"] != "eps" or not as_published(cell):
         return None
     keys = ("time", "schedule", "method")
     found = find([row for row in published if all(row[key] == cell[key] for key in keys)], cell)
@@ -164,14 +164,15 @@ FIND: dict[str, Callable[[Published, Cell], Published]] = {
 
 def published_k(cell: Cell) -> float | None:
     """The published K(t', t) for a cell, or None."""
-    if cell["metric"] != "K" or pd.isna(cell["t"]) or cell["method"] not in K_OF or not _as_published(cell):
+    if cell["metric"] != "K" or pd.isna(cell["t"]) or cell["method"] not in K_OF or not as_published(cell):
         return None
     if (cell["schedule"], cell["time"], cell["prediction"]) != ("linear", "discrete", "eps"):
         return None
     return K_OF[cell["method"]].get((int(cell["t_prime"]), int(cell["t"])))
 
 
-def _as_published(cell: Cell) -> bool:
+def as_published(cell: Cell) -> bool:
+    """Whether a cell's method has the settings of the published numbers, as far as they are known."""
     return PARAMETERS.get(cell["method"]) in (None, json.loads(cell["method_parameters"]))
 
 

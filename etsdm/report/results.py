@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 from etsdm.files import read_json
+from etsdm.report.cells import Key
+from etsdm.report.noise_floor import Floor, noise_floors
 from etsdm.report.published import Published, read_published
 from etsdm.report.rows import why_missing
 
@@ -42,6 +44,17 @@ class Results:
         """Seeds asked for."""
         seeds: list[int] = self.config["seeds"]
         return seeds
+
+    @property
+    def margin(self) -> float:
+        """Changes below this share are equivalent to none."""
+        margin: float = self.config["evaluation"]["margin"]
+        return margin
+
+    @cached_property
+    def floors(self) -> dict[Key, Floor]:
+        """The noise floors of all that is measured."""
+        return noise_floors(self.rows)
 
     def blocks(self, experiment: str) -> list[dict[str, Any]]:
         """The settings of one experiment: a block or several; none if it is not asked for."""

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import COMPARED
-from etsdm.report.changes import compare
+from etsdm.report.compare import compare
 from etsdm.report.figures.style import NO_VALUES, chosen_metrics, empty, groups, heading, panels
 from etsdm.report.results import Results
 from etsdm.report.text import MINUS
@@ -18,11 +18,11 @@ KEYS = [column for column in COMPARED if column not in ("experiment", "solver", 
 
 
 def draw(results: Results) -> Figure:
-    """A panel for each solver and budget: the change against ddpm by t_tilde and n, mean and standard deviation."""
+    """A panel for each solver and budget: the change against ddpm by t_tilde and n, and its 95 % interval."""
     found = [
         one.cell.to_dict()
         | json.loads(one.cell["method_parameters"])
-        | {"change": one.change.mean, "spread": one.change.sd}
+        | {"change": one.change.mean, "low": one.change.low, "high": one.change.high}
         for one in compare(results, "ablation")
         if one.change and one.change.unit == "%" and not np.isnan(one.change.mean)
     ]
@@ -41,11 +41,11 @@ def draw(results: Results) -> Figure:
 
 
 def _draw(axes: Axes, group: pd.DataFrame, limit: float) -> None:
-    change, spread = (group.pivot(index="t_tilde", columns="n", values=name) for name in ("change", "spread"))
+    change, low, high = (group.pivot(index="t_tilde", columns="n", values=name) for name in ("change", "low", "high"))
     sns.heatmap(
         change,
         ax=axes,
-        annot=_annotations(change, spread),
+        annot=_annotations(change, low, high),
         fmt="",
         cmap=sns.color_palette("vlag", as_cmap=True),
         vmin=-limit,
@@ -59,10 +59,14 @@ def _draw(axes: Axes, group: pd.DataFrame, limit: float) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def _annotations(change: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
+def _annotations(change: pd.DataFrame, low: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
     texts = change.astype(object)
     for place in np.ndindex(change.shape):
-        mean, sd = change.to_numpy()[place], spread.to_numpy()[place]
-        text = "" if np.isnan(mean) else f"{mean:+.1f}" + ("" if np.isnan(sd) else f"\n± {sd:.1f}")
+        mean, ends = change.to_numpy()[place], (low.to_numpy()[place], high.to_numpy()[place])
+        text = (
+            ""
+            if np.isnan(mean)
+            else f"{mean:+.1f}" + ("" if np.isnan(ends[0]) else "\n{:+.1f} to {:+.1f}".format(*ends))
+        )
         texts.iloc[place] = text.replace("-", MINUS)
     return texts

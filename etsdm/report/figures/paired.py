@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import SETTING
-from etsdm.report.changes import Compared, compare
+from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import (
     NO_VALUES,
     PAPER,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.changes import Compared, compare
+from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import (
     NO_VALUES,
     PAPER,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from etsdm.report.contents import experiments
 from etsdm.report.findings import alternatives, distances, lipschitz, probes, resolution, theory
-from etsdm.report.findings.finding import Claim, Finding
+from etsdm.report.findings.finding import Claim, Finding, with_p_values
 from etsdm.report.results import Results
 
 FIND: dict[str, Callable[[Results], list[Finding]]] = {
@@ -35,7 +35,7 @@ CLAIMS = [
 def findings(results: Results) -> list[Finding]:
     """A finding or more for every claim; one that could not be judged is `not run`."""
     asked = experiments(results.inventory)
-    made = [finding for name in FIND if name in asked for finding in FIND[name](results)]
+    made = [finding for name in FIND if name in asked for finding in with_p_values(FIND[name](results), results.margin)]
     return [one for claim in CLAIMS for one in _of(claim, made) or [_not_run(claim, asked)]]
 
 
@@ -45,4 +45,4 @@ def _of(claim: Claim, made: list[Finding]) -> list[Finding]:
 
 def _not_run(claim: Claim, asked: list[str]) -> Finding:
     reason = "There is nothing to judge it by." if claim.experiment in asked else "Not in this configuration."
-    return Finding(claim, "not run", reason)
+    return Finding(claim, reason, "not run")

@@ -4,18 +4,22 @@ import json
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, Cell, cells, indexed, is_frechet, key
-from etsdm.report.findings.finding import Claim, Finding, pair, pairs, summary
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, Key, cells, indexed, is_frechet, key
+from etsdm.report.findings.finding import Claim, Finding, Pair, pair, pairs, summary
 from etsdm.report.results import Results
 
 ALTERNATIVES = Claim(
-    "alternatives", "E-TSDM beats the alternatives", "E-TSDM's distance is lower than that of the alternatives."
+    "alternatives",
+    "E-TSDM beats the alternatives",
+    "E-TSDM's distance is lower than that of the alternatives.",
+    primary=True,
 )
 SETTINGS = Claim(
     "ablation",
     "gain at all t̃ and n",
     "Does E-TSDM lower the distance over all t̃ and n? (Yes: lower.)",
     question=True,
+    primary=True,
 )
 MORE = Claim(
     "ablation",
@@ -27,16 +31,24 @@ CLAIMS = (ALTERNATIVES, SETTINGS, MORE)
 
 
 def alternatives(results: Results) -> list[Finding]:
-    """E-TSDM against each alternative."""
+    """E-TSDM against all alternatives together, then against each."""
     table = _distances(results, "alternatives")
     etsdm = indexed(table[table["method"] == "etsdm"])
-    others = table[~table["method"].isin([BASELINE, "etsdm"])]
-    found = []
-    for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
-        both = [(cell, etsdm.get(key(cell, COMPARED))) for _, cell in group.iterrows()]
-        compared = [pair(results, cell, mine) for cell, mine in both if mine is not None]
-        found.append(summary(ALTERNATIVES, f"etsdm's {metric}", f"than that of {label}", -1, compared))
-    return found
+    others = table[~table["method"].isin([BASELINE, REPLICA, "etsdm"])]
+    together, apart = [], []
+    for metric, group in others.groupby("metric", sort=False):
+        relation = "than that of the alternatives"
+        together.append(summary(ALTERNATIVES, f"etsdm's {metric}", relation, -1, _against(results, etsdm, group)))
+        for label, cells_of_one in group.groupby("method_label", sort=False):
+            compared = _against(results, etsdm, cells_of_one)
+            apart.append(summary(ALTERNATIVES, f"etsdm's {metric}", f"than that of {label}", -1, compared))
+    return [*together, *apart]
+
+
+def _against(results: Results, etsdm: dict[Key, Cell], group: pd.DataFrame) -> list[Pair]:
+    """From each cell of an alternative to E-TSDM's."""
+    both = [(cell, etsdm.get(key(cell, COMPARED))) for _, cell in group.iterrows()]
+    return [pair(results, cell, mine) for cell, mine in both if mine is not None]
 
 
 def ablation(results: Results) -> list[Finding]:

@@ -8,8 +8,12 @@ from etsdm.report.published import published_value
 from etsdm.report.results import Results
 from etsdm.report.text import listed
 
-DATASETS = Claim("datasets", "gain on every data set", "E-TSDM lowers the distance to the data on every data set.")
-FAST = Claim("fast-sampling", "gain under few-step solvers", "E-TSDM lowers the distance under few-step solvers.")
+DATASETS = Claim(
+    "datasets", "gain on every data set", "E-TSDM lowers the distance to the data on every data set.", primary=True
+)
+FAST = Claim(
+    "fast-sampling", "gain under few-step solvers", "E-TSDM lowers the distance under few-step solvers.", primary=True
+)
 WORSE = Claim("fast-sampling", "ddpm worse with more steps", "With more evaluations of a fast solver, ddpm gets worse.")
 BETTER = Claim(
     "fast-sampling", "etsdm better with more steps", "With more evaluations of a fast solver, etsdm gets better."
@@ -18,14 +22,22 @@ SCHEDULES = Claim(
     "schedules",
     "gain under every schedule",
     "E-TSDM lowers the distance under every schedule, in discrete and in continuous time.",
+    primary=True,
 )
 PREDICTIONS = Claim(
     "predictions",
     "gain whatever is predicted",
     "Does E-TSDM lower the distance whatever the network predicts? (Yes: lower.)",
     question=True,
+    primary=True,
 )
-CLAIMS = (DATASETS, FAST, WORSE, BETTER, SCHEDULES, PREDICTIONS)
+CONTROL = Claim(
+    "fast-sampling",
+    "control: 2M beats DDIM at 10 NFE",
+    "A difference that everybody knows is called: with 10 evaluations DPM-Solver++ 2M beats DDIM.",
+    question=True,
+)
+CLAIMS = (DATASETS, FAST, WORSE, BETTER, CONTROL, SCHEDULES, PREDICTIONS)
 
 PAPER_SOLVERS = ("ddim", "dpm-solver-2", "dpm-solver-3")
 """Solvers for which the paper reports two budgets."""
@@ -42,6 +54,7 @@ def fast_sampling(results: Results) -> list[Finding]:
         *against_ddpm(results, FAST),
         *_more_steps(results, WORSE, BASELINE, 1),
         *_more_steps(results, BETTER, "etsdm", -1),
+        *_control(results),
     ]
 
 
@@ -76,3 +89,28 @@ def _more_steps(results: Results, claim: Claim, method: str, expected: int) -> l
             relation = "at the larger budget than at the smaller"
             found.append(summary(claim, subject, relation, expected, [pair(results, a, b) for a, b in ends]))
     return found
+
+
+CONTROL_NFE = 10
+"""Evaluations at which the second order of 2M is known to matter."""
+
+
+def _control(results: Results) -> list[Finding]:
+    """The positive control: ddpm under DPM-Solver++ 2M against itself under DDIM."""
+    table = cells(results.experiment("fast-sampling"))
+    mine = table[(table["nfe"] == CONTROL_NFE) & table["metric"].map(is_frechet) & (table["method"] == BASELINE)]
+    found = []
+    for metric, group in mine.groupby("metric", sort=False):
+        settings = group.groupby(SETTING, sort=False)
+        both = [(_of(one, "ddim"), _of(one, "dpm-solver++-2m")) for _, one in settings]
+        compared = [pair(results, first, other) for first, other in both if first is not None and other is not None]
+        if compared:
+            subject = f"With {CONTROL_NFE} evaluations, ddpm's {metric} under DPM-Solver++ 2M"
+            found.append(summary(CONTROL, subject, "than under DDIM", -1, compared))
+    return found
+
+
+def _of(group: pd.DataFrame, solver: str) -> Cell | None:
+    """The first cell of a solver."""
+    cells = group[group["solver"] == solver]
+    return cells.iloc[0] if len(cells) else None

@@ -1,24 +1,17 @@
 """A claim or a question, and what is measured about it."""
 
-import statistics
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from etsdm.report.cells import BASELINE, COMPARED, Cell, baselines, better, cells, is_frechet, key
-from etsdm.report.changes import (
-    Change,
-    Verdict,
-    change,
-    interval_text,
-    mean_interval,
-    published_change,
-    signed,
-    smallest_called,
-    verdict,
-)
-from etsdm.report.published import published_value
+from etsdm.report.changes import Change, change, mean_change, signed
+from etsdm.report.compare import published_effect, sampling_sd
+from etsdm.report.published import PARAMETERS, as_published, published_value
 from etsdm.report.results import Results
+from etsdm.report.text import number
+from etsdm.report.verdicts import SEEN, Verdict, holm, verdict, visible_text
 
 
 @dataclass(frozen=True)
@@ -30,12 +23,14 @@ class Claim:
         short: a few words, for a list of claims.
         text: one sentence.
         question: whether it is ours and not the paper's; `same direction` then means yes.
+        primary: whether it is the one claim of its experiment that is tested without a correction.
     """
 
     experiment: str
     short: str
     text: str
     question: bool = False
+    primary: bool = False
 
     @property
     def label(self) -> str:
@@ -45,11 +40,75 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is measured about a claim, and the verdict."""
+    """What is measured about a claim.
+
+    Attributes:
+        claim: the claim.
+        said: what was measured, in sentences.
+        exact: the verdict where nothing is tested: what holds exactly or not, and what was not run.
+        change: what is tested otherwise.
+        expected: sign that is claimed.
+        published: the published effect.
+        p, p_equivalent: of the verdict.
+        tests: findings that share the level; 1 for a primary claim.
+        role: `primary` or `exploratory`; empty where nothing is tested.
+    """
 
     claim: Claim
-    verdict: Verdict
-    measured: str
+    said: str
+    exact: Verdict | None = None
+    change: Change | None = None
+    expected: int = -1
+    published: float | None = None
+    p: float = math.nan
+    p_equivalent: float = math.nan
+    tests: int = 0
+    role: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict by the rule."""
+        if self.change is None:
+            return self.exact or "not run"
+        return verdict(self.change, self.expected, self.published, self.p, self.p_equivalent)
+
+    @property
+    def measured(self) -> str:
+        """What was measured, and how sure it is."""
+        return " ".join(filter(None, (self.said, self._sure(), self._could_see())))
+
+    def _sure(self) -> str:
+        if math.isnan(self.p):
+            return ""
+        holm = f", after Holm's correction over {self.tests} findings" if self.tests > 1 else ""
+        p = "< 0.001" if self.p < 0.001 else f"= {number(self.p, 2)}"
+        return f"{self.role.capitalize()}: p {p}{holm}."
+
+    def _could_see(self) -> str:
+        if self.verdict != "undecided" or self.change is None:
+            return ""
+        size = visible_text(self.change, max(self.tests, 1))
+        return f"This run would have called {size} or more {SEEN}." if size else ""
+
+
+def with_p_values(found: list[Finding], margin: float) -> list[Finding]:
+    """The findings of one experiment with their p values: the first on the primary claim alone, all others by Holm."""
+    first = next((f for f in found if f.claim.primary and f.change), None)
+    others = [f for f in found if f is not first and f.change]
+    by_holm = iter(_corrected(others, margin, "exploratory"))
+    alone = _corrected([first], margin, "primary")[0] if first else None
+    return [alone if alone and f is first else next(by_holm) if f.change else f for f in found]
+
+
+def _corrected(family: list[Finding], margin: float, role: str) -> list[Finding]:
+    """A family of findings with p values corrected for their number."""
+    changes = [f.change for f in family if f.change]
+    ps, equivalent = holm([c.p for c in changes]), holm([c.p_equivalent(margin) for c in changes])
+    count = sum(not math.isnan(p) for p in ps)
+    return [
+        replace(f, p=p, p_equivalent=same, tests=count, role=role)
+        for f, p, same in zip(family, ps, equivalent, strict=True)
+    ]
 
 
 def seeds_text(n: int) -> str:
@@ -68,18 +127,22 @@ class Pair:
 
     Attributes:
         change: from the first to the other.
-        published: the published change.
+        published: the published effect.
+        sampling: see `sampling_sd`.
     """
 
     change: Change
     published: float | None
+    sampling: float = math.nan
 
 
 def pair(results: Results, first: Cell, other: Cell) -> Pair:
     """Compare two cells of the same metric."""
     before, after = (published_value(results.published, cell) for cell in (first, other))
     return Pair(
-        change(first["by_seed"], other["by_seed"], first["metric"]), published_change(before, after, first["metric"])
+        change(first["by_seed"], other["by_seed"], first["metric"]),
+        published_effect(before, after, first["metric"]),
+        sampling_sd(first, other),
     )
 
 
@@ -93,57 +156,62 @@ def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: lis
         expected: sign that is claimed.
         pairs: what to compare.
     """
-    units = [p.change.unit for p in pairs if p.change.by_seed]
+    units = [p.change.unit for p in pairs if p.change.effects]
     if not units:
-        return Finding(claim, "not run", f"{subject}: no two cells to compare.")
-    unit = statistics.mode(units)
+        return Finding(claim, f"{subject}: no two cells to compare.", "not run")
+    unit = max(units, key=units.count)
     alike = [p for p in pairs if p.change.unit == unit]
-    seeds = max((set(p.change.by_seed) for p in alike), key=len)
-    complete = [p for p in alike if p.change.by_seed.keys() >= seeds]
-    changes = [statistics.fmean(p.change.by_seed[seed] for p in complete) for seed in sorted(seeds)]
+    seeds = max((p.change.effects.keys() for p in alike), key=len)
+    complete = [p for p in alike if p.change.effects.keys() >= seeds]
+    mean = mean_change([p.change for p in complete])
     known = [p.published for p in complete if p.published is not None]
-    paper = statistics.fmean(known) if known else None
-    outcome = verdict(changes, expected, statistics.fmean(changes), paper if len(known) == len(complete) else None)
+    paper = sum(known) / len(known) if known else None
     sentences = [
         _counts(subject, relation, expected, complete, len(seeds)),
-        _mean(changes, unit) + _paper(paper, len(known), len(complete), unit),
+        _mean(mean, paper, len(known), complete),
+        *_sampling(complete),
     ]
-    if outcome == "undecided" and len(changes) > 1:
-        smallest = signed(smallest_called(changes), unit=unit).lstrip("+")
-        sentences.append(f"The smallest mean change that this spread would let be called is {smallest}.")
     if len(pairs) > len(complete):
         sentences.append(f"Left out, as a value is missing: {len(pairs) - len(complete)} of {len(pairs)} cells.")
-    return Finding(claim, outcome, " ".join(sentences))
+    alone = paper if len(known) == len(complete) else None
+    return Finding(claim, " ".join(sentences), change=mean, expected=expected, published=alone)
 
 
 def _counts(subject: str, relation: str, expected: int, pairs: list[Pair], seeds: int) -> str:
-    word, reverse = ("lower", "higher") if expected < 0 else ("higher", "lower")
-    as_expected = sum(statistics.fmean(p.change.differences) * expected > 0 for p in pairs)
-    called = [verdict(p.change.differences, expected) for p in pairs]
-    return (
-        f"{subject} is {word} {relation} in {as_expected} of {len(pairs)} cells (means over {seeds_text(seeds)}); the "
-        f"rule calls {called.count('same direction')} {word}, {called.count('opposite')} {reverse}."
-    )
+    word = "lower" if expected < 0 else "higher"
+    as_expected = sum(p.change.effect * expected > 0 for p in pairs)
+    return f"{subject} is {word} {relation} in {as_expected} of {len(pairs)} cells (means over {seeds_text(seeds)})."
 
 
-def _mean(changes: list[float], unit: str) -> str:
-    """The mean change and every seed's, without a full stop."""
-    if len(changes) == 1:
-        return f"Mean change {signed(changes[0], unit=unit)} (one seed: nothing can be told from chance)"
-    low, high = mean_interval(changes)
-    return (
-        f"Mean change {signed(statistics.fmean(changes), statistics.stdev(changes), unit)}, 95 % interval "
-        f"{interval_text(low, high, unit)} (each seed: {', '.join(signed(value, unit=unit) for value in changes)})"
-    )
+def _mean(mean: Change, paper: float | None, known: int, pairs: list[Pair]) -> str:
+    """The mean change and every seed's, and the published one."""
+    text = mean_text(mean, "Mean change")
+    if paper is not None:
+        among = "" if known == len(pairs) else f" over the {known} of these cells it has"
+        text += f"; paper: {signed(mean.shown(paper), mean.unit)}{among}"
+    return text + "."
 
 
-def _paper(paper: float | None, known: int, all_pairs: int, unit: str) -> str:
-    among = "" if known == all_pairs else f" over the {known} of these cells it has"
-    return "." if paper is None else f"; paper: {signed(paper, unit=unit)}{among}."
+def _sampling(pairs: list[Pair]) -> list[str]:
+    """How far the change of one cell and seed moves with other images of the same networks, root mean square."""
+    squares = [p.sampling**2 for p in pairs if not math.isnan(p.sampling)]
+    if not squares:
+        return []
+    size = 100 * math.sqrt(sum(squares) / len(squares))
+    return [f"Other images of the same networks would move the change of one cell and seed by ± {size:.1f} %."]
+
+
+def mean_text(mean: Change, what: str) -> str:
+    """A change, its interval and every seed's, without a full stop."""
+    if len(mean.effects) == 1:
+        return f"{what} {mean.text} (one seed: nothing can be told from chance)"
+    return f"{what} {mean.text}, 95 % interval {mean.interval} (each seed: {mean.each})"
 
 
 def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = None) -> list[Finding]:
-    """Each other method of the claim's experiment against ddpm, one finding a method and metric.
+    """Each other method of the claim's experiment against ddpm, the paper's E-TSDM and the paper's own cells first.
+
+    One finding a method and metric; where the paper has some of the cells only, the others make one of their own.
 
     Args:
         results: the measurements.
@@ -153,10 +221,27 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
     table = cells(results.experiment(claim.experiment))
     wanted = table["metric"].map(is_frechet) if metrics is None else table["metric"].isin(metrics)
     others = table[wanted.astype(bool) & (table["method"] != BASELINE)]
-    return [
-        summary(claim, f"{label}'s {metric}", "than ddpm's", better(str(metric)), pairs(results, table, group))
+    found = [
+        (not (is_etsdm(group) and own), summary(claim, subject, "than ddpm's", better(str(metric)), mine))
         for (label, metric), group in others.groupby(["method_label", "metric"], sort=False)
+        for own, subject, mine in _parts(f"{label}'s {metric}", pairs(results, table, group))
     ]
+    return [finding for _, finding in sorted(found, key=lambda one: one[0])]
+
+
+def is_etsdm(group: pd.DataFrame) -> bool:
+    """Whether the cells are of E-TSDM as the paper has it."""
+    cell = group.iloc[0]
+    return cell["method"] in PARAMETERS and cell["method"] != BASELINE and as_published(cell)
+
+
+def _parts(subject: str, found: list[Pair]) -> list[tuple[bool, str, list[Pair]]]:
+    """Whether it is of the paper's cells, subject and pairs: those that the paper has, and the others."""
+    own = [p for p in found if p.published is not None]
+    others = [p for p in found if p.published is None]
+    if not own or not others:
+        return [(True, subject, found)]
+    return [(True, f"In the paper's cells {subject}", own), (False, f"In the other cells {subject}", others)]
 
 
 def pairs(results: Results, table: pd.DataFrame, group: pd.DataFrame) -> list[Pair]:

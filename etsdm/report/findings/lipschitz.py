@@ -1,6 +1,7 @@
 """Findings on the time-Lipschitz constant K."""
 
 import json
+import math
 import statistics
 from itertools import pairwise
 from typing import Any
@@ -8,14 +9,17 @@ from typing import Any
 import pandas as pd
 
 from etsdm.report.cells import BASELINE, CELL, Cell, cells, same
-from etsdm.report.changes import verdict
-from etsdm.report.findings.finding import Claim, Finding, Pair, pair, seeds_text, summary, where
+from etsdm.report.changes import paired
+from etsdm.report.findings.finding import Claim, Finding, Pair, mean_text, pair, seeds_text, summary, where
 from etsdm.report.published import K_DDPM, K_ETSDM, published_k
 from etsdm.report.results import Results
 from etsdm.report.text import listed, number
 
 EXPLODES = Claim(
-    "lipschitz", "K explodes towards t = 0", "The time-Lipschitz constant K of ddpm explodes towards t = 0."
+    "lipschitz",
+    "K explodes towards t = 0",
+    "The time-Lipschitz constant K of ddpm explodes towards t = 0.",
+    primary=True,
 )
 ZERO = Claim("lipschitz", "K is 0 inside sub-intervals", "Sharing the condition makes K zero inside each sub-interval.")
 LARGEST = Claim("lipschitz", "the largest K falls", "E-TSDM lowers the largest K.")
@@ -24,7 +28,7 @@ CLAIMS = (EXPLODES, ZERO, LARGEST)
 
 def findings(results: Results) -> list[Finding]:
     """Findings on `CLAIMS`."""
-    return [*_fall(results), *_zero(results), *_largest(results)]
+    return [*_growth(results), *_zero(results), *_largest(results)]
 
 
 def _k(results: Results) -> pd.DataFrame:
@@ -32,34 +36,45 @@ def _k(results: Results) -> pd.DataFrame:
     return table[table["metric"] == "K"].dropna(subset=["t"])
 
 
-def _fall(results: Results) -> list[Finding]:
-    """K of ddpm from the first fine pair to the last."""
-    settings, table = results.block("lipschitz"), _k(results)
-    table = table[table["method"] == BASELINE]
-    found = []
-    for _, near in table[table["t"] == settings["fine_step"]].iterrows():
-        far = same(table, near, [c for c in CELL if c not in ("t", "t_prime")])
-        far = far[far["t"] == settings["fine_until"]].iloc[0]
-        values = [(near["by_seed"][seed], far["by_seed"][seed]) for seed in near["by_seed"] if seed in far["by_seed"]]
-        if values:
-            found.append(_fallen(near, far, values))
-    return found
+def _growth(results: Results) -> list[Finding]:
+    """How K of ddpm grows towards t = 0: its trend over all fine pairs."""
+    until, table = results.block("lipschitz").get("fine_until", 0), _k(results)
+    table = table[(table["method"] == BASELINE) & (table["t"] <= until)]
+    series = table.groupby([column for column in CELL if column not in ("t", "t_prime")], dropna=False, sort=False)
+    return [finding for _, curve in series if (finding := _trend(curve.sort_values("t")))]
 
 
-def _fallen(near: Cell, far: Cell, values: list[tuple[float, float]]) -> Finding:
-    high, low = (statistics.fmean(ends) for ends in zip(*values, strict=True))
-    factor = high / low if low else float("inf")
-    papers = published_k(near), published_k(far)
-    paper = papers[0] / papers[1] if papers[0] and papers[1] else None
-    each = ", ".join(number(a / b, 2) for a, b in values if b)
-    beside = f"; paper, other data and network: {number(paper, 2)}" if paper else ""
-    return Finding(
-        EXPLODES,
-        verdict([a - b for a, b in values], 1, factor, paper),
-        f"K of ddpm {'falls' if high > low else 'rises'} from {number(high)} at t = {near['t']:.0f} to {number(low)} "
-        f"at t = {far['t']:.0f} {where(near)}: a factor of {number(factor, 2)} "
-        f"({seeds_text(len(values))}: {each}{beside}).",
+def slope(curve: dict[float, float]) -> float:
+    """Least squares slope of log K against log t, of {t: K}: K grows as t to this power."""
+    x, y = [math.log(t) for t in curve], [math.log(k) for k in curve.values()]
+    mean_x, mean_y = statistics.fmean(x), statistics.fmean(y)
+    across = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    return across / sum((a - mean_x) ** 2 for a in x)
+
+
+def _trend(curve: pd.DataFrame) -> Finding | None:
+    """The slope of each seed that has all of the curve."""
+    seeds = set.intersection(*(set(by_seed) for by_seed in curve["by_seed"]))
+    by_seed = {
+        seed: {cell["t"]: cell["by_seed"][seed] for _, cell in curve.iterrows()}
+        for seed in sorted(seeds)
+        if all(values[seed] > 0 for values in curve["by_seed"])
+    }
+    if not by_seed or len(curve) < 2:
+        return None
+    power = paired({seed: slope(k) for seed, k in by_seed.items()}, "")
+    near, far = curve.iloc[0], curve.iloc[-1]
+    factors = [k[near["t"]] / k[far["t"]] for k in by_seed.values()]
+    known = {cell["t"]: k for _, cell in curve.iterrows() if (k := published_k(cell))}
+    paper = slope(known) if len(known) == len(curve) else None
+    text = mean_text(
+        power, f"Over the {len(curve)} pairs up to t = {far['t']:.0f} {where(near)}, K of ddpm goes as t to the power"
     )
+    text += f"; paper, other data and network: {number(paper, 3)}" if paper else ""
+    text += f". From t = {far['t']:.0f} to {near['t']:.0f} it rises by a factor of "
+    text += f"{listed([number(factor, 2) for factor in factors])} ({seeds_text(len(factors))}"
+    text += f"; paper: {number(known[near['t']] / known[far['t']], 2)})." if paper else ")."
+    return Finding(EXPLODES, text, change=power, expected=-1, published=paper)
 
 
 def _left_ends(settings: dict[str, Any]) -> list[float] | None:
@@ -90,7 +105,7 @@ def _zero(results: Results) -> list[Finding]:
             text += f"{seeds_text(group['n'].max())}."
         else:
             text = f"{label}'s K is up to {number(largest)} inside its shared sub-intervals (t = {times})."
-        found.append(Finding(ZERO, "same direction and size" if largest == 0 else "opposite", text))
+        found.append(Finding(ZERO, text, "same direction and size" if largest == 0 else "opposite"))
     return found
 
 
@@ -114,7 +129,7 @@ def _largest_pair(results: Results, table: pd.DataFrame, mine: pd.DataFrame) -> 
         return None
     compared = pair(results, _peak(ddpm), _peak(mine))
     is_published = all(published_k(cell) is not None for cell in (ddpm.iloc[0], mine.iloc[0]))
-    paper = 100 * (max(K_ETSDM.values()) / max(K_DDPM.values()) - 1) if is_published else None
+    paper = math.log(max(K_ETSDM.values()) / max(K_DDPM.values())) if is_published else None
     return Pair(compared.change, paper)
 
 

@@ -4,7 +4,10 @@ from etsdm.report.findings.finding import Claim, Finding, against_ddpm
 from etsdm.report.results import Results
 
 STABILITY = Claim(
-    "stability", "predicted x_0 more stable", "The x_0 that E-TSDM predicts changes less when x_t is perturbed."
+    "stability",
+    "predicted x_0 more stable",
+    "The x_0 that E-TSDM predicts changes less when x_t is perturbed.",
+    primary=True,
 )
 SOLVED = Claim(
     "stability",
@@ -12,13 +15,14 @@ SOLVED = Claim(
     "Does the x_0 that a solver ends at change less under E-TSDM? (Yes: lower.)",
     question=True,
 )
-PSNR = Claim("super-resolution", "PSNR higher", "E-TSDM raises the PSNR of super-resolution.")
+PSNR = Claim("super-resolution", "PSNR higher", "E-TSDM raises the PSNR of super-resolution.", primary=True)
 BIAS = Claim("super-resolution", "colour bias lower", "E-TSDM lowers the colour bias of super-resolution.")
 SOLVER_ERROR = Claim(
     "solver-error",
     "solvers nearer to the solution",
     "Does E-TSDM bring the solvers nearer to the exact solution? (Yes: lower.)",
     question=True,
+    primary=True,
 )
 CLAIMS = (STABILITY, SOLVED, PSNR, BIAS, SOLVER_ERROR)
 

@@ -1,19 +1,22 @@
 """Findings on the size of the images."""
 
+import math
 import statistics
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, COMPARED, Cell, Key, baselines, cells, is_frechet, key
-from etsdm.report.changes import interval_text, mean_interval, signed, verdict
-from etsdm.report.findings.finding import Claim, Finding, pair, summary
+from etsdm.report.cells import BASELINE, CELL, COMPARED, Cell, baselines, cells, is_frechet, key
+from etsdm.report.changes import Change, change, mean_change, paired
+from etsdm.report.findings.finding import Claim, Finding, mean_text, pair, summary
 from etsdm.report.results import Results
+from etsdm.report.text import listed
 
 GAIN = Claim(
     "resolution",
     "gain grows with the images",
-    "Does E-TSDM gain more on larger images? (Yes: its change is lower.)",
+    "Does E-TSDM gain more on larger images? (Yes: its change falls with the size.)",
     question=True,
+    primary=True,
 )
 GROWTH = Claim(
     "resolution",
@@ -28,49 +31,58 @@ SERIES = [column for column in CELL if column != "resolution"]
 def findings(results: Results) -> list[Finding]:
     """Findings on `CLAIMS`."""
     table = cells(results.experiment("resolution"))
-    return [*_gain(results, table), *_growth(results, table)]
+    return [*_gain(table), *_growth(results, table)]
+
+
+def _gain(table: pd.DataFrame) -> list[Finding]:
+    """The trend of the change against ddpm with the size, for each method and metric, over all solvers together."""
+    others = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] != BASELINE)]
+    ddpm, found = baselines(table), []
+    for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
+        series = [_changes(ddpm, one) for _, one in group.groupby(SERIES, dropna=False, sort=False)]
+        trends = [trend for by_side in series if (trend := _trend(by_side))]
+        if trends:
+            found.append(_found(f"{label}'s change of {metric} against ddpm", trends, series))
+    return found
+
+
+def _changes(ddpm: dict[tuple[object, ...], Cell], series: pd.DataFrame) -> dict[int, Change]:
+    """The change against ddpm by the side of the images."""
+    return {
+        cell["resolution"]: change(base["by_seed"], cell["by_seed"], cell["metric"])
+        for _, cell in series.sort_values("resolution").iterrows()
+        if (base := ddpm.get(key(cell, COMPARED))) is not None
+    }
+
+
+def _trend(by_side: dict[int, Change]) -> Change | None:
+    """Slope of the effect against log2(side), least squares, by seed; None below two sizes."""
+    known = {side: one for side, one in by_side.items() if one.effects}
+    if len(known) < 2:
+        return None
+    x = [math.log2(side) for side in known]
+    centre = statistics.fmean(x)
+    weights = [(value - centre) / sum((other - centre) ** 2 for other in x) for value in x]
+    seeds = set.intersection(*(set(one.effects) for one in known.values()))
+    slopes = {
+        seed: sum(w * one.effects[seed] for w, one in zip(weights, known.values(), strict=True))
+        for seed in sorted(seeds)
+    }
+    return paired(slopes, "%")
+
+
+def _found(subject: str, trends: list[Change], series: list[dict[int, Change]]) -> Finding:
+    mean = mean_change([trend for trend in trends if trend.effects.keys() == trends[0].effects.keys()])
+    sides = [side for side in series[0] if all(side in one for one in series)]
+    each = [f"{mean_change([one[side] for one in series]).text} at {side} px" for side in sides]
+    text = mean_text(mean, f"{subject} is {listed(each)}. Per doubling of the side it moves by")
+    return Finding(GAIN, f"{text}.", change=mean, expected=-1)
 
 
 def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:
     """The cells of the smallest and of the largest images."""
     ordered = series.sort_values("resolution")
     return (ordered.iloc[0], ordered.iloc[-1]) if len(ordered) > 1 else None
-
-
-def _gain(results: Results, table: pd.DataFrame) -> list[Finding]:
-    """The change against ddpm on the largest images minus that on the smallest, for each method."""
-    others = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] != BASELINE)]
-    ddpm, found = baselines(table), []
-    for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
-        ends = [both for _, one in group.groupby(SERIES, dropna=False, sort=False) if (both := _ends(one))]
-        by_seed: dict[int, list[float]] = {}
-        for small, large in ends:
-            gains = [_change(results, ddpm, cell) for cell in (small, large)]
-            for seed in gains[0].keys() & gains[1].keys():
-                by_seed.setdefault(seed, []).append(gains[1][seed] - gains[0][seed])
-        if by_seed:
-            sides = ends[0][0]["resolution"], ends[0][1]["resolution"]
-            found.append(_gained(f"{label}'s change of {metric} against ddpm", sides, by_seed))
-    return found
-
-
-def _change(results: Results, ddpm: dict[Key, Cell], cell: Cell) -> dict[int, float]:
-    base = ddpm.get(key(cell, COMPARED))
-    return {} if base is None else pair(results, base, cell).change.by_seed
-
-
-def _gained(subject: str, sides: tuple[int, int], by_seed: dict[int, list[float]]) -> Finding:
-    differences = [statistics.fmean(values) for _, values in sorted(by_seed.items())]
-    mean = statistics.fmean(differences)
-    text = f"{subject} is {signed(mean)[:-2].lstrip('+−')} points {'lower' if mean < 0 else 'higher'} at {sides[1]} px"
-    text += f" than at {sides[0]} px"
-    if len(differences) > 1:
-        low, high = mean_interval(differences)
-        each = ", ".join(signed(value)[:-2] for value in differences)
-        text += f" (95 % interval {interval_text(low, high)[:-2]} points; each seed: {each})."
-    else:
-        text += " (one seed: nothing can be told from chance)."
-    return Finding(GAIN, verdict(differences, -1), text)
 
 
 def _growth(results: Results, table: pd.DataFrame) -> list[Finding]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from etsdm.report.changes import Verdict
 from etsdm.report.findings.finding import Claim, Finding
 from etsdm.report.results import Results
 from etsdm.report.text import listed, number
+from etsdm.report.verdicts import Verdict
 
 EXPONENT = -0.5
 ORDER = 0.5
@@ -56,7 +56,7 @@ def _diverges(theory: dict[str, Any]) -> Finding:
     powers = ", ".join(f"{_name(one)} {number(one['exponent'], 2)}" for one in plain)
     text = f"It diverges under {len(diverging)} of {len(plain)} schedules (power of t near 0: {powers}) and under "
     text += f"{len(wrong)} of {len(flat)} that are modified so that dα/dt = 0"
-    return Finding(DIVERGES, outcome, text + (f": {listed([_name(one) for one in wrong])}." if wrong else "."))
+    return Finding(DIVERGES, text + (f": {listed([_name(one) for one in wrong])}." if wrong else "."), outcome)
 
 
 def _bound(theory: dict[str, Any]) -> Finding:
@@ -66,7 +66,7 @@ def _bound(theory: dict[str, Any]) -> Finding:
     text = f"The largest error is {number(ratios[worst])} of the bound at the same x, over all t, x and n ({worst})."
     if over:
         text += f" Above the bound: {listed(over)}."
-    return Finding(BOUND, "opposite" if over else "same direction and size", text)
+    return Finding(BOUND, text, "opposite" if over else "same direction and size")
 
 
 def _key(one: dict[str, Any]) -> str:
@@ -79,4 +79,4 @@ def _rate(theory: dict[str, Any]) -> Finding:
     least = orders[low]
     outcome: Verdict = "same direction and size" if least >= ORDER else "same direction" if least > 0 else "opposite"
     text = f"The measured order lies between {number(least, 2)} ({low}) and {number(orders[high], 2)} ({high})."
-    return Finding(RATE, outcome, text)
+    return Finding(RATE, text, outcome)

@@ -1,12 +1,16 @@
 """The table of an experiment that compares methods: a row for each cell, with its change against ddpm."""
 
+import math
+
 import pandas as pd
 
 from etsdm.report.cells import METHOD, POINT, SETTING, SOLVER, cells, same
-from etsdm.report.changes import Compared, compare, signed
+from etsdm.report.changes import signed
+from etsdm.report.compare import Compared, compare
 from etsdm.report.results import Results
 from etsdm.report.tables.table import Table, all_values, made, setting, values, whole
 from etsdm.report.text import mean_sd, number
+from etsdm.report.verdicts import SEEN, visible, visible_text
 
 DISTANCE = "distance to the data, lower is better"
 PAPER = "; the paper's levels, of other data and networks, cannot be compared, its changes can"
@@ -24,6 +28,12 @@ TITLES = {
     "resolution": f"{DISTANCE}, and K by size of the images",
 }
 
+NOTES = (
+    "Changes are means of paired logarithms. Verdicts of single cells are exploratory: p carries Holm's correction "
+    f"over the cells of this table. Visible: the change that would have been called so, {SEEN}. Sampling: standard "
+    "deviation of one seed's change if other images were drawn from the same two networks (bootstrap)"
+)
+
 
 def comparison_table(results: Results, experiment: str) -> Table:
     """Every cell of one experiment: mean, spread and values over seeds, change against ddpm, and the paper's."""
@@ -39,7 +49,7 @@ def comparison_table(results: Results, experiment: str) -> Table:
             time = f"{k['t'].iloc[0]:.0f}"
             full[-1][f"k_at_{time}"] = k["mean"].iloc[0]
             display[-1][f"K at t = {time}"] = mean_sd(k["mean"].iloc[0], k["sd"].iloc[0])
-    return made(experiment, f"Experiment {experiment}: {TITLES[experiment]}", full, _filled(display))
+    return made(experiment, f"Experiment {experiment}: {TITLES[experiment]}. {NOTES}", full, _filled(display))
 
 
 def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -62,16 +72,27 @@ def _full(one: Compared) -> dict[str, object]:
         **row,
         **all_values(cell),
         "change": change and change.mean,
-        "change_sd": change and change.sd,
         "change_low": change and change.low,
         "change_high": change and change.high,
         "change_unit": change and change.unit,
+        "effects": change and " ".join(repr(effect) for effect in change.effects.values()),
+        "error": change and change.error,
+        "freedom": change and change.freedom,
+        "p": one.p,
+        "p_equivalent": one.p_equivalent,
+        "tests": one.tests,
+        "visible": change and visible(change, max(one.tests, 1)),
+        "sampling_sd": one.sampling,
         "verdict": one.verdict,
         "published": one.paper,
         "published_change": one.paper_change,
         "seconds": cell["seconds"],
         "reason": cell["reason"],
     }
+
+
+def _p(p: float) -> str:
+    return "" if math.isnan(p) else "< 0.001" if p < 0.001 else number(p, 2)
 
 
 def _display(one: Compared) -> dict[str, object]:
@@ -88,6 +109,9 @@ def _display(one: Compared) -> dict[str, object]:
         "n": cell["n"],
         "Change": change.text if change else "",
         "95 % interval": change.interval if change else "",
+        "p": _p(one.p),
+        "Visible": visible_text(change, max(one.tests, 1)) if change and one.tests else "",
+        "Sampling": "" if math.isnan(one.sampling) else f"± {100 * one.sampling:.1f} %",
         "Paper": "" if one.paper is None else number(one.paper),
         "Paper's change": signed(one.paper_change, unit=change.unit) if change and one.paper_change is not None else "",
         "Verdict": one.verdict or "",

@@ -1,0 +1,104 @@
+"""Cells beside the ddpm cells that differ from them in the method alone."""
+
+import math
+import statistics
+from dataclasses import dataclass, replace
+
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, better, cells, judged, key
+from etsdm.report.changes import ABSOLUTE, Change, change
+from etsdm.report.noise_floor import MEASURED, with_floor
+from etsdm.report.published import published_value
+from etsdm.report.results import Results
+from etsdm.report.verdicts import Verdict, holm, verdict
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A cell beside its ddpm cell.
+
+    Attributes:
+        cell: the cell.
+        change: its change against ddpm; None for ddpm itself and where there is no ddpm.
+        paper: the published value, if there is one.
+        published: the published effect, as `Change.effect`.
+        sampling: standard deviation of one seed's effect over other draws of the same number of images.
+        p, p_equivalent: of `verdict`, after Holm's correction over the cells that verdicts are made of.
+        tests: how many cells those are.
+    """
+
+    cell: Cell
+    change: Change | None
+    paper: float | None
+    published: float | None
+    sampling: float = math.nan
+    p: float = math.nan
+    p_equivalent: float = math.nan
+    tests: int = 0
+
+    @property
+    def paper_change(self) -> float | None:
+        """The published change in the unit of `change`."""
+        return None if self.published is None or self.change is None else self.change.shown(self.published)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the change is one for the better, and of the published size; None where none is made."""
+        if self.change is None or not judged(self.cell["metric"]):
+            return None
+        return verdict(self.change, better(self.cell["metric"]), self.published, self.p, self.p_equivalent)
+
+
+def published_effect(first: float | None, other: float | None, metric: str) -> float | None:
+    """The effect between two published values, as `Change.effect`."""
+    if first is None or other is None:
+        return None
+    return other - first if metric in ABSOLUTE else math.log(other / first)
+
+
+def compare(results: Results, experiment: str) -> list[Compared]:
+    """Every cell of an experiment with its change against ddpm, the cells to compare next to one another."""
+    table = cells(results.experiment(experiment))
+    ddpm = baselines(table)
+    return corrected([_compared(results, ddpm.get(key(cell, COMPARED)), cell) for _, cell in table.iterrows()], results)
+
+
+def _compared(results: Results, base: Cell | None, cell: Cell) -> Compared:
+    paper = published_value(results.published, cell)
+    if base is None or cell["method"] == BASELINE:
+        return Compared(cell, None, paper, None)
+    metric = cell["metric"]
+    floor = None if cell["method"] == REPLICA else results.floors.get(key(cell, MEASURED))
+    return Compared(
+        cell,
+        with_floor(change(base["by_seed"], cell["by_seed"], metric), floor),
+        paper,
+        published_effect(published_value(results.published, base), paper, metric),
+        sampling_sd(base, cell),
+    )
+
+
+def sampling_sd(first: Cell, other: Cell) -> float:
+    """Standard deviation of log(other / first) over the bootstrap's draws of images, root mean square over seeds.
+
+    Both distances of a pair are of the same drawn indices. NaN where no draws are stored.
+    """
+    draws, others = first.get("bootstrap_by_seed", {}), other.get("bootstrap_by_seed", {})
+    variances = [
+        statistics.variance(math.log(b / a) for a, b in zip(draws[seed], others[seed], strict=True))
+        for seed in draws.keys() & others.keys()
+        if len(draws[seed]) == len(others[seed]) > 1 and min(*draws[seed], *others[seed]) > 0
+    ]
+    return math.sqrt(statistics.fmean(variances)) if variances else math.nan
+
+
+def corrected(compared: list[Compared], results: Results) -> list[Compared]:
+    """The same with Holm's correction over the cells that verdicts are made of."""
+    mine = [one for one in compared if one.change and judged(one.cell["metric"]) and not math.isnan(one.change.error)]
+    changes = [one.change for one in mine if one.change]
+    ps = holm([c.p for c in changes])
+    equivalent = holm([c.p_equivalent(results.margin) for c in changes])
+    known = {id(one): values for one, *values in zip(mine, ps, equivalent, strict=True)}
+    return [
+        replace(one, p=known[id(one)][0], p_equivalent=known[id(one)][1], tests=len(mine)) if id(one) in known else one
+        for one in compared
+    ]
