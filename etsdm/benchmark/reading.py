@@ -15,7 +15,7 @@ from etsdm.diffusion import methods
 from etsdm.errors import UserError
 
 Model = TypeVar("Model")
-SOURCES = {"bundled", "digits", "photos", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
+SOURCES = {"bundled", "digits", "photos", "mnist", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
 TAGS = {*methods.MODULES, *get_args(SolverName), *SOURCES, "classifier", "inception"}
 """Names that tell which kind of block a value is: part of a location, but no key."""
 FIXED = 2
