@@ -15,8 +15,10 @@ import lmdb
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
+from etsdm.benchmark.datasets import FashionMnist
 from etsdm.data.archive import Pixels, read_images
 from etsdm.data.prepare import prepare
 from etsdm.data.sources import check_source, fingerprint, load_source
@@ -257,6 +259,26 @@ def test_fashion_mnist_is_what_torchvision_reads(tmp_path: Path, fashion: Path, 
     assert np.array_equal(found[..., 0], images)
     assert described["labels"] == labels.tolist()
     assert described["classes"][9] == "Ankle boot"
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_smaller_fashion_mnist_is_area_means(tmp_path: Path, fashion: Path, size: int) -> None:
+    """Every pixel cut into size x size equal parts, blocks of 28 x 28 parts are the pixels of the smaller image."""
+    whole, images = prepared(fashion_spec(fashion), tmp_path / "whole")
+    described, reduced = prepared(fashion_spec(fashion) | {"resolution": size}, tmp_path / "reduced")
+    parts = images[..., 0].repeat(size, 1).repeat(size, 2).reshape(-1, size, 28, size, 28)
+    assert reduced.shape == (70, size, size, 1)
+    assert np.abs(reduced[..., 0] - parts.mean((2, 4))).max() <= 0.5 + 1e-9
+    assert described["labels"] == whole["labels"]
+
+
+def test_fashion_mnist_can_be_had_at_three_sizes(tmp_path: Path) -> None:
+    settings = {key: value for key, value in fashion_spec(tmp_path).items() if key not in ("name", "resolution")}
+    dataset = FashionMnist.model_validate(settings)
+    assert {"name": "f", **dataset.model_dump()} == fashion_spec(tmp_path)
+    assert [size for size in range(4, 65) if dataset.can_be(size)] == [8, 16, 28]
+    with pytest.raises(ValidationError):
+        FashionMnist.model_validate(settings | {"resolution": 32})
 
 
 # ---------------------------------------------------------------- what changes

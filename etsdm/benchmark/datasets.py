@@ -155,7 +155,7 @@ class Cifar10(OneSize):
     """RGB."""
 
 
-class FashionMnist(OneSize):
+class FashionMnist(Registrable):
     """Fashion-MNIST as its authors pack it: 60,000 images for training and 10,000 for testing, labelled."""
 
     source: Literal["fashion-mnist"]
@@ -163,10 +163,14 @@ class FashionMnist(OneSize):
     """The folder of the four .gz files."""
     split: Split = "all"
     """Which of its images."""
-    resolution: Literal[28] = 28
-    """They are 28x28 and nothing else."""
+    resolution: MnistSize = 28
+    """Side in pixels. Below 28 each pixel is a mean over its area."""
     channels: Literal[1] = 1
     """Grey."""
+
+    def can_be(self, resolution: int) -> bool:
+        """Whether the images can be made `resolution` pixels wide."""
+        return resolution in get_args(MnistSize)
 
 
 Bundled = Annotated[Digits | Photos | Mnist, Field(discriminator="bundle")]

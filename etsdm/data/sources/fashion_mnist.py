@@ -8,6 +8,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from etsdm.data.archive import Pixels
-from etsdm.data.images import as_they_are, existing_file, file_fingerprint
+from etsdm.data.area import area_mean
+from etsdm.data.images import existing_file, file_fingerprint
 from etsdm.data.source import Source
 from etsdm.errors import UserError
 
@@ -46,7 +48,7 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
 
 
 def load(spec: dict[str, Any]) -> Source:
-    """The split's images in their order, those for training first.
+    """The split's images in their order, those for training first, at the resolution asked for.
 
     Raises:
         UserError: a file is damaged, at once or while the images are read.
@@ -57,7 +59,7 @@ def load(spec: dict[str, Any]) -> Source:
     if len(labels) != count:
         raise UserError(f"{folder}: {len(labels)} labels for {count} images; get the files again")
     images = chain.from_iterable(_images(folder / IMAGES.format(part)) for part in parts)
-    return Source(images, as_they_are, count, labels, CLASSES)
+    return Source(images, partial(area_mean, spec["resolution"]), count, labels, CLASSES)
 
 
 def _files(spec: dict[str, Any]) -> list[Path]:
