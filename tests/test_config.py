@@ -120,6 +120,11 @@ BAD = {
         {"diffusion.prediction": "v", f"{METHODS}.1": "score-weighted"},
         "experiments.fast-sampling: score-weighted learns the score, so it cannot predict v as well",
     ),
+    "seeds that a replica would draw again": (
+        {"seeds": [0, 1000], f"{METHODS}.1": "replica"},
+        "replica adds 1000 times its number to each seed; seeds must be below 1000, not 1000",
+    ),
+    "no such replica": ({f"{METHODS}.1": {"name": "replica", "number": 0}}, "number: input should be greater than"),
     "evaluations between shared noise levels": (
         {f"{METHODS}.1": "shared-noise"},
         "dpm-solver-2 evaluates the network at noise levels inside its steps, which shared-noise does not have",
@@ -251,6 +256,20 @@ class TestIdentity:
 
     def test_a_seed_adds_models_and_moves_none(self):
         assert plan().models.keys() < plan(seeds=[0, 1]).models.keys()
+
+    def test_a_replica_trains_and_samples_with_seeds_of_its_own(self):
+        made = plan(seeds=[0, 1], **{f"{METHODS}.1": "replica", "experiments.lipschitz.methods": ["ddpm"]})
+        found = {}
+        for path, run in {**made.models, **made.samples}.items():
+            model = run.needs.get("model", run)
+            assert f"/seed{run.spec['seed']}" in path
+            found.setdefault((model.spec["method"]["name"], model is run), set()).add(run.spec["seed"])
+        assert found == {
+            (name, trained): seeds
+            for name, seeds in (("ddpm", {0, 1}), ("replica", {1000, 1001}))
+            for trained in (True, False)
+        }
+        assert any("/replica-1-linear-" in path for path in made.models)
 
     def test_a_solver_adds_sample_sets_and_moves_none(self):
         more = plan(**{f"{SOLVERS}.1.nfe": [2, 3]})

@@ -31,6 +31,7 @@ SETTINGS = {
     "remap": [{"map": "sigma"}, {"map": "log-snr"}, {"map": "sqrt"}],
     "shared-noise": [{}],
     "score-weighted": [{}],
+    "replica": [{}],
 }
 CASES = [{"name": name} | settings for name, variants in SETTINGS.items() for settings in variants]
 
@@ -69,6 +70,25 @@ def test_every_method_learns_and_samples(method, time, tmp_path):
     assert losses[-1] < 0.7 * losses[0]
     assert images.shape == (6, 8, 8, 1)
     assert len({image.tobytes() for image in images}) == 6
+
+
+def test_a_replica_is_ddpm_with_the_seed_1000_above(tmp_path):
+    """ddpm's own network at seed 1000, and its images, bit for bit; those of seed 0 are others."""
+    found = {}
+    for name, seed in (("replica", None), ("ddpm", 0), ("ddpm", 1000)):
+        spec, drawn = specs({"name": name})
+        changed = {} if seed is None else {"seed": seed}
+        out = tmp_path / f"{name}{seed}"
+        train(spec | changed, prepared_digits(), out, "cpu", progress=False)
+        drawn = drawn | changed | {"samples": 6}
+        sample(out / "weights.safetensors", drawn, out / "samples.zip", "cpu", progress=False)
+        found[name, seed] = load_weights(out / "weights.safetensors")[0], read_images(out / "samples.zip")
+    weights, images = found["replica", None]
+    same, other = found["ddpm", 1000], found["ddpm", 0]
+    assert all(torch.equal(tensor, same[0][key]) for key, tensor in weights.items())
+    assert np.array_equal(images, same[1])
+    assert not all(torch.equal(tensor, other[0][key]) for key, tensor in weights.items())
+    assert not np.array_equal(images, other[1])
 
 
 @pytest.mark.parametrize("method", ["ddpm", "etsdm"])

@@ -588,6 +588,34 @@ def test_loss_curve_is_averaged_over_equal_stretches() -> None:
     assert list(thin["loss"]) == [6.0, 3.6]  # images 1 to 3, and 4 to 8
 
 
+def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path) -> None:
+    """Two replicas, each a tenth worse than ddpm in every seed: a change that does not vary, though the values do."""
+    values = {3: 1.0, 7: 2.0}
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        return values[model["seed"] % 1000] * (1.1 if model["method"]["name"] == "replica" else 1.0)
+
+    def measure(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        write_measurement(results, inventory, measurement, distance)
+
+    config = configuration()
+    for block in config["experiments"].values():
+        block["methods"] = ["ddpm", "etsdm", "replica", {"name": "replica", "number": 2}]
+    report = write_results(tmp_path, config, measure)
+    seeds = {model["seed"] for model in json.loads((report / "inventory.json").read_text())["models"].values()}
+    assert seeds == {3, 7, 1003, 1007, 2003, 2007}
+    for file in ("rows.csv", "losses.csv"):
+        assert set(pd.read_csv(report / file)["seed"]) == {3, 7}
+    write_report(report, tmp_path)
+    for replica in (1, 2):
+        which = {"method": "replica", "method_parameters": json.dumps({"number": replica})}
+        cell = read_cell(report, "datasets", metric="fd-classifier-1k", **which)
+        assert (cell["n"], cell["mean"]) == (2, pytest.approx(1.65))
+        assert cell["change"] == pytest.approx(10)
+        assert cell["change_sd"] == pytest.approx(0, abs=1e-9)
+    assert "replica" in (report / "report.html").read_text(encoding="utf-8")
+
+
 def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> None:
     config = configuration()
     config["seeds"] = [3]

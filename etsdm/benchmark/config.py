@@ -25,6 +25,7 @@ from etsdm.benchmark.registry import resolved
 from etsdm.benchmark.strict import Name, Rate, Real, Strict, allowed_instead, distinct, named
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.metrics.names import FEATURES
+from etsdm.replicas import STEP
 
 # ---------------------------------------------------------------- what is trained, and how
 
@@ -246,6 +247,11 @@ class Benchmark(Strict):
             sizes.add((cell.name, cell.dataset.resolution))
             if reason := refusal(cell.diffusion, cell.method, getattr(block, "solvers", ())):
                 raise ValueError(reason)
+            if cell.method.name == "replica" and max(self.seeds) >= STEP:
+                raise ValueError(
+                    f"replica adds {STEP} times its number to each seed; seeds must be below {STEP}, "
+                    f"not {max(self.seeds)}"
+                )
             self._check_times(block, cell)
         if isinstance(block, Theory) and block.t_tilde >= self.diffusion.timesteps:
             raise ValueError(f"t_tilde = {block.t_tilde} must be less than T = {self.diffusion.timesteps}")

@@ -113,7 +113,22 @@ class ScoreWeighted(Strict):
         return "score-weighted"
 
 
+class Replica(Strict):
+    """ddpm again, trained and sampled with other seeds than ddpm: whatever differs is chance."""
+
+    name: Literal["replica"]
+    number: int = Field(1, ge=1, le=100)
+    """Of the replica: 1000 times it is added to each of `seeds`, which must be below 1000. The report pairs seed 1000
+    of replica 1 with seed 0 of ddpm."""
+
+    @property
+    def slug(self) -> str:
+        """Readable part of a path."""
+        return f"replica-{self.number}"
+
+
 Method = Annotated[
-    Ddpm | Etsdm | SharedNoise | Regularization | ModifiedSchedule | Remap | ScoreWeighted, Field(discriminator="name")
+    Ddpm | Etsdm | SharedNoise | Regularization | ModifiedSchedule | Remap | ScoreWeighted | Replica,
+    Field(discriminator="name"),
 ]
 Methods = Annotated[list[Annotated[Method, BeforeValidator(named)]], Field(min_length=1), AfterValidator(distinct)]

@@ -33,6 +33,7 @@ from etsdm.benchmark.solvers import Solvers
 from etsdm.data.sources import check_source, fingerprint
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
+from etsdm.replicas import shift
 
 Spec = dict[str, Any]
 
@@ -233,6 +234,7 @@ class Plan:
                 "training": self.config.training.model_dump(exclude_none=True),
             }
         )
+        seed += shift(spec["method"])
         path = f"models/{cell.name}-{cell.dataset.resolution}px/{_slug(cell)}-{identity(spec)}/seed{seed}"
         return self.models.setdefault(path, Run(path, spec | {"seed": seed}, {"data": data}))
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from etsdm.files import atomic, read_json
 from etsdm.metrics.names import metric_name
+from etsdm.replicas import shift
 
 COLUMNS = [
     "experiment",
@@ -155,6 +156,11 @@ def _values(measurement: dict[str, Any], inventory: dict[str, Any], content: dic
     return _distances(content, names, evaluation["samples"])
 
 
+def _seed(model: dict[str, Any]) -> int:
+    """The benchmark's seed behind a model's: a replica stands beside ddpm's model of that seed."""
+    return int(model["seed"]) - shift(model["method"])
+
+
 def _of_model(model: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
     return {
         "dataset": model["dataset"]["name"],
@@ -164,7 +170,7 @@ def _of_model(model: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
         "prediction": model["diffusion"]["prediction"],
         "method": model["method"]["name"],
         "method_parameters": _parameters(model["method"], ("name",)),
-        "seed": model["seed"],
+        "seed": _seed(model),
         "train_seconds": trained.get("result", {}).get("seconds"),
     }
 
@@ -234,7 +240,7 @@ def collect_losses(inventory: dict[str, Any], results: Path) -> pd.DataFrame:
         file = results / path / "metrics.jsonl"
         if file.exists():
             frame = pd.read_json(file, lines=True)
-            frame.insert(0, "seed", model["seed"])
+            frame.insert(0, "seed", _seed(model))
             frame.insert(0, "method_parameters", _parameters(model["method"], ("name",)))
             frame.insert(0, "method", model["method"]["name"])
             for key in ("prediction", "time", "schedule"):

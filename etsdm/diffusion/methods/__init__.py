@@ -18,6 +18,7 @@ MODULES = {
     "remap": "remap",
     "shared-noise": "shared_noise",
     "score-weighted": "score_weighted",
+    "replica": "replica",
 }
 
 

@@ -31,6 +31,7 @@ METHODS = (
     "remap",
     "shared-noise",
     "score-weighted",
+    "replica",
 )
 """In the order of their colours, which are the same in every figure."""
 PAPER: Any = {"color": "black", "marker": "D", "mfc": "none", "mew": 1.2, "ms": 5, "ls": ""}
