@@ -191,7 +191,7 @@ def power_row(benchmark: str, seeds: int, methods: int, cells: int) -> str:
     return f"| {benchmark} | {seeds} | {methods} | {cells} | {primary} % | {cell} % |"
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar10", "digits-full", "paper"])
+@pytest.mark.parametrize("name", ["digits", "cifar10", "digits-full", "digits-seeds", "paper"])
 def test_docs_print_what_each_benchmark_could_see(name: str) -> None:
     benchmark = load_config(ROOT / "config" / f"{name}.yaml")
     block = benchmark.experiments.fast_sampling

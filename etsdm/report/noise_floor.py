@@ -70,7 +70,7 @@ def _equal(groups: list[np.ndarray]) -> bool:
 def noise_floors(rows: pd.DataFrame) -> dict[Key, Floor]:
     """The floor of everything that is measured of more than one method and seed, by `MEASURED`.
 
-    A method that lacks a seed of its block is left out of it, and so is a replica, which shares no seed with the others.
+    A method that lacks a seed of its block is left out of it. So is a replica, which shares no seed with the others.
     What is measured for two experiments counts once.
     """
     found: dict[Key, dict[Key, dict[Key, Cell]]] = {}
