@@ -129,6 +129,15 @@ BAD = {
         {f"{METHODS}.1": "shared-noise"},
         "dpm-solver-2 evaluates the network at noise levels inside its steps, which shared-noise does not have",
     ),
+    "more steps than shared noise levels": (
+        {SOLVERS: [{"name": "ddpm", "nfe": [906]}], f"{METHODS}.1": "shared-noise"},
+        "nfe = 906 of ddpm is more than the noise levels that shared-noise with t_tilde = 100 and n = 5 has; "
+        "allowed: up to 905",
+    ),
+    "more steps than shared noise levels without denoising": (
+        {SOLVERS: [{"name": "dpm-solver-1", "nfe": [905]}], f"{METHODS}.1": "shared-noise"},
+        "allowed: up to 904",
+    ),
     "times inside the steps of a multistep": (
         {f"{SOLVERS}.0": {"name": "dpm-solver++-2m", "nfe": [10], "inner_times": "grid"}},
         "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lower_order_final",

@@ -15,6 +15,7 @@ from etsdm.data.archive import read_images
 from etsdm.diffusion import methods
 from etsdm.diffusion.methods.regularization import finite_difference, forward_mode
 from etsdm.diffusion.process import Process, make_process
+from etsdm.errors import UserError
 from etsdm.models.trained import make_predictor
 from etsdm.models.unet import make_network
 from etsdm.models.weights import load_weights
@@ -169,6 +170,53 @@ def test_grids_of_shared_noise_stop_at_each_level_once(name, points, time):
     if points > 1:
         assert times[-1] == 0.0
         assert np.isfinite(schedule.lambda_(times[-1]))
+
+
+def trained_times(shared):
+    """What training in discrete time tells the network: the condition of every integer that it draws."""
+    schedule = shared.schedule
+    drawn = schedule.draw(np.linspace(0, 1, 5000, endpoint=False), schedule.t_max)
+    return np.unique(shared.condition(drawn))
+
+
+@pytest.mark.parametrize("settings", [{}, {"n": 100}, {"n": 60, "partition": "sigma"}, {"t_tilde": 1000}])
+@pytest.mark.parametrize("schedule", ["linear", "zero-terminal-snr"])
+@pytest.mark.parametrize("name", ["uniform", "quadratic", "log-snr"])
+def test_shared_noise_is_never_sampled_between_trained_times_that_are_dense(name, schedule, settings):
+    shared = process({"name": "shared-noise"} | settings, schedule=schedule)
+    trained, t_tilde = trained_times(shared), shared.schedule.shared_edges[-1]
+    count = len(trained)
+    for points in sorted({*range(1, min(count, 60)), *range(60, count, 23), *range(max(1, count - 9), count + 1)}):
+        times = time_grid(name, shared.schedule, points)
+        assert len(times) == len(np.unique(shared.schedule.lambda_(times))) == points
+        assert (np.diff(times) < 0).all()
+        assert set(times[times < t_tilde]) <= set(trained)
+        above = times[times >= t_tilde]
+        assert (np.diff(above) <= -1).all()
+        if (np.diff(above) == -1).any():
+            assert set(above) <= set(trained)
+        assert times[0] == trained[-1]
+    assert times.tolist() == trained[::-1].tolist()
+    with pytest.raises(UserError, match=f"{count + 1} times are asked .* with {count} noise levels"):
+        time_grid(name, shared.schedule, count + 1)
+
+
+def test_shared_noise_in_few_steps_stops_where_it_did():
+    """Evenly spaced from 999 down to the last of fifty times above 100."""
+    times = time_grid("uniform", process({"name": "shared-noise"}).schedule, 50)
+    lowest = np.linspace(999, 0, 50)[44]
+    assert times.tolist() == [*np.linspace(999, lowest, 45).tolist(), 80, 60, 40, 20, 0]
+
+
+@pytest.mark.parametrize("name", ["uniform", "quadratic", "log-snr"])
+def test_in_continuous_time_shared_noise_has_as_many_levels_as_are_asked_unless_all_are_shared(name):
+    schedule = process({"name": "shared-noise"}, time="continuous").schedule
+    assert len(np.unique(schedule.lambda_(time_grid(name, schedule, 2000)))) == 2000
+    schedule = process({"name": "shared-noise", "t_tilde": 1000}, time="continuous", schedule="cosine").schedule
+    for points in range(1, 6):
+        assert len(np.unique(schedule.lambda_(time_grid(name, schedule, points)))) == points
+    with pytest.raises(UserError, match="5 noise levels"):
+        time_grid(name, schedule, 6)
 
 
 def trained_like_predictor(attention=(), method="regularization"):

@@ -5,9 +5,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etsdm.benchmark.experiments import Block, Resolution, SuperResolution, Theory
-from etsdm.benchmark.methods import Method
+from etsdm.benchmark.methods import Method, SharedNoise
 from etsdm.benchmark.solvers import Solver
 from etsdm.benchmark.strict import allowed_instead
+from etsdm.diffusion.schedules import make_schedule
+from etsdm.diffusion.sharing import most_times, partition
 
 if TYPE_CHECKING:
     from etsdm.benchmark.config import Benchmark, Diffusion
@@ -73,7 +75,7 @@ def _sizes(dataset: "Dataset", name: str, block: Block) -> "list[Dataset]":
     return [dataset.model_copy(update={"resolution": side}) for side in block.resolutions]
 
 
-def refusal(diffusion: "Diffusion", method: Method, solvers: Sequence[Solver] = ()) -> str | None:
+def refusal(diffusion: "Diffusion", method: Method, resolution: int, solvers: Sequence[Solver] = ()) -> str | None:
     """Why this combination cannot be run; None if it can.
 
     What only needs care is not refused: sampling starts at the last step with alpha > 0, where x_t still has a trace of
@@ -103,4 +105,18 @@ def refusal(diffusion: "Diffusion", method: Method, solvers: Sequence[Solver] = 
             )
         if solver.name == "ddpm" and max(solver.nfe) > diffusion.timesteps:
             return f"ddpm cannot take {max(solver.nfe)} steps of {diffusion.timesteps} timesteps"
+        if isinstance(method, SharedNoise):
+            most = _most_steps(diffusion, method, resolution, solver)
+            if max(solver.nfe) > most:
+                return (
+                    f"nfe = {max(solver.nfe)} of {solver.name} is more than the noise levels that shared-noise with "
+                    f"t_tilde = {t_tilde} and n = {method.n} has; allowed: up to {most:g}"
+                )
     return None
+
+
+def _most_steps(d: "Diffusion", method: SharedNoise, resolution: int, solver: Solver) -> float:
+    """The largest budget with which a solver stops at each noise level of shared-noise once; see `time_grid`."""
+    schedule = make_schedule(d.schedule, d.timesteps, resolution, d.time, d.tau_min)
+    edges = partition(method.partition, method.t_tilde, method.n, schedule)
+    return most_times(edges, schedule, schedule.t_max) - (not solver.denoise)

@@ -245,7 +245,7 @@ class Benchmark(Strict):
         sizes = set()
         for cell in cells(self, block):
             sizes.add((cell.name, cell.dataset.resolution))
-            if reason := refusal(cell.diffusion, cell.method, getattr(block, "solvers", ())):
+            if reason := refusal(cell.diffusion, cell.method, cell.dataset.resolution, getattr(block, "solvers", ())):
                 raise ValueError(reason)
             if cell.method.name == "replica" and max(self.seeds) >= STEP:
                 raise ValueError(

@@ -63,12 +63,14 @@ class Schedule(ABC):
         name: one of `NAMES`.
         timesteps: T.
         resolution: side of the images in pixels; only cosine-shift depends on it.
+        whole: whether training knows the integers only, as in discrete time.
         shared_edges: edges of the sub-intervals that have one noise level each; none but in shared-noise.
     """
 
     name: str
     timesteps: int
     resolution: int
+    whole: bool = False
     shared_edges: tuple[float, ...] = ()
 
     @property
@@ -202,6 +204,7 @@ class DiscreteSchedule(NamedSchedule):
     That interpolation is the one DPM-Solver uses for discrete-time networks (Lu et al. 2022, appendix D).
     """
 
+    whole = True
     log_alphas: Array = field(init=False, repr=False, compare=False)
     finite: Array = field(init=False, repr=False, compare=False)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from etsdm.diffusion.schedules import Schedule
+from etsdm.diffusion.schedules import Array, Schedule
+from etsdm.diffusion.sharing import levels_below, most_times
+from etsdm.errors import UserError
 
 
 def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
@@ -13,24 +15,47 @@ def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
     Times are real-valued and never rounded. A uniform grid of T points is exactly the integers T-1 to 0.
 
     Where sub-intervals share one noise level, the grid keeps to their left ends, each once; the points that this frees
-    go to the times above.
+    go to the times above. In discrete time they bring no times there that training does not know: where some would be
+    less than a step apart, all are integers.
 
     - ``uniform``: evenly spaced in t.
     - ``quadratic``: evenly spaced in sqrt(t), so dense near 0 (DDIM, Song et al. 2021, appendix D.3).
     - ``log-snr``: evenly spaced in lambda (DPM-Solver, Lu et al. 2022, section 3.4).
 
-    Raises ValueError for another name or for no points.
+    Raises:
+        ValueError: another name, or no points.
+        UserError: more points than there are noise levels, some of which are shared.
     """
     if points < 1:
         raise ValueError(f"a time grid needs at least one point, not {points}")
     times = spaced(name, schedule, schedule.t_max, schedule.t_min, points)
     if not schedule.shared_edges:
         return times
-    edges = np.asarray(schedule.shared_edges)
+    return _at_levels(name, schedule, times)
+
+
+def _at_levels(name: str, schedule: Schedule, times: Array) -> Array:
+    """As many `times`, each at another noise level; see `time_grid`."""
+    first, edges, points = times[0], schedule.shared_edges, len(times)
+    if points > (most := most_times(edges, schedule, first)):
+        raise UserError(f"{points} times are asked of a schedule with {most:g} noise levels; ask for no more")
+    left_ends = levels_below(edges, schedule, first)
     above = times >= edges[-1]
-    below = np.unique(edges[np.searchsorted(edges, times[~above], side="right") - 1])[::-1]
-    lowest = times[above][-1] if above.any() else schedule.t_max
-    return np.concatenate([spaced(name, schedule, schedule.t_max, lowest, points - len(below)), below])
+    below = np.unique(left_ends[np.searchsorted(left_ends, times[~above], side="right") - 1])[::-1]
+    lowest = times[above][-1] if above.any() else first
+    found = np.concatenate([spaced(name, schedule, first, lowest, points - len(below)), below])
+    crowded = first < edges[-1] or (np.diff(found[: points - len(below)]) > -1).any()
+    if most == np.inf or not crowded:
+        return found
+    levels = np.concatenate([left_ends, np.arange(edges[-1], np.floor(first) + 1)])
+    nearest = np.where(found >= edges[-1], found.round(), found)
+    return np.asarray(levels[_falling(np.searchsorted(levels, nearest, side="right") - 1)])
+
+
+def _falling(places: np.ndarray) -> np.ndarray:
+    """Integers that fall by 1 or more from one to the next, none below 0, near `places`, which never rise."""
+    order = np.arange(len(places))
+    return np.maximum(np.minimum.accumulate(places + order) - order, order[::-1])
 
 
 def spaced(name: str, schedule: Schedule, first: float, last: float, points: int) -> np.ndarray:

@@ -18,14 +18,14 @@ class SharedLevels(Schedule):
     """The schedule `base` with one noise level a sub-interval, that of its left end but never below t_min.
 
     Its levels are steps in t, so lambda has no inverse there: `t_of_lambda` is that of `base`, and a time grid keeps to
-    the left ends (`etsdm.solvers.grids`).
+    the left ends (`etsdm.solvers.grids`). In discrete time it cannot have more times than there are trained levels.
     """
 
     base: Schedule
     shared_edges: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        for name in ("name", "timesteps", "resolution"):
+        for name in ("name", "timesteps", "resolution", "whole"):
             object.__setattr__(self, name, getattr(self.base, name))
 
     @property
