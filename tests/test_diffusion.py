@@ -12,7 +12,7 @@ from scipy.integrate import quad
 
 from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.losses import prediction_loss
-from etsdm.diffusion.predictions import DATA, NOISE, PREDICTIONS, SCORE, VELOCITY
+from etsdm.diffusion.predictions import DATA, NOISE, PREDICTIONS, SCORE, SCORE_OVER_SIGMA, VELOCITY
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import BETAS, COSINE_END, NAMES, make_schedule, ramp
 from etsdm.diffusion.sharing import partition, shared
@@ -303,7 +303,7 @@ def images(*names, batch=4):
     return [torch.randn(batch, 2, 3, 3, dtype=torch.float64, generator=generator) for _ in names]
 
 
-@pytest.mark.parametrize("prediction", [NOISE, VELOCITY, DATA, SCORE])
+@pytest.mark.parametrize("prediction", [NOISE, VELOCITY, DATA, SCORE, SCORE_OVER_SIGMA])
 def test_the_noise_follows_from_what_is_predicted(prediction):
     x0, eps = images("x0", "eps")
     alpha, sigma = torch.tensor(0.8, dtype=torch.float64), torch.tensor(0.6, dtype=torch.float64)

@@ -161,6 +161,7 @@ def test_sharing_is_in_the_table_of_times(tmp_path: Path) -> None:
         ({}, {"time": "continuous"}, {"name": "ddpm"}, "continuous time"),
         ({}, {"schedule": "zero-terminal-snr"}, {"name": "ddpm"}, "ends without signal"),
         ({}, {}, {"name": "score-weighted"}, "predicts the score"),
+        ({}, {}, {"name": "score-weighted", "output": "over-sigma"}, "predicts the score"),
         ({}, {}, ETSDM | {"name": "shared-noise"}, "shared inside sub-intervals"),
     ],
 )

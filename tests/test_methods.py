@@ -13,12 +13,14 @@ from trained import prepared_digits
 from etsdm.benchmark.plan import make_plan
 from etsdm.data.archive import read_images
 from etsdm.diffusion import methods
+from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.methods.regularization import finite_difference, forward_mode
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
-from etsdm.models.trained import make_predictor
+from etsdm.models.trained import make_predictor, starts_at_high_noise
 from etsdm.models.unet import make_network
 from etsdm.models.weights import load_weights
+from etsdm.probes.lipschitz import difference_quotients
 from etsdm.sampling.sample import sample
 from etsdm.solvers.grids import time_grid
 from etsdm.training.train import train
@@ -31,7 +33,7 @@ SETTINGS = {
     "modified-schedule": [{}],
     "remap": [{"map": "sigma"}, {"map": "log-snr"}, {"map": "sqrt"}],
     "shared-noise": [{}],
-    "score-weighted": [{}],
+    "score-weighted": [{}, {"output": "over-sigma"}],
     "replica": [{}],
 }
 CASES = [{"name": name} | settings for name, variants in SETTINGS.items() for settings in variants]
@@ -284,6 +286,40 @@ def test_the_penalty_gives_each_image_its_own_context():
     expected = 2 * context.square().mean((1, 2, 3)) * torch.tensor([0, 1, 0, 1])
     assert torch.allclose(penalty(predict, torch.zeros_like(context), t), expected)
     assert predict.context is context
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "zero-terminal-snr"])
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+def test_a_score_over_sigma_has_the_loss_and_the_noise_of_ddpm_with_the_sign_turned(time, schedule):
+    settings = {"name": "score-weighted", "output": "over-sigma"}
+    scored, plain = (process(method, time=time, schedule=schedule) for method in (settings, {"name": "ddpm"}))
+    network = trained_like_predictor().network
+    score, noise = make_predictor(lambda x, c: -network(x, c), scored), make_predictor(network, plain)
+    x0, eps = torch.randn(2, 5, 1, 8, 8, dtype=torch.float64)
+    t = torch.tensor([scored.schedule.t_min, 33.0, 99.0, 500.0, scored.last], dtype=torch.float64)
+    assert scored.last == plain.last
+    losses = prediction_loss(score, x0, eps, t)
+    assert torch.equal(losses, prediction_loss(noise, x0, eps, t))
+    assert torch.equal(score(x0, t), noise(x0, t))
+    # What Song et al. weight by sigma^2: the score is the output divided by sigma.
+    alpha, sigma = score.levels(t, x0)
+    output = score.output(alpha * x0 + sigma * eps, t)
+    weighted = (sigma**2 * (output / sigma + eps / sigma).square()).mean((1, 2, 3))
+    torch.testing.assert_close(losses, weighted, rtol=1e-12, atol=0)
+    assert difference_quotients(score, x0, eps, 10, 20).min() > 0
+    assert torch.equal(difference_quotients(score, x0, eps, 10, 20), difference_quotients(noise, x0, eps, 10, 20))
+
+
+def test_score_weights_of_before_the_output_was_named_are_raw():
+    old, new = ({"name": "score-weighted"} | more for more in ({}, {"output": "raw"}))
+    assert make_process(DIFFUSION, old, 8) == make_process(DIFFUSION, new, 8) == process({"name": "score-weighted"})
+
+
+@pytest.mark.parametrize("output", ["raw", "over-sigma"])
+def test_scores_are_clipped_where_noise_is(output):
+    settings = {"name": "score-weighted", "output": output}
+    assert starts_at_high_noise(process(settings, schedule="cosine"))
+    assert not starts_at_high_noise(process(settings))
 
 
 def test_without_a_penalty_the_process_is_the_same():

@@ -106,11 +106,13 @@ class ScoreWeighted(Strict):
     """The network learns the score instead of the noise, with the weight sigma^2."""
 
     name: Literal["score-weighted"]
+    output: Literal["raw", "over-sigma"] = "raw"
+    """The score is the network's output, or its output divided by sigma_t; the latter is ddpm with its sign turned."""
 
     @property
     def slug(self) -> str:
         """Readable part of a path."""
-        return "score-weighted"
+        return "score-weighted" if self.output == "raw" else f"score-weighted-{self.output}"
 
 
 class Replica(Strict):

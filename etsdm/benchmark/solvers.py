@@ -22,8 +22,8 @@ class _Solver(Strict):
     denoise: bool = False
     """Spend the last evaluation on predicting x_0 at t = 0 (`denoise_to_zero`)."""
     clip_x0: bool | Literal["auto"] = "auto"
-    """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise and lambda at t_max is below -6,
-    because there x_0 is what is left after a division by next to nothing."""
+    """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise or the score and lambda at t_max
+    is below -6, because there x_0 is what is left after a division by next to nothing."""
 
     @model_validator(mode="after")
     def _enough_evaluations(self) -> Self:

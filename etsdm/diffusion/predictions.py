@@ -50,5 +50,15 @@ SCORE = Prediction(
 )
 """F = the score, grad log q_t(x) = -eps / sigma, with sigma^2 as weight (Song et al. 2021, equation 7)."""
 
+SCORE_OVER_SIGMA = Prediction(
+    target=lambda x0, eps, alpha, sigma: -eps,
+    eps=lambda output, x, alpha, sigma: -output,
+    needs_signal=True,
+)
+"""F / sigma = the score, with sigma^2 as weight (Song et al. 2021, equation 7, scaled as in their code).
+
+sigma^2 || F / sigma + eps / sigma ||^2 = || F + eps ||^2: the loss of `NOISE` for the network -F. So `SCORE` and
+`NOISE` differ by the scaling of the output alone, which asks F of `SCORE` for values of the size 1 / sigma."""
+
 PREDICTIONS = {"eps": NOISE, "v": VELOCITY, "x_0": DATA}
 """Those that a configuration can name."""

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from etsdm.diffusion.conditions import identity
-from etsdm.diffusion.predictions import NOISE, SCORE
+from etsdm.diffusion.predictions import NOISE, SCORE, SCORE_OVER_SIGMA
 from etsdm.diffusion.process import Process, make_process
 from etsdm.diffusion.schedules import DiscreteSchedule
 from etsdm.errors import UserError
@@ -83,7 +83,7 @@ def exportable(spec: Spec, process: Process) -> DiscreteSchedule:
     schedule = process.schedule
     if spec["task"]["name"] != "generation":
         raise UserError(f"no pipeline of diffusers asks a UNet2DModel for {spec['task']['name']} as ours is asked")
-    if process.prediction is SCORE:
+    if process.prediction in (SCORE, SCORE_OVER_SIGMA):
         raise UserError("it predicts the score, which DDIMScheduler does not know")
     if schedule.shared_edges:
         raise UserError("its noise levels are shared inside sub-intervals, in which DDIMScheduler would take steps")

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from etsdm.diffusion.predictions import NOISE
 from etsdm.diffusion.predictor import Network, NoisePredictor
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
@@ -67,8 +66,12 @@ CLIP_BELOW_LAMBDA = -6.0
 
 
 def starts_at_high_noise(process: Process) -> bool:
-    """Whether sampling starts where errors of the predicted noise become errors of x_0 that are 400 times as large."""
-    return process.prediction is NOISE and float(process.schedule.lambda_(process.schedule.t_max)) < CLIP_BELOW_LAMBDA
+    """Whether sampling starts where errors of the predicted noise become errors of x_0 that are 400 times as large.
+
+    A predicted score is predicted noise, too.
+    """
+    start = float(process.schedule.lambda_(process.schedule.t_max))
+    return process.prediction.needs_signal and start < CLIP_BELOW_LAMBDA
 
 
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
