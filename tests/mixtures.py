@@ -54,7 +54,7 @@ class GaussianMixture(mixtures.GaussianMixture):
 class SmoothSchedule:
     """The linear VP SDE in closed form, tau = (t + 1) / 1000: no kinks at the integers."""
 
-    t_min, t_max = 0.0, 999.0
+    t_stop, t_max = 0.0, 999.0
     shared_edges = ()
     beta_0, beta_1 = 0.1, 20.0
 

@@ -183,6 +183,17 @@ BAD = {
         {"experiments.stability": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": 1000}},
         "experiments.stability: t: t = 1000 lies outside the times of the linear schedule",
     ),
+    "perturbation where the modified schedule is sampled no more": (
+        {
+            "experiments.stability": {
+                "datasets": ["digits"],
+                "methods": ["modified-schedule"],
+                "images": 4,
+                "t": 10,
+            }
+        },
+        "experiments.stability: t: t = 10 lies outside the times of the linear schedule; allowed: 13.7207 to 999",
+    ),
     "no time left to share": (
         {"diffusion.time": "continuous", "diffusion.tau_min": 0.09, f"{METHODS}.1": {"name": "etsdm", "t_tilde": 50}},
         "t_tilde = 50 lies before the least time that is trained, tau_min T = 90",

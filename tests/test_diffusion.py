@@ -184,6 +184,15 @@ class TestEverySchedule:
         slopes = [(1 - float(schedule.alpha(first))) / (first - origin) for schedule in (steep, flat)]
         assert slopes[1] < 0.1 * slopes[0]
 
+    def test_sampling_ends_at_the_noise_level_of_the_schedule_before_flattening(self, name, time):
+        plain = make_schedule(name, T, 32, time)
+        flat = plain.flattened(100)
+        assert plain.t_stop == plain.t_min == flat.t_min
+        assert flat.t_stop > flat.t_min + 1
+        assert flat.sigma(flat.t_stop) == pytest.approx(float(plain.sigma(plain.t_min)), rel=1e-9)
+        assert flat.lambda_(flat.t_stop) == pytest.approx(float(plain.lambda_(plain.t_min)), abs=1e-9)
+        assert flat.sigma(flat.t_min) < 0.6 * plain.sigma(plain.t_min)
+
     def test_training_times_are_inside(self, name, time):
         schedule = make_schedule(name, T, 32, time)
         t = schedule.draw(np.array([0.0, 0.5, 1 - 1e-12]), schedule.t_end)

@@ -10,6 +10,7 @@ import torch
 from configs import tiny
 from trained import prepared_digits
 
+from etsdm import solvers
 from etsdm.benchmark.plan import make_plan
 from etsdm.data.archive import read_images
 from etsdm.diffusion import methods
@@ -172,6 +173,33 @@ def test_grids_of_shared_noise_stop_at_each_level_once(name, points, time):
     if points > 1:
         assert times[-1] == 0.0
         assert np.isfinite(schedule.lambda_(times[-1]))
+
+
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+@pytest.mark.parametrize("schedule", ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
+@pytest.mark.parametrize("grid", ["uniform", "quadratic", "log-snr"])
+def test_the_modified_schedule_samples_to_the_baselines_noise_level_and_trains_all_times(grid, schedule, time):
+    modified, plain = (process({"name": name}, time=time, schedule=schedule) for name in ("modified-schedule", "ddpm"))
+    for points in (2, 50, 500):
+        ends = [float(p.schedule.sigma(time_grid(grid, p.schedule, points)[-1])) for p in (modified, plain)]
+        assert ends[0] == pytest.approx(ends[1], rel=1e-9)
+        assert time_grid(grid, plain.schedule, points)[-1] == plain.schedule.t_min
+    assert modified.schedule.draw(np.zeros(1), 900).tolist() == plain.schedule.draw(np.zeros(1), 900).tolist()
+
+
+def test_the_modified_schedule_sampled_by_every_kind_of_solver_ends_there():
+    schedule, asked = process({"name": "modified-schedule"}).schedule, []
+
+    def predict(x, t):
+        asked.append(t)
+        return x
+
+    for name in ("ddpm", "ddim", "dpm-solver-3", "dpm-solver++-2m"):
+        asked.clear()
+        spec = {"name": name, "nfe": 20, "grid": "uniform", "denoise": True, "variance": "fixed-large", "eta": 0.0}
+        spec |= {"lower_order_final": False}
+        solvers.load(name)(predict, schedule, torch.ones(1, 1), spec, lambda: torch.ones(1, 1))
+        assert asked[-1] == schedule.t_stop > 13
 
 
 def trained_times(shared):

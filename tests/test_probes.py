@@ -118,6 +118,23 @@ def test_in_continuous_time_nothing_is_asked_below_t_min():
     assert asked == [10.0, 2.0]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_on_a_flattened_schedule_k_is_measured_from_the_first_time_and_solving_ends_where_sampling_does(name):
+    asked = []
+
+    def network(x, condition):
+        asked.append(condition[0].item())
+        return linear_in_time(x, condition)
+
+    predict = NoisePredictor(network, make_schedule(name, 1000, 8).flattened(100))
+    difference_quotients(predict, *torch.randn(2, 3, 1, 8, 8), 0, 10)
+    assert asked == [10.0, 0.0]
+    asked.clear()
+    solved(predict, torch.randn(3, 1, 8, 8), 100, 5)
+    assert asked == pytest.approx(np.linspace(100, predict.schedule.t_stop, 5).tolist(), rel=1e-6)
+    assert asked[-1] > 2
+
+
 def test_both_predictions_are_made_at_the_noise_level_of_t():
     seen = []
 
@@ -225,7 +242,7 @@ def shared_noise_prediction(schedule, edges):
 def test_the_reference_is_tight_on_a_mixture(name, time, flat):
     schedule = make_schedule(name, 1000, 256, time)
     schedule = schedule.flattened(100) if flat else schedule
-    exact = MIXTURE.flow(start(4), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(schedule.t_min)))
+    exact = MIXTURE.flow(start(4), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(schedule.t_stop)))
     found = reference(MIXTURE.predictor(schedule), schedule, start(4), 600, [])
     assert float(distances(found, exact).max()) < 3e-5
 

@@ -20,6 +20,7 @@ from etsdm.benchmark.experiments import (
     Theory,
     TimeName,
 )
+from etsdm.benchmark.methods import ModifiedSchedule
 from etsdm.benchmark.rates import Cost
 from etsdm.benchmark.registry import resolved
 from etsdm.benchmark.strict import Name, Rate, Real, Strict, allowed_instead, distinct, named
@@ -42,7 +43,8 @@ class Diffusion(Strict):
     prediction: PredictionName = "eps"
     """What the network predicts: the noise, v = alpha eps - sigma x_0, or x_0."""
     tau_min: Real = Field(1e-3, gt=0, lt=0.1)
-    """In continuous time, the least tau in training and the end of sampling."""
+    """In continuous time, the least tau in training and the end of sampling. modified-schedule ends at its noise
+    level."""
 
 
 class Network(Strict):
@@ -264,13 +266,15 @@ class Benchmark(Strict):
             Resolution: ("fine_until", "coarse_until"),
         }
         d = cell.diffusion
-        schedule = make_schedule(d.schedule, d.timesteps, cell.dataset.resolution, d.time, d.tau_min)
+        plain = make_schedule(d.schedule, d.timesteps, cell.dataset.resolution, d.time, d.tau_min)
+        schedule = plain.flattened(cell.method.t_tilde) if isinstance(cell.method, ModifiedSchedule) else plain
+        least = schedule.t_stop if isinstance(block, Stability) else schedule.t_min
         for name in times.get(type(block), ()):
             t = getattr(block, name)
-            if not schedule.t_min <= t <= schedule.t_max:
+            if not least <= t <= schedule.t_max:
                 raise ValueError(
                     f"{name}: t = {t} lies outside the times of the {d.schedule} schedule; "
-                    f"allowed: {schedule.t_min:g} to {schedule.t_max:g}"
+                    f"allowed: {least:g} to {schedule.t_max:g}"
                 )
 
     def _check_network(self, name: str, resolution: int) -> None:

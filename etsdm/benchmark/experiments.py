@@ -116,7 +116,7 @@ class Stability(_Compared):
 
 
 class SolverError(_Compared):
-    """Distance of where each solver ends, x at t_min, from a tight solution of the same ODE, from the same noise."""
+    """Distance of each solver's x at the end of sampling from a tight solution of the same ODE, from the same noise."""
 
     images: int = Field(ge=1)
     """Images over which the distance is averaged."""

@@ -57,7 +57,7 @@ def shifted(log_alpha: Array, resolution: int) -> Array:
 
 
 class Schedule(ABC):
-    """Noise levels at real times t from `t_min` to `t_max`.
+    """Noise levels at real times t from `t_min` to `t_end`; sampling goes from `t_max` to `t_stop`.
 
     Attributes:
         name: one of `NAMES`.
@@ -76,7 +76,12 @@ class Schedule(ABC):
     @property
     @abstractmethod
     def t_min(self) -> float:
-        """Where sampling ends."""
+        """The first time that is trained."""
+
+    @property
+    def t_stop(self) -> float:
+        """Where sampling ends, before a final denoising: t_min, but for a `flattened` schedule."""
+        return self.t_min
 
     @property
     @abstractmethod
@@ -114,7 +119,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def flattened(self, until: float) -> "Schedule":
-        """This schedule with d alpha/dt = 0 at t = 0.
+        """This schedule with d alpha/dt = 0 at t = 0, which ends sampling at the noise level at which this one does.
 
         Beta is multiplied by `ramp(t / until)`, t being that of the step's end in discrete time, so it is the same from
         t = `until` on; the cosine schedules have their offset set to 0 instead.
@@ -136,6 +141,13 @@ class NamedSchedule(Schedule):
     timesteps: int
     resolution: int
     flat_until: float = 0.0
+
+    @property
+    def t_stop(self) -> float:
+        if not self.flat_until:
+            return self.t_min
+        plain = replace(self, flat_until=0.0)
+        return float(self.t_of_lambda(plain.lambda_(plain.t_stop)))
 
     def flattened(self, until: float) -> Self:
         return replace(self, flat_until=until)
@@ -289,7 +301,7 @@ class ContinuousSchedule(NamedSchedule):
     """A schedule in closed form at every t = T tau, tau in (0, 1].
 
     Args:
-        tau_min: the least tau that is trained and where sampling ends; sigma is 0 at tau = 0.
+        tau_min: the least tau that is trained; sampling ends there, too, unless it is `flattened`. At 0 sigma is 0.
     """
 
     tau_min: float = 1e-3

@@ -97,7 +97,10 @@ def exportable(spec: Spec, process: Process) -> DiscreteSchedule:
 
 
 def scheduler_config(schedule: DiscreteSchedule, prediction: str) -> Spec:
-    """DDIMScheduler with the schedule's betas, which starts at its last timestep and ends with the predicted x_0."""
+    """DDIMScheduler with the schedule's betas, which starts at its last timestep and ends with the predicted x_0.
+
+    It knows of no `t_stop`: it ends at whole timesteps alone.
+    """
     steps = np.diff(schedule.log_alphas, prepend=0.0)
     return _named("DDIMScheduler") | {
         "num_train_timesteps": schedule.timesteps,

@@ -44,17 +44,17 @@ def jumps(method: dict[str, Any], schedule: Schedule) -> list[float]:
     if method["name"] != "etsdm":
         return []
     edges = partition(method["partition"], method["t_tilde"], method["n"], schedule)
-    return [edge for edge in edges if schedule.t_min < edge <= schedule.t_max]
+    return [edge for edge in edges if schedule.t_stop < edge <= schedule.t_max]
 
 
 def reference_times(schedule: Schedule, steps: int, edges: list[float]) -> list[float]:
-    """Times of the reference: `steps` steps from t_max to t_min, and a time just below each of the `edges`.
+    """Times of the reference: `steps` steps from t_max to t_stop, and a time just below each of the `edges`.
 
     The steps are equal in the sum of lambda and t, each scaled to its range: equal steps in lambda alone are too long
     in t for a network whose time embedding turns by up to one radian a step, equal ones in t too long in lambda at the
     end. f is constant up to an edge but not at it, so a step from just below an edge sees no jump.
     """
-    fine = np.linspace(schedule.t_max, schedule.t_min, 20_001)
+    fine = np.linspace(schedule.t_max, schedule.t_stop, 20_001)
     lambdas = schedule.lambda_(fine)
     way = (lambdas - lambdas[0]) / (lambdas[-1] - lambdas[0]) + (fine[0] - fine) / (fine[0] - fine[-1])
     times = np.union1d(np.interp(np.linspace(0, 2, steps + 1), way, fine), edges)
@@ -62,7 +62,7 @@ def reference_times(schedule: Schedule, steps: int, edges: list[float]) -> list[
 
 
 def reference(predict: Predict, schedule: Schedule, x: Tensor, nfe: int, edges: list[float]) -> Tensor:
-    """x at t_min by DPM-Solver++ 3M from x at t_max: `nfe` evaluations, and one more for each of the `edges`.
+    """x at t_stop by DPM-Solver++ 3M from x at t_max: `nfe` evaluations, and one more for each of the `edges`.
 
     A step over a jump of eps is of first order, whatever the solver's, and so is one whose history lies beyond the
     jump: the solver starts afresh below each edge.
@@ -76,7 +76,7 @@ def reference(predict: Predict, schedule: Schedule, x: Tensor, nfe: int, edges: 
 
 
 def solution(predict: Predict, schedule: Schedule, x: Tensor, solver: dict[str, Any]) -> Tensor:
-    """x at t_min, without final denoising, by a solver with one `nfe`."""
+    """x at t_stop, without final denoising, by a solver with one `nfe`."""
     return solvers.load(solver["name"])(predict, schedule, x, solver | {"denoise": False}, _no_noise)
 
 
@@ -92,11 +92,11 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
 def probe(
     weights: Path, images: Path, spec: dict[str, Any], device: str = "auto", progress: bool = True
 ) -> dict[str, Any]:
-    """Distance of each solver's x at t_min from that of a tight reference, from the same noise, for each budget.
+    """Distance of each solver's x at t_stop from that of a tight reference, from the same noise, for each budget.
 
-    All solve one problem: the probability-flow ODE of the trained network, from t_max to t_min, with no final denoising
-    and no clipping. The noise is that of a sample set of seed 0, drawn on the CPU. How tight the `reference` is, is
-    measured by its distance from one of half its budget, which is larger than its own error.
+    All solve one problem: the probability-flow ODE of the trained network, from t_max to t_stop, with no final
+    denoising and no clipping. The noise is that of a sample set of seed 0, drawn on the CPU. How tight the `reference`
+    is, is measured by its distance from one of half its budget, which is larger than its own error.
 
     Args:
         weights: `weights.safetensors` of a training.

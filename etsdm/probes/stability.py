@@ -22,11 +22,11 @@ def predicted(predict: NoisePredictor, x: Tensor, t: float) -> Tensor:
 
 
 def solved(predict: NoisePredictor, x: Tensor, t: float, nfe: int) -> Tensor:
-    """The x_0 at the end of deterministic DDIM from t: `nfe` evaluations, evenly spaced in time, the last at t_min.
+    """The x_0 at the end of deterministic DDIM from t: `nfe` evaluations, evenly spaced in time, the last at t_stop.
 
     One evaluation is `predicted`.
     """
-    times = np.linspace(t, predict.schedule.t_min, nfe).tolist()
+    times = np.linspace(t, predict.schedule.t_stop, nfe).tolist()
     x = ddim(predict, predict.schedule, x, times, 0.0, _no_noise)
     return predicted(predict, x, times[-1])
 

@@ -150,10 +150,10 @@ def _super_resolution(results: Results) -> list[str]:
 def _solver_error(results: Results) -> list[str]:
     block = results.block("solver-error")
     return [
-        "Root mean square distance, over values and images, between the x at t_min of a solver and that of a tight "
-        f"reference (DPM-Solver++ 3M with {block['reference_nfe']} NFE, restarted at jumps of the condition), of the "
-        f"same network and from the same noise; {block['images']:,} images; {LOWER}. Each method is measured against "
-        "its own exact solution.",
+        "Root mean square distance, over values and images, between a solver's x at the end of sampling and that of a "
+        f"tight reference (DPM-Solver++ 3M with {block['reference_nfe']} NFE, restarted at jumps of the condition), of "
+        f"the same network and from the same noise; {block['images']:,} images; {LOWER}. Each method is measured "
+        "against its own exact solution.",
         _band(results),
         _time_of(results, "solver-error", "probes"),
     ]

@@ -48,7 +48,7 @@ def solve(
 ) -> Tensor:
     """Images from x at t_max, by the `grid`, `nfe`, `eta` and `denoise` of the spec.
 
-    With `denoise` the last evaluation, at t_min, gives the clean images; without, the result is x at t_min.
+    With `denoise` the last evaluation, at t_stop, gives the clean images; without, the result is x at t_stop.
     """
     times = time_grid(spec["grid"], schedule, spec["nfe"] + (not spec["denoise"])).tolist()
     x = ddim(predict, schedule, x, times, spec["eta"], noise)

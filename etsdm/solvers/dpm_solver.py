@@ -120,8 +120,8 @@ def outer_times(schedule: Schedule, grid: str, orders: Sequence[int]) -> list[fl
 def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
     """Images from x at t_max, by the spec's `name`, `grid`, `inner_times`, `nfe`, `denoise` and `lower_order_final`.
 
-    With `denoise` one of the evaluations is kept for the clean images at t_min; without, the result is x at
-    t_min. Deterministic: `noise` is not called.
+    With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
+    t_stop. Deterministic: `noise` is not called.
     """
     orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False))
     times = outer_times(schedule, spec["grid"], orders)

@@ -75,8 +75,8 @@ def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
 def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
     """Images from x at t_max, by the `name`, `grid`, `nfe`, `denoise` and `lower_order_final` of the spec.
 
-    With `denoise` one of the evaluations is kept for the clean images at t_min; without, the result is x at
-    t_min. Deterministic: `noise` is not called.
+    With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
+    t_stop. Deterministic: `noise` is not called.
     """
     orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec["lower_order_final"])
     times = time_grid(spec["grid"], schedule, len(orders) + 1).tolist()

@@ -10,7 +10,7 @@ from etsdm.errors import UserError
 
 
 def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
-    """Decreasing float64 (points,) from `schedule.t_max` to `schedule.t_min`; one point is `t_max` alone.
+    """Decreasing float64 (points,) from `schedule.t_max` to `schedule.t_stop`; one point is `t_max` alone.
 
     Times are real-valued and never rounded. A uniform grid of T points is exactly the integers T-1 to 0.
 
@@ -28,7 +28,7 @@ def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
     """
     if points < 1:
         raise ValueError(f"a time grid needs at least one point, not {points}")
-    times = spaced(name, schedule, schedule.t_max, schedule.t_min, points)
+    times = spaced(name, schedule, schedule.t_max, schedule.t_stop, points)
     if not schedule.shared_edges:
         return times
     return _at_levels(name, schedule, times)

@@ -33,6 +33,10 @@ class SharedLevels(Schedule):
         return self.base.t_min
 
     @property
+    def t_stop(self) -> float:
+        return self.base.t_stop
+
+    @property
     def t_max(self) -> float:
         return self.base.t_max
 
