@@ -542,6 +542,7 @@ def test_report_of_one_experiment_alone_with_one_seed(tmp_path: Path, experiment
     )
     # The budgets here are not those of the paper and of the control.
     others = ("ddpm worse with more steps", "etsdm better with more steps", "control: 2M beats DDIM at 10 NFE")
+    others += ("A/A: ddpm against itself",)
     for finding in findings(read(report)):
         absent = finding.claim.experiment != experiment or finding.claim.short in others
         assert finding.verdict == ("not run" if absent else "undecided") or finding.claim.short in exact, finding
@@ -612,7 +613,11 @@ def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path
         cell = read_cell(report, "datasets", metric="fd-classifier-1k", **which)
         assert (cell["n"], cell["mean"]) == (2, pytest.approx(1.65))
         assert cell["change"] == pytest.approx(10)
-        assert cell["change_sd"] == pytest.approx(0, abs=1e-9)
+        assert [float(effect) for effect in cell["effects"].split()] == pytest.approx([math.log(1.1)] * 2)
+    made = findings(read(report))
+    chance = [finding for finding in made if finding.claim.short == "A/A: ddpm against itself"]
+    assert [finding.role for finding in chance] == ["exploratory"] * 2
+    assert not any("replica" in f.measured for f in made if f not in chance), "no gain of E-TSDM's"
     assert "replica" in (report / "report.html").read_text(encoding="utf-8")
 
 

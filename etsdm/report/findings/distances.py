@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, SETTING, Cell, cells, is_frechet
-from etsdm.report.findings.finding import Claim, Finding, against_ddpm, pair, summary
+from etsdm.report.cells import BASELINE, REPLICA, SETTING, Cell, cells, is_frechet
+from etsdm.report.findings.finding import Claim, Finding, against_ddpm, pair, pairs, summary
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
 from etsdm.report.text import listed
@@ -37,7 +37,13 @@ CONTROL = Claim(
     "A difference that everybody knows is called: with 10 evaluations DPM-Solver++ 2M beats DDIM.",
     question=True,
 )
-CLAIMS = (DATASETS, FAST, WORSE, BETTER, CONTROL, SCHEDULES, PREDICTIONS)
+CHANCE = Claim(
+    "fast-sampling",
+    "A/A: ddpm against itself",
+    "ddpm against itself with other seeds (replica): whatever is called here is called by chance.",
+    question=True,
+)
+CLAIMS = (DATASETS, FAST, WORSE, BETTER, CONTROL, CHANCE, SCHEDULES, PREDICTIONS)
 
 PAPER_SOLVERS = ("ddim", "dpm-solver-2", "dpm-solver-3")
 """Solvers for which the paper reports two budgets."""
@@ -55,6 +61,7 @@ def fast_sampling(results: Results) -> list[Finding]:
         *_more_steps(results, WORSE, BASELINE, 1),
         *_more_steps(results, BETTER, "etsdm", -1),
         *_control(results),
+        *_chance(results),
     ]
 
 
@@ -114,3 +121,13 @@ def _of(group: pd.DataFrame, solver: str) -> Cell | None:
     """The first cell of a solver."""
     cells = group[group["solver"] == solver]
     return cells.iloc[0] if len(cells) else None
+
+
+def _chance(results: Results) -> list[Finding]:
+    """The A/A test: each replica against ddpm."""
+    table = cells(results.experiment("fast-sampling"))
+    mine = table[table["metric"].map(is_frechet) & (table["method"] == REPLICA)]
+    return [
+        summary(CHANCE, f"{label}'s {metric}", "than ddpm's", -1, pairs(results, table, group))
+        for (label, metric), group in mine.groupby(["method_label", "metric"], sort=False)
+    ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, Cell, baselines, better, cells, is_frechet, key
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, better, cells, is_frechet, key
 from etsdm.report.changes import Change, change, mean_change, signed
 from etsdm.report.compare import published_effect, sampling_sd
 from etsdm.report.published import PARAMETERS, as_published, published_value
@@ -220,7 +220,7 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
     """
     table = cells(results.experiment(claim.experiment))
     wanted = table["metric"].map(is_frechet) if metrics is None else table["metric"].isin(metrics)
-    others = table[wanted.astype(bool) & (table["method"] != BASELINE)]
+    others = table[wanted.astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
     found = [
         (not (is_etsdm(group) and own), summary(claim, subject, "than ddpm's", better(str(metric)), mine))
         for (label, metric), group in others.groupby(["method_label", "metric"], sort=False)

@@ -5,7 +5,7 @@ import statistics
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, COMPARED, Cell, baselines, cells, is_frechet, key
+from etsdm.report.cells import BASELINE, CELL, COMPARED, REPLICA, Cell, baselines, cells, is_frechet, key
 from etsdm.report.changes import Change, change, mean_change, paired
 from etsdm.report.findings.finding import Claim, Finding, mean_text, pair, summary
 from etsdm.report.results import Results
@@ -36,7 +36,7 @@ def findings(results: Results) -> list[Finding]:
 
 def _gain(table: pd.DataFrame) -> list[Finding]:
     """The trend of the change against ddpm with the size, for each method and metric, over all solvers together."""
-    others = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] != BASELINE)]
+    others = table[table["metric"].map(is_frechet).astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
     ddpm, found = baselines(table), []
     for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
         series = [_changes(ddpm, one) for _, one in group.groupby(SERIES, dropna=False, sort=False)]
