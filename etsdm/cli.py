@@ -431,7 +431,7 @@ def import_(
 
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
-@click.option("--spec", type=INPUT, help="spec.json of a sample set, in place of the five options that follow.")
+@click.option("--spec", type=INPUT, help="spec.json of a sample set, in place of the six options that follow.")
 @click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.  [default: ddim]")
 @click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations an image.")
 @click.option(
@@ -442,6 +442,7 @@ def import_(
     type=click.Choice(["auto", "true", "false"]),
     help="Clip each predicted x_0; auto: where noise is predicted and lambda starts below -6.  [default: the solver's]",
 )
+@click.option("--lambda-start", type=float, help="Start where lambda is this, if that is later.  [default: at t_max]")
 @click.option(
     "--precision",
     type=click.Choice(["float32", "tf32", "bfloat16"]),
@@ -463,6 +464,7 @@ def sample(
     nfe: int,
     grid: str,
     clip_x0: str | None,
+    lambda_start: float | None,
     precision: str,
     count: int,
     seed: int,
@@ -489,7 +491,9 @@ def sample(
         asked: dict[str, Any] = {"name": solver or "ddim", "nfe": [nfe], "grid": grid}
         if clip_x0:
             asked["clip_x0"] = {"true": True, "false": False}.get(clip_x0, clip_x0)
-        settings = parse_solver(asked).model_dump() | {"nfe": nfe}
+        if lambda_start is not None:
+            asked["lambda_start"] = lambda_start
+        settings = parse_solver(asked).model_dump(exclude_none=True) | {"nfe": nfe}
         values: dict[str, Any] = {"solver": settings, "samples": count, "precision": precision, "seed": seed}
     else:
         values = read_json(spec)

@@ -140,7 +140,7 @@ BAD = {
     ),
     "times inside the steps of a multistep": (
         {f"{SOLVERS}.0": {"name": "dpm-solver++-2m", "nfe": [10], "inner_times": "grid"}},
-        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lower_order_final",
+        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start, lower_order_final",
     ),
     "unknown times inside a step": (
         {f"{SOLVERS}.0": {"name": "dpm-solver-2", "nfe": [10], "inner_times": "uniform"}},
@@ -193,6 +193,14 @@ BAD = {
             }
         },
         "experiments.stability: t: t = 10 lies outside the times of the linear schedule; allowed: 13.7207 to 999",
+    ),
+    "a start with too little noise": (
+        {f"{SOLVERS}.0.lambda_start": -2.0},
+        "solvers[0].lambda_start: input should be less than -3, not -2.0",
+    ),
+    "a start that the reference does not have": (
+        {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddim", "nfe": [4], "lambda_start": -5.1}]}},
+        "lambda_start: the reference starts at t_max",
     ),
     "no time left to share": (
         {"diffusion.time": "continuous", "diffusion.tau_min": 0.09, f"{METHODS}.1": {"name": "etsdm", "t_tilde": 50}},
@@ -303,6 +311,14 @@ class TestIdentity:
         assert sets().keys() == sets(inner_times="grid").keys()
         assert not sets().keys() & sets(inner_times="log-snr").keys()
         assert {run.spec["solver"]["inner_times"] for run in sets(inner_times="log-snr").values()} == {"log-snr"}
+
+    def test_a_start_is_part_of_a_sample_set_that_has_one(self):
+        def sets(**settings):
+            return plan(**{SOLVERS: [{"name": "dpm-solver-2", "nfe": [2]} | settings]}).samples
+
+        assert sets().keys() == sets(lambda_start=None).keys()
+        assert not sets().keys() & sets(lambda_start=-5.1).keys()
+        assert all("lambda_start" not in run.spec["solver"] for run in sets().values())
 
     def test_specifications_are_written_once(self, tmp_path):
         plan().write_specs(tmp_path)

@@ -199,6 +199,24 @@ def test_under_a_cosine_schedule_each_solver_draws_no_saturated_noise(cosine_wei
     assert "x_0 is not clipped, and sampling starts at lambda = -9.9" in capsys.readouterr().err
 
 
+def test_a_later_start_needs_no_clipping(cosine_weights, tmp_path, capsys):
+    """At lambda = -5.1 an x_0 from predicted noise means something, as it does under the linear schedule."""
+    settings = {"nfe": 20, "count": 16, "grid": "log-snr", "lambda_start": -5.1}
+    auto, never = (images(cosine_weights, tmp_path, spec(**settings, clip_x0=c), device="cpu") for c in ("auto", False))
+    assert np.array_equal(auto, never)
+    assert "not clipped" not in capsys.readouterr().err
+
+
+def test_a_person_can_ask_for_a_later_start(cosine_weights, tmp_path):
+    made = []
+    for extra in ([], ["--lambda-start", "-5.1"]):
+        options = ["--nfe", "3", "-n", "4", *extra, "--out", str(tmp_path / "s.zip")]
+        done = CliRunner().invoke(main, ["sample", "--weights", str(cosine_weights), *options])
+        assert done.exit_code == 0, done.output
+        made.append(read_images(tmp_path / "s.zip"))
+    assert not np.array_equal(*made)
+
+
 def test_clipping_is_left_alone_where_the_schedule_is_linear(weights, tmp_path):
     """Sampling starts at lambda = -5.1 there."""
     auto, never = (images(weights, tmp_path, spec(clip_x0=clipped)) for clipped in ("auto", False))

@@ -10,6 +10,7 @@ from etsdm.benchmark.solvers import Solver
 from etsdm.benchmark.strict import allowed_instead
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.diffusion.sharing import most_times, partition
+from etsdm.solvers.grids import start
 
 if TYPE_CHECKING:
     from etsdm.benchmark.config import Benchmark, Diffusion
@@ -119,4 +120,4 @@ def _most_steps(d: "Diffusion", method: SharedNoise, resolution: int, solver: So
     """The largest budget with which a solver stops at each noise level of shared-noise once; see `time_grid`."""
     schedule = make_schedule(d.schedule, d.timesteps, resolution, d.time, d.tau_min)
     edges = partition(method.partition, method.t_tilde, method.n, schedule)
-    return most_times(edges, schedule, schedule.t_max) - (not solver.denoise)
+    return most_times(edges, schedule, start(schedule, solver.lambda_start)) - (not solver.denoise)

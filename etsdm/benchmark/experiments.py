@@ -130,6 +130,8 @@ class SolverError(_Compared):
         for solver in self.solvers:
             if isinstance(solver, AncestralSolver) or (isinstance(solver, DdimSolver) and solver.eta):
                 raise ValueError(f"{solver.name} draws noise at each step and so solves no ODE; use another solver")
+            if solver.lambda_start is not None:
+                raise ValueError("lambda_start: the reference starts at t_max, so each solver must; leave it out")
         if any(method.name == "shared-noise" for method in self.methods):
             raise ValueError("shared-noise has steps in its noise level, so there is no ODE to solve; leave it out")
         return self

@@ -165,7 +165,7 @@ class Plan:
         if isinstance(block, Stability):
             self._add_probe(experiment, "stability", block.model_dump(include={"images", "t", "stds", "nfe"}), model)
         if isinstance(block, SolverError):
-            spec = block.model_dump(include={"images", "solvers", "reference_nfe"})
+            spec = block.model_dump(include={"images", "solvers", "reference_nfe"}, exclude_none=True)
             self._add_probe(experiment, "solver-error", spec, model)
 
     def _add_samples(self, experiment: str, solvers: Solvers, model: Run) -> None:
@@ -317,7 +317,7 @@ def _solver_runs(solvers: Solvers, settings: Spec) -> Iterator[tuple[str, Spec]]
     """Folder name and specification for each solver at each of its budgets."""
     for solver in solvers:
         for nfe in solver.nfe:
-            spec = plain({"solver": solver.model_dump() | {"nfe": nfe}} | settings)
+            spec = plain({"solver": solver.model_dump(exclude_none=True) | {"nfe": nfe}} | settings)
             yield f"{solver.name}-nfe{nfe}-{solver.grid}-{identity(spec)}".replace("+", "p"), spec
 
 

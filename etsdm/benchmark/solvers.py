@@ -22,8 +22,11 @@ class _Solver(Strict):
     denoise: bool = False
     """Spend the last evaluation on predicting x_0 at t = 0 (`denoise_to_zero`)."""
     clip_x0: bool | Literal["auto"] = "auto"
-    """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise or the score and lambda at t_max
-    is below -6, because there x_0 is what is left after a division by next to nothing."""
+    """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise or the score and lambda at the
+    start is below -6, because there x_0 is what is left after a division by next to nothing."""
+    lambda_start: Real | None = Field(None, lt=-3)
+    """Start sampling where lambda_t is this, if t_max is noisier; null: at t_max. The authors of DPM-Solver start at
+    -5.1. The noise is standard normal all the same, so it must be below -3, where alpha is 0.05."""
 
     @model_validator(mode="after")
     def _enough_evaluations(self) -> Self:

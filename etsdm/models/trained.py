@@ -12,6 +12,7 @@ from etsdm.errors import UserError
 from etsdm.files import sha256
 from etsdm.models.unet import UNet, make_network
 from etsdm.models.weights import load_weights
+from etsdm.solvers.grids import start
 
 
 def build_network(spec: dict[str, Any]) -> UNet:
@@ -65,13 +66,16 @@ CLIP_BELOW_LAMBDA = -6.0
 """Lambda at t_max below which an x_0 from predicted noise means little: alpha is under 0.0025, as under cosine."""
 
 
-def starts_at_high_noise(process: Process) -> bool:
+def starts_at_high_noise(process: Process, lambda_start: float | None = None) -> bool:
     """Whether sampling starts where errors of the predicted noise become errors of x_0 that are 400 times as large.
 
     A predicted score is predicted noise, too.
     """
-    start = float(process.schedule.lambda_(process.schedule.t_max))
-    return process.prediction.needs_signal and start < CLIP_BELOW_LAMBDA
+    return process.prediction.needs_signal and _first_lambda(process, lambda_start) < CLIP_BELOW_LAMBDA
+
+
+def _first_lambda(process: Process, lambda_start: float | None) -> float:
+    return float(process.schedule.lambda_(start(process.schedule, lambda_start)))
 
 
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
@@ -80,7 +84,11 @@ def make_predictor(network: Network, process: Process, clip_x0: bool = False) ->
 
 
 def load_predictor(
-    weights: Path, device: torch.device, clip_x0: bool | str | None = None, task: str = "generation"
+    weights: Path,
+    device: torch.device,
+    clip_x0: bool | str | None = None,
+    task: str = "generation",
+    lambda_start: float | None = None,
 ) -> tuple[NoisePredictor, dict[str, Any]]:
     """The network of a weights file with its own schedule, timestep condition and prediction, and its specification.
 
@@ -89,6 +97,7 @@ def load_predictor(
         device: where the network shall live.
         clip_x0: clip each predicted x_0 to [-1, 1]; "auto": where `starts_at_high_noise` says so; None: nobody asked.
         task: what the network must have been trained for.
+        lambda_start: where sampling starts, if t_max is noisier.
 
     Raises:
         UserError: the file is missing, damaged, no weights file of this project, or for another task.
@@ -97,11 +106,12 @@ def load_predictor(
     if spec["task"]["name"] != task:
         raise UserError(f"{weights}: was trained for {spec['task']['name']}, not for {task}")
     process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
-    if clip_x0 is False and starts_at_high_noise(process):
+    noisy = starts_at_high_noise(process, lambda_start)
+    if clip_x0 is False and noisy:
         print(
             f"etsdm: {weights}: x_0 is not clipped, and sampling starts at lambda = "
-            f"{process.schedule.lambda_(process.schedule.t_max):.1f}; images may be saturated: use clip_x0: auto",
+            f"{_first_lambda(process, lambda_start):.1f}; images may be saturated: use clip_x0: auto",
             file=sys.stderr,
         )
-    clipped = starts_at_high_noise(process) if clip_x0 == "auto" else bool(clip_x0)
+    clipped = noisy if clip_x0 == "auto" else bool(clip_x0)
     return make_predictor(network.to(device), process, clipped), spec

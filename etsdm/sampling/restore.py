@@ -56,7 +56,8 @@ def restore(
     """
     stop = StopRequest(minutes)
     solver, where = spec["solver"], pick_device(device, stop)
-    predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution")
+    start = solver.get("lambda_start")
+    predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution", start)
     digest = sha256(images)
     pixels = map_images(images, digest)
     shape = (pixels.shape[3], *pixels.shape[1:3])

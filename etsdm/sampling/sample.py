@@ -111,7 +111,7 @@ def sample(
     stop = StopRequest(minutes)
     solver, count, where = spec["solver"], spec["samples"], pick_device(device, stop)
     precision = spec.get("precision", "tf32")
-    plain, trained = load_predictor(weights, where, solver["clip_x0"])
+    plain, trained = load_predictor(weights, where, solver["clip_x0"], lambda_start=solver.get("lambda_start"))
     if compiled:
         plain.network.compile()  # type: ignore[attr-defined]
     else:

@@ -46,10 +46,11 @@ def solve(
     spec: dict[str, Any],
     noise: Noise,
 ) -> Tensor:
-    """Images from x at t_max, by the `grid`, `nfe`, `eta` and `denoise` of the spec.
+    """Images from x at the start, by the `grid`, `nfe`, `eta`, `denoise` and `lambda_start` of the spec.
 
     With `denoise` the last evaluation, at t_stop, gives the clean images; without, the result is x at t_stop.
     """
-    times = time_grid(spec["grid"], schedule, spec["nfe"] + (not spec["denoise"])).tolist()
+    points = spec["nfe"] + (not spec["denoise"])
+    times = time_grid(spec["grid"], schedule, points, spec.get("lambda_start")).tolist()
     x = ddim(predict, schedule, x, times, spec["eta"], noise)
     return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x

@@ -58,6 +58,6 @@ def solve(
     spec: dict[str, Any],
     noise: Noise,
 ) -> Tensor:
-    """Clean images from x at t_max, by the `grid`, `nfe` and `variance` of the spec."""
-    times = time_grid(spec["grid"], schedule, spec["nfe"]).tolist()
+    """Clean images from x at the start, by the `grid`, `nfe`, `variance` and `lambda_start` of the spec."""
+    times = time_grid(spec["grid"], schedule, spec["nfe"], spec.get("lambda_start")).tolist()
     return ddpm(predict, schedule, x, times, spec["variance"], noise)

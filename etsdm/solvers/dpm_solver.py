@@ -105,26 +105,26 @@ def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
     return orders
 
 
-def outer_times(schedule: Schedule, grid: str, orders: Sequence[int]) -> list[float]:
+def outer_times(schedule: Schedule, grid: str, orders: Sequence[int], lambda_start: float | None = None) -> list[float]:
     """Times at which the steps begin and end, one more than there are steps.
 
     On the log-SNR grid the steps are equal; of another grid, with an interval for every evaluation, a step of
     order k takes k intervals (as in the authors' code).
     """
     if grid == "log-snr":
-        return time_grid(grid, schedule, len(orders) + 1).tolist()
-    times = time_grid(grid, schedule, sum(orders) + 1)
+        return time_grid(grid, schedule, len(orders) + 1, lambda_start).tolist()
+    times = time_grid(grid, schedule, sum(orders) + 1, lambda_start)
     return times[list(accumulate(orders, initial=0))].tolist()
 
 
 def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
-    """Images from x at t_max, by the spec's `name`, `grid`, `inner_times`, `nfe`, `denoise` and `lower_order_final`.
+    """Images from x at the start, by the spec's settings but `clip_x0`.
 
     With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
     t_stop. Deterministic: `noise` is not called.
     """
     orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False))
-    times = outer_times(schedule, spec["grid"], orders)
+    times = outer_times(schedule, spec["grid"], orders, spec.get("lambda_start"))
     inner = spec.get("inner_times", "grid")
     x = dpm_solver(predict, schedule, x, times, orders, spec["grid"] if inner == "grid" else inner)
     return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x

@@ -73,12 +73,12 @@ def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
 
 
 def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
-    """Images from x at t_max, by the `name`, `grid`, `nfe`, `denoise` and `lower_order_final` of the spec.
+    """Images from x at the start, by the spec's `name`, `grid`, `nfe`, `denoise`, `lower_order_final`, `lambda_start`.
 
     With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
     t_stop. Deterministic: `noise` is not called.
     """
     orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec["lower_order_final"])
-    times = time_grid(spec["grid"], schedule, len(orders) + 1).tolist()
+    times = time_grid(spec["grid"], schedule, len(orders) + 1, spec.get("lambda_start")).tolist()
     x = dpm_solver_pp(predict, schedule, x, times, orders)
     return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x

@@ -9,8 +9,18 @@ from etsdm.diffusion.sharing import levels_below, most_times
 from etsdm.errors import UserError
 
 
-def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
-    """Decreasing float64 (points,) from `schedule.t_max` to `schedule.t_stop`; one point is `t_max` alone.
+def start(schedule: Schedule, lambda_start: float | None) -> float:
+    """Where sampling starts: at t_max, or where lambda_t is `lambda_start` if t_max is noisier.
+
+    The authors of DPM-Solver start at -5.1 (their code, for cosine). The noise there is still taken to be N(0, I).
+    """
+    if lambda_start is None or schedule.lambda_(schedule.t_max) >= lambda_start:
+        return schedule.t_max
+    return float(schedule.t_of_lambda(lambda_start))
+
+
+def time_grid(name: str, schedule: Schedule, points: int, lambda_start: float | None = None) -> np.ndarray:
+    """Decreasing float64 (points,) from `start` to `schedule.t_stop`; one point is the start alone.
 
     Times are real-valued and never rounded. A uniform grid of T points is exactly the integers T-1 to 0.
 
@@ -28,7 +38,7 @@ def time_grid(name: str, schedule: Schedule, points: int) -> np.ndarray:
     """
     if points < 1:
         raise ValueError(f"a time grid needs at least one point, not {points}")
-    times = spaced(name, schedule, schedule.t_max, schedule.t_stop, points)
+    times = spaced(name, schedule, start(schedule, lambda_start), schedule.t_stop, points)
     if not schedule.shared_edges:
         return times
     return _at_levels(name, schedule, times)
