@@ -241,7 +241,9 @@ def published_end_point(grid: str, nfe: int, order: int, lambda_spaced: bool) ->
         h = lambda_t - lambda_s
         r = [fraction(u, s, t) for u in between]
         e = eps(x, s)
-        if k == 2:
+        if k == 1:
+            x = alpha_t / alpha_s * x - sigma_t * (np.exp(h) - 1) * e
+        elif k == 2:
             alpha_1, sigma_1, _ = levels(between[0])
             u = alpha_1 / alpha_s * x - sigma_1 * (np.exp(r[0] * h) - 1) * e
             d = eps(u, between[0]) - e
@@ -261,12 +263,44 @@ def published_end_point(grid: str, nfe: int, order: int, lambda_spaced: bool) ->
 
 @pytest.mark.parametrize("inner", ["grid", "log-snr"])
 @pytest.mark.parametrize("grid", ["uniform", "quadratic"])
-@pytest.mark.parametrize(("order", "nfe"), [(2, 20), (2, 50), (3, 20), (3, 50)])
+@pytest.mark.parametrize(("order", "nfe"), [(2, 10), (2, 20), (2, 50), (3, 10), (3, 20), (3, 50)])
 def test_the_end_point_is_that_of_the_published_algorithm(order, nfe, grid, inner):
     schedule, name = schedule_named("linear"), f"dpm-solver-{order}"
     spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": False, "inner_times": inner}
     found = solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec, no_noise)
-    np.testing.assert_allclose(found, published_end_point(grid, nfe, order, inner == "log-snr"), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found, published_end_point(grid, nfe, order, inner == "log-snr"), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "order"), [("dpm-solver-2", 2), ("dpm-solver-3", 3)])
+def test_a_cautious_first_step_from_pure_noise_is_taken_in_steps_of_order_1(name, order):
+    """Under discrete cosine lambda rises from -9.9 by more than 6 in it; the steps after it keep their order."""
+    schedule = schedule_named("cosine")
+    predict, spec = MIXTURE.predictor(schedule), {"nfe": 20, "grid": "uniform", "denoise": False}
+    orders = singlestep_orders(20, order, False)
+    times = outer_times(schedule, "uniform", orders)
+    inside = inner_times(schedule, times[0], times[1], order, "uniform")
+    x = dpm_solver(predict, schedule, start(), [times[0], *inside, times[1]], [1] * order)
+    by_hand = dpm_solver(predict, schedule, x, times[1:], orders[1:], "uniform")
+    solve = solvers.load(name)
+    cautious, plain = (
+        solve(predict, schedule, start(), spec | {"name": name, "clip_x0": clipped}, no_noise)
+        for clipped in (True, False)
+    )
+    torch.testing.assert_close(cautious, by_hand, rtol=1e-12, atol=1e-12)
+    assert (cautious - plain).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("grid", ["uniform", "log-snr"])
+@pytest.mark.parametrize("nfe", [10, 20, 50])
+@pytest.mark.parametrize("name", ["dpm-solver-2", "dpm-solver-3"])
+def test_caution_changes_nothing_under_the_linear_schedule(name, nfe, grid):
+    schedule = schedule_named("linear")
+    spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": False}
+    ends = [
+        solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec | {"clip_x0": clipped}, no_noise)
+        for clipped in (True, False)
+    ]
+    assert torch.equal(*ends)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

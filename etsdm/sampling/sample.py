@@ -58,7 +58,8 @@ def sample_batch(
     noise = ImageNoise(seed, indices, shape, device)
     before = predict.nfe
     with computing_in(precision, device):
-        x = solvers.load(solver["name"])(predict, predict.schedule, noise(), solver, noise)
+        settings = solver | {"clip_x0": predict.clip_x0}  # `auto` is decided by now
+        x = solvers.load(solver["name"])(predict, predict.schedule, noise(), settings, noise)
     if predict.nfe - before != solver["nfe"]:
         raise RuntimeError(f"{solver['name']} made {predict.nfe - before} evaluations where {solver['nfe']} were asked")
     return to_pixels(x)

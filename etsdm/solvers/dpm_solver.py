@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 from torch import Tensor
@@ -23,16 +23,35 @@ def dpm_solver(
     times: Sequence[float],
     orders: Sequence[int],
     spacing: str = "log-snr",
+    cautious: bool = False,
 ) -> Tensor:
     """From `times[0]` to `times[-1]`, the i-th step, to `times[i + 1]`, of order `orders[i]`.
 
     A step of order k takes k evaluations: at its start, and at k - 1 times inside it, spaced as on the grid `spacing`.
-    Steps must rise in lambda.
+    Steps must rise in lambda. With `cautious`, a step that is too long at high noise is taken in k steps of order 1.
     """
     steps: dict[int, Callable[..., Tensor]] = {1: first_order_step, 2: second_order_step, 3: third_order_step}
     for s, t, order in zip(times[:-1], times[1:], orders, strict=True):
-        x = steps[order](predict, schedule, x, s, t, *inner_times(schedule, s, t, order, spacing))
+        inside = inner_times(schedule, s, t, order, spacing)
+        if cautious and _too_long(schedule, s, t):
+            for start, end in pairwise([s, *inside, t]):
+                x = first_order_step(predict, schedule, x, start, end)
+        else:
+            x = steps[order](predict, schedule, x, s, t, *inside)
     return x
+
+
+LONGEST = 3.0
+"""A rise of lambda in one step, at high noise, beyond which a high order is of no use: alpha / sigma grows 20-fold."""
+
+
+def _too_long(schedule: Schedule, s: float, t: float) -> bool:
+    """Whether a step starts with more noise than signal and rises by more than `LONGEST` in lambda.
+
+    The terms of higher order extrapolate what was predicted next to pure noise, by a factor of alpha_t / alpha_s. No
+    clipping of single predictions bounds that.
+    """
+    return float(schedule.lambda_(s)) < 0 and log_snr_step(schedule, s, t) > LONGEST
 
 
 def inner_times(schedule: Schedule, s: float, t: float, order: int, spacing: str) -> list[float]:
@@ -118,13 +137,15 @@ def outer_times(schedule: Schedule, grid: str, orders: Sequence[int], lambda_sta
 
 
 def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
-    """Images from x at the start, by the spec's settings but `clip_x0`.
+    """Images from x at the start, by the spec's settings.
 
     With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
-    t_stop. Deterministic: `noise` is not called.
+    t_stop. Deterministic: `noise` is not called. Where `predict` clips x_0 (`clip_x0`), steps are `cautious`; where it
+    does not, they are the authors'.
     """
     orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False))
     times = outer_times(schedule, spec["grid"], orders, spec.get("lambda_start"))
     inner = spec.get("inner_times", "grid")
-    x = dpm_solver(predict, schedule, x, times, orders, spec["grid"] if inner == "grid" else inner)
+    spacing = spec["grid"] if inner == "grid" else inner
+    x = dpm_solver(predict, schedule, x, times, orders, spacing, cautious=spec.get("clip_x0") is True)
     return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x
