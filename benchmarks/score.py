@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.timing import in_turn, repetitions, show, spread
 from etsdm.files import sha256
-from etsdm.metrics.distances import BLOCK, frechet, kernel, summarise
+from etsdm.metrics.distances import BLOCK, bootstrap, frechet, kernel, summarise
 from etsdm.metrics.reference import load_summary, save_summary
 from etsdm.metrics.store import load_features, save_features
 
@@ -27,7 +27,8 @@ def correlated(count: int, length: int, seed: int) -> np.ndarray:
 @click.option("--images", default=2_500, show_default=True, help="Generated images.")
 @click.option("--references", default=50_000, show_default=True, help="Images of the data set.")
 @click.option("--length", default=2_048, show_default=True, help="Of a feature vector.")
-def main(repeats: int, images: int, references: int, length: int) -> None:
+@click.option("--replicates", default=10, show_default=True, help="Of the bootstrap.")
+def main(repeats: int, images: int, references: int, length: int, replicates: int) -> None:
     with TemporaryDirectory() as temporary:
         samples, reference, summary = (Path(temporary, f"{name}.npz") for name in ("samples", "reference", "summary"))
         save_features(samples, correlated(images, length, 1), "samples")
@@ -36,14 +37,19 @@ def main(repeats: int, images: int, references: int, length: int) -> None:
         def prepare() -> None:
             save_summary(summary, summarise(load_features(reference).features), reference)
 
-        def score() -> None:
+        def score(replicates: int = 0) -> None:
             generated, real = load_features(samples).features, load_features(reference).features
             known = load_summary(summary, sha256(reference))
             frechet(generated, real, known)
             kernel(generated, real, known)
+            bootstrap(generated, known, replicates)
 
         seconds = in_turn({"the reference's own part, once": prepare}, 1, warm_up=False)
-        seconds |= in_turn({f"a set of {images:,} against {references:,}": score}, repeats, warm_up=False)
+        works = {
+            f"a set of {images:,} against {references:,}": score,
+            f"the same with {replicates} replicates": lambda: score(replicates),
+        }
+        seconds |= in_turn(works, repeats, warm_up=False)
     show([{"scores of both distances": name, "s": spread(values)} for name, values in seconds.items()])
 
 

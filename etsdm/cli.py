@@ -588,6 +588,13 @@ def reference(features: Path, encoder: str, distance: tuple[str, ...], out: Path
 @click.option("--encoder", type=ENCODERS, required=True, help="The extractor: part of the metric's name.")
 @DISTANCE
 @click.option("--count", type=int, help="Images that the sample set must have, or it is refused.  [default: any]")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Replicates of the Frechet distance over resampled images; each takes as long as the distance.",
+)
 @click.option("--out", type=FILE, required=True, help="scores.json to write.")
 def score(
     samples: Path,
@@ -596,6 +603,7 @@ def score(
     encoder: str,
     distance: tuple[str, ...],
     count: int | None,
+    bootstrap: int,
     out: Path,
 ) -> None:
     """Compute distances, FID for one, from stored features.
@@ -608,7 +616,7 @@ def score(
 
     inputs = [samples, reference, *([summary] if summary else [])]
     with _recorded(_beside(out), inputs, [out]):
-        values = run(samples, reference, summary, list(distance), encoder, count, out)["values"]
+        values = run(samples, reference, summary, list(distance), encoder, count, out, bootstrap)["values"]
     _say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)
 
 

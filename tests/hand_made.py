@@ -19,6 +19,9 @@ Measure = Callable[[Path, dict[str, Any], dict[str, Any]], None]
 GAIN = {"ddpm": 1.0, "etsdm": 0.92, "regularization": 0.98, "modified-schedule": 1.05}
 """Distances relative to ddpm's; that of every other method is 1.1."""
 
+REPLICATES = (1.05, 1.0, 1.1)
+"""Of the bootstrap, relative to the distance."""
+
 
 def manifest(seconds: float, result: dict[str, Any]) -> dict[str, Any]:
     return {
@@ -154,7 +157,9 @@ def _scores(inventory: dict[str, Any], encoder: str, value: float) -> dict[str, 
         metric_name(distance, name, n): value * (1 if distance == "frechet" else 1e-3)
         for distance in evaluation["distances"]
     }
-    return {"n": n, "reference": {"count": 1797, "digest": "d" * 64}, "values": values}
+    replicates = {key: [number * factor for factor in REPLICATES] for key, number in values.items() if key[0] == "f"}
+    reference = {"count": 1797, "digest": "d" * 64}
+    return {"n": n, "reference": reference, "values": values, "bootstrap": replicates}
 
 
 def write_measurement(

@@ -61,7 +61,8 @@ def test_fid():
 
 
 def test_score():
-    said = bench("score", "--images", 70, "--references", 90, "--length", 64)
+    said = bench("score", "--images", 70, "--references", 90, "--length", 64, "--replicates", 2)
+    assert "the same with 2 replicates" in said
     assert "the reference's own part, once" in said and "a set of 70 against 90" in said
 
 

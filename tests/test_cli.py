@@ -101,6 +101,18 @@ def test_scores_name_their_protocol_and_both_sides(tmp_path):
     assert scores["n"] == 70
 
 
+def test_replicates_stand_beside_the_scores_and_change_none(tmp_path):
+    score(tmp_path)
+    plain, again = read_json(tmp_path / "scores.json"), tmp_path / "again.json"
+    files = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
+    assert run("score", *files, "--bootstrap", 3, "--out", again).exit_code == 0
+    replicates = read_json(again).pop("bootstrap")
+    assert read_json(again) == plain | {"bootstrap": replicates}
+    assert list(replicates) == ["fd-classifier-70"] and len(set(replicates["fd-classifier-70"])) == 3
+    assert run("score", *files, "--distance", "kernel", "--bootstrap", 3, "--out", again).exit_code == 0
+    assert "bootstrap" not in read_json(again)
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [

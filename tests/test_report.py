@@ -24,6 +24,7 @@ from PIL import Image
 from scipy import stats
 
 from etsdm.report import contents, page, published
+from etsdm.report.cells import cells
 from etsdm.report.compare import published_effect
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.write import draw, write_figures
@@ -178,6 +179,19 @@ def test_distance_table_equals_hand_computation(built: tuple[Path, Path]) -> Non
     assert cell["published_change"] == pytest.approx(100 * (19.34 / 21.80 - 1))
     assert cell["verdict"] == "undecided"
     assert cell["seconds"] == 5
+
+
+def test_replicates_of_the_bootstrap_reach_the_cells(built: tuple[Path, Path]) -> None:
+    rows = read(built[0]).rows
+    where = (rows["solver"] == "ddim") & (rows["nfe"] == 50) & (rows["method"] == "etsdm")
+    assert list(rows[where & (rows["metric"] == "fd-classifier-1k")]["bootstrap"]) == [
+        "0.315 0.3 0.33",
+        "0.357 0.34 0.374",
+    ]
+    assert rows[rows["metric"] == "kd-classifier-1k"]["bootstrap"].isna().all()
+    frechet, kernel = (row for _, row in cells(rows[where]).iterrows())
+    assert frechet["bootstrap_by_seed"] == {3: (0.315, 0.3, 0.33), 7: (0.357, 0.34, 0.374)}
+    assert kernel["bootstrap_by_seed"] == {}
 
 
 def test_published_fid_does_not_stand_beside_a_kernel_distance(built: tuple[Path, Path]) -> None:

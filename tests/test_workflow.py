@@ -52,6 +52,9 @@ def test_the_report_has_every_measurement(finished):
     assert set(sampled["solver"]) == {"ddim", "dpm-solver-2"}
     assert set(sampled["metric"]) == {"fd-classifier-70", "kd-classifier-70"}
     assert len(sampled) == 2 * 2 * 2
+    replicates = sampled.set_index("metric")["bootstrap"]
+    assert [len(text.split()) for text in replicates["fd-classifier-70"]] == [50] * 4
+    assert replicates["kd-classifier-70"].isna().all()
     k = rows[rows["metric"] == "K"].set_index(["method", "t"])["value"]
     assert (k["etsdm"][[10, 30, 50, 70, 90]] == 0).all()
     assert (k["ddpm"] > 0).all()
@@ -144,6 +147,11 @@ def test_one_more_seed_trains_that_seed(project):
 def test_another_set_of_distances_only_scores(project):
     write_config(project.config, **{"evaluation.distances": ["kernel"]})
     assert project.would_run() == REPORT | {"reference": 1, "score": 4}
+
+
+def test_more_replicates_only_score(project):
+    write_config(project.config, **{"evaluation.bootstrap": 3})
+    assert project.would_run() == REPORT | {"score": 4}
 
 
 def test_an_edited_network_leaves_the_classifier_alone(project):

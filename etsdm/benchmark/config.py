@@ -182,6 +182,8 @@ class Evaluation(Strict):
     """Distances between the features of samples and of the data set."""
     margin: Real = Field(0.05, gt=0, lt=1)
     """Changes below this share of a value are called equivalent to none, where that can be shown."""
+    bootstrap: int = Field(50, ge=0)
+    """Replicates of the bootstrap over images, beside each Frechet distance; 0: none."""
 
     def minimum_images(self) -> int:
         """Fewest images for which every distance is defined: a covariance needs more images than features."""

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 Matrix = NDArray[np.float64]
+KEY = 0
+"""Of the bootstrap's random words: one for every set, so that all are resampled alike."""
 BLOCK = 2048
 """Rows of features, and of a kernel matrix, handled at once."""
 
@@ -61,8 +63,53 @@ def frechet(generated: Array, real: Array, summary: Summary | None = None) -> fl
         generated, real: the features.
         summary: that of `real`, where it is there already.
     """
-    known = summary or summarise(real, with_kernel=False)
-    mean, covariance = moments(generated)
+    return _frechet(*moments(generated), summary or summarise(real, with_kernel=False))
+
+
+def bootstrap(generated: Array, summary: Summary, replicates: int) -> list[float]:
+    """Frechet distances of `generated` (N, d), its images resampled, to one reference (Efron 1979, section 2).
+
+    Replicate r draws N of the N images, with replacement; which ones depends on N and r alone. So image i counts as
+    often in every set of N images, and sets whose images share their noise stay paired.
+
+    The spread of the replicates is that of the distance over sample sets, and wider where the distance is little more
+    than that of two sets from one law. Their mean is no estimate: replicates lie above the distance itself, as a
+    resampled covariance is noisier.
+
+    Args:
+        generated: the features.
+        summary: that of the reference.
+        replicates: how many; their time is that of as many distances.
+    """
+    counts = (resampled(len(generated), replicate) for replicate in range(replicates))
+    return [_frechet(*weighted_moments(generated, each), summary) for each in counts]
+
+
+def resampled(n: int, replicate: int) -> NDArray[np.int64]:
+    """How often each of `n` images is drawn in `n` draws with replacement, (n,): a function of the arguments alone.
+
+    The words are those of Philox4x64-10 (Salmon et al. 2011, section 3.3), which NumPy never changes. Their remainders
+    by n are uniform within n / 2^64.
+    """
+    words = np.random.Philox(key=KEY, counter=[0, 0, replicate, n]).random_raw(n)
+    return np.bincount((words % n).astype(np.int64), minlength=n)
+
+
+def weighted_moments(features: Array, counts: NDArray[np.int64]) -> tuple[Matrix, Matrix]:
+    """`moments` of features (N, d) in which row i stands `counts[i]` times, of N rows in all; no row is copied."""
+    weights, length = counts.astype(np.float64), features.shape[1]
+    rows = [slice(start, start + BLOCK) for start in range(0, len(features), BLOCK)]
+    mean, covariance = np.zeros(length), np.zeros((length, length))
+    for block in rows:
+        mean += weights[block] @ features[block].astype(np.float64) / weights.sum()
+    for block in rows:
+        scaled = (features[block] - mean) * np.sqrt(weights[block, None])
+        covariance += scaled.T @ scaled
+    return mean, covariance / (weights.sum() - 1)
+
+
+def _frechet(mean: Matrix, covariance: Matrix, known: Summary) -> float:
+    """The distance of a set with these moments to the reference with this summary."""
     overlap = np.sqrt(np.linalg.eigvalsh(known.root @ covariance @ known.root).clip(0)).sum()
     offset = mean - known.mean
     return float(offset @ offset + np.trace(covariance) + (known.root**2).sum() - 2 * overlap)

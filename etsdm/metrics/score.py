@@ -42,6 +42,7 @@ def score(
     encoder: str,
     count: int | None,
     out: Path,
+    bootstrap: int = 0,
 ) -> dict[str, Any]:
     """Distances between two feature files, written to `out`.
 
@@ -53,9 +54,11 @@ def score(
         encoder: `inception` or `classifier`.
         count: images the sample set must have; None: as many as it has.
         out: `scores.json`.
+        bootstrap: replicates of the bootstrap over images (see `distances.bootstrap`); 0: none.
 
     Returns:
-        {"encoder", "n", "reference": {"count", "digest"}, "samples_digest", "values": {metric: distance}}.
+        {"encoder", "n", "reference": {"count", "digest"}, "samples_digest", "values": {metric: distance}} and, where
+        there are replicates, "bootstrap": {metric: their distances}, of the Frechet distance alone.
 
     Raises:
         UserError: the features are not the encoder's, the sample set has another count, there are too few images for
@@ -68,7 +71,11 @@ def score(
     for path, features in ((samples, generated), (reference, real)):
         _check(path, features, encoder, FEATURES[encoder] + 1 if "frechet" in names else 2)
     digests = {"samples": sha256(samples), "reference": sha256(reference)}
-    known = load_summary(summary, digests["reference"]) if summary else None
+    known = (
+        load_summary(summary, digests["reference"])
+        if summary
+        else distances.summarise(real.features, "kernel" in names)
+    )
     values = {
         metric_name(name, encoder, count): DISTANCES[name](generated.features, real.features, known) for name in names
     }
@@ -80,6 +87,9 @@ def score(
         "features": digests,
         "values": values,
     }
+    if bootstrap and "frechet" in names:
+        replicates = distances.bootstrap(generated.features, known, bootstrap)
+        scores["bootstrap"] = {metric_name("frechet", encoder, count): replicates}
     write_json(out, scores)
     return scores
 

@@ -21,7 +21,7 @@ POINT = ["t_prime", "t", "perturbation_std"]
 COMPARED = [*SETTING, *SOLVER, "metric", *POINT]
 """What two cells must share for their methods to be compared."""
 CELL = [*COMPARED, *METHOD]
-MEASURED = ["by_seed", "n", "mean", "sd", "seconds", "reason"]
+MEASURED = ["by_seed", "bootstrap_by_seed", "n", "mean", "sd", "seconds", "reason"]
 BASELINE = "ddpm"
 REPLICA = "replica"
 """The baseline again, with other seeds."""
@@ -33,8 +33,9 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each cell, in the order of `rows` but with the methods to compare next to one another.
 
     Returns:
-        The columns `CELL` and: by_seed ({seed: value}, without NA), n (values), mean, sd (NA below two
-        values), seconds (mean), reason (of the values that are missing).
+        The columns `CELL` and: by_seed ({seed: value}, without NA), bootstrap_by_seed ({seed: replicates}, a tuple,
+        of the seeds that have any), n (values), mean, sd (NA below two values), seconds (mean), reason (of the values
+        that are missing).
     """
     found: dict[Key, dict[Key, list[Row]]] = {}
     for row in rows.to_dict("records"):
@@ -54,6 +55,11 @@ def _measured(group: list[Row]) -> dict[str, Any]:
     values, seconds = list(by_seed.values()), [row["seconds"] for row in group if not pd.isna(row["seconds"])]
     return {
         "by_seed": by_seed,
+        "bootstrap_by_seed": {
+            int(row["seed"]): tuple(map(float, str(row["bootstrap"]).split()))
+            for row in group
+            if not pd.isna(row["bootstrap"])
+        },
         "n": len(values),
         "mean": statistics.fmean(values) if values else math.nan,
         "sd": statistics.stdev(values) if len(values) > 1 else math.nan,

@@ -150,12 +150,14 @@ rule score:
             encoder=measurement_of(wildcards).encoder.spec["name"],
             distances=DISTANCE_OPTIONS,
             count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
+            bootstrap=plan.config.evaluation.bootstrap,
         ),
     shell:
         "etsdm --attempt {resources.attempt} score --samples {input.samples:q} --reference {input.reference:q}"
         " --summary {input.summary:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]}"
-        " --count {params.depends[count]} --out {output.scores:q} > {log:q} 2>&1"
+        " --count {params.depends[count]} --bootstrap {params.depends[bootstrap]}"
+        " --out {output.scores:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
