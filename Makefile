@@ -62,7 +62,9 @@ endef
 define say-where
 import sys, pathlib, yaml; \
 name = yaml.safe_load(pathlib.Path(sys.argv[1]).read_text())["name"]; \
-print("Report:", pathlib.Path("results", "reports", name, "report.html").resolve())
+folder = pathlib.Path("results", "reports", name).resolve(); \
+lines = [line for log in folder.glob("page.log") for line in log.read_text().splitlines()]; \
+print(*[line for line in lines if line.startswith("etsdm: warning")], f"Report: {folder}/report.html", sep="\n")
 endef
 
 plan: $(INSTALLED) ## Show what CONFIG asks for and costs, what would run and why; run nothing.

@@ -261,7 +261,7 @@ def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
     with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images)) as record:
         code, minutes = digest("prepare", module(values)), _job()["minutes"]
         description = run(values, out, workers=workers or cpus(), code=code, minutes=minutes)
-        record.update(count=description["count"], digest=description["digest"])
+        record.update({key: description[key] for key in ("count", "digest", "saturated")})
     _say(f"{out / 'images.zip'}: {description['count']:,} images")
 
 
@@ -761,7 +761,9 @@ def _page(inventory: Path, results: Path) -> None:
     report, plan = inventory.parent, read_json(inventory)
     inputs = [*_tidy(report), *table_files(report, plan), *figure_files(report, plan)]
     with _recorded(_beside(report / "report"), inputs, [report / "report.html"]):
-        write_page(report, results, PUBLISHED)
+        said = write_page(report, results, PUBLISHED)
+    for warning in said:
+        click.echo(f"etsdm: warning: {warning}", err=True)
 
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "config" / "paper_results.csv"

@@ -129,6 +129,16 @@ def test_what_the_metric_is_not_defined_for_is_refused(tmp_path, counts, message
     assert not (tmp_path / "scores.json").exists()
 
 
+def test_features_that_are_not_finite_are_refused(tmp_path):
+    score(tmp_path)
+    found = np.ones((70, 64), np.float32)
+    found[[3, 5], 1] = np.nan, np.inf
+    save_features(tmp_path / "s.npz", found, "digest")
+    files = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
+    done = run("score", *files, "--out", tmp_path / "again.json")
+    assert done.exit_code == 2 and "the features of 2 of 70 images are not finite" in done.output
+
+
 def test_weights_with_the_wrong_digest_are_refused(tmp_path):
     (tmp_path / "fake.pt").write_bytes(b"not the network")
     write_json(tmp_path / "spec.json", {"name": "inception", "weights": str(tmp_path / "fake.pt")})

@@ -359,6 +359,7 @@ def test_classifier_learns_digits_and_is_reproducible(tmp_path):
     first, second = tmp_path / "a" / "weights.safetensors", tmp_path / "b" / "weights.safetensors"
     result = train_classifier(CLASSIFIER, images, dataset, first, CPU, progress=False)
     assert result["accuracy"] > 0.95 and result["held_out"] == 359
+    assert 36 / 359 <= result["majority"] < 0.15, "of ten classes, nearly equally common"
     assert train_classifier(CLASSIFIER, images, dataset, second, CPU, progress=False) == result
     assert first.read_bytes() == second.read_bytes()
 

@@ -132,6 +132,14 @@ def test_parts_of_another_size_or_of_other_files_are_not_taken_up(
     assert described["count"] == COUNT
 
 
+def test_the_share_of_black_and_white_is_counted(tmp_path: Path, spec: dict[str, Any]) -> None:
+    for file in Path(spec["path"]).rglob("0*.jpg"):
+        Image.new("RGB", (64, 64), "white").save(file)
+    share = prepare(spec, tmp_path / "out", progress=False, workers=2)["saturated"]
+    assert share == np.isin(read_images(tmp_path / "out" / "images.zip"), (0, 255)).mean() > 10 / COUNT
+    assert "saturated" not in (tmp_path / "out" / "dataset.json").read_text(), "trainings watch it"
+
+
 def command(spec: Path, out: Path) -> list[str]:
     return [sys.executable, "-m", "etsdm", "prepare", "--spec", str(spec), "--out", str(out), "--workers", "2"]
 

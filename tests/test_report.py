@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from click.testing import CliRunner
 from docutils.core import publish_string
 from hand_made import write_measurement, write_results
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 from scipy import stats
 
+from etsdm.cli import main
 from etsdm.report import contents, page, published
 from etsdm.report.cells import cells
 from etsdm.report.compare import published_effect
@@ -33,6 +35,7 @@ from etsdm.report.findings.finding import Finding
 from etsdm.report.results import Results, load
 from etsdm.report.tables.write import write_tables
 from etsdm.report.text import mean_sd, number
+from etsdm.report.warnings import warnings
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "config" / "paper_results.csv"
@@ -576,6 +579,87 @@ def test_report_of_one_experiment_that_failed(tmp_path: Path, experiment: str) -
     assert html.escape(REASON) in text
     assert {finding.verdict for finding in findings(read(report))} == {"not run"}
     assert REASON in (report / "tables" / f"{experiment}.md").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- warnings
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """The report of results that nothing is wrong with."""
+    return write_results(tmp_path, configuration())
+
+
+def change(report: Path, kind: str, **result: Any) -> None:
+    """Change what the first manifest of a kind of run says of its result."""
+    file = report.parents[1] / next(iter(read(report).inventory[kind])) / "manifest.json"
+    made = json.loads(file.read_text())
+    file.write_text(json.dumps(made | {"result": made["result"] | result}))
+
+
+def test_a_sound_run_has_no_warning(sound: Path) -> None:
+    assert page.write_page(sound, sound.parents[1], None) == []
+    assert 'id="warnings"' not in (sound / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "outside", "words"),
+    [
+        # Halfway from 0.11 to 1 is 0.555.
+        ("encoders", {"accuracy": 0.56}, {"accuracy": 0.55}, "right on 55 % of 360 held-out images; naming the most"),
+        ("encoders", {"majority": 0.94}, {"majority": 0.96}, "common class every time is right on 96 %."),
+        # The data have 0.4.
+        ("samples", {"saturated": 0.64}, {"saturated": 0.66}, "In 1 of 16 sample sets of digits at 8 px, up to 66 %"),
+        ("data", {"saturated": 0.26}, {"saturated": 0.24}, "In 16 of 16 sample sets of digits at 8 px, up to 50 %"),
+    ],
+)
+def test_a_warning_begins_where_it_should(
+    sound: Path, kind: str, inside: dict[str, float], outside: dict[str, float], words: str
+) -> None:
+    change(sound, kind, **inside)
+    assert warnings(read(sound)) == []
+    change(sound, kind, **outside)
+    (said,) = warnings(read(sound))
+    assert words in said
+
+
+@pytest.mark.parametrize(("count", "said"), [(2000, 0), (2001, 1)])
+def test_fewer_than_two_passes_are_warned_of(sound: Path, count: int, said: int) -> None:
+    """4,000 images are seen."""
+    results = sound.parents[1]
+    file = results / next(iter(read(sound).inventory["data"])) / "dataset.json"
+    file.write_text(json.dumps({"count": count}))
+    found = warnings(read(sound))
+    assert len(found) == said
+    assert all("each of its 2,001 images 2 times on average" in text and "to 4,002 or more" in text for text in found)
+    initial = read(sound)
+    initial.config["training"]["initial"] = {"weights": "w", "sha256": "0" * 64}
+    assert warnings(initial) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_missing_and_warned_of(tmp_path: Path, value: float) -> None:
+    def diverged(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+            return value if (solver["name"], model["seed"]) == ("dpm-solver-3", 7) else 1.0
+
+        write_measurement(results, inventory, measurement, distance)
+
+    report = write_results(tmp_path, configuration(), diverged)
+    assert set(read(report).failures["reason"]) == {f"the value is not finite: {value}"}
+    (said,) = warnings(read(report))
+    assert said.startswith("In fast-sampling, 2 of 20 measurements have no value, because numbers were not finite")
+
+
+def test_warnings_come_before_everything_else_and_are_printed(built: tuple[Path, Path], text: str) -> None:
+    """A reason of the hand-chosen failure is that images are not finite."""
+    body = text[text.index("<body>") :]
+    assert body.index("1 of 20 measurements have no value, because") < body.index("<h1>")
+    done = CliRunner().invoke(
+        main, ["page", "--inventory", str(built[0] / "inventory.json"), "--results", str(built[1])]
+    )
+    assert done.exit_code == 0, done.output
+    assert "etsdm: warning: In fast-sampling, 1 of 20 measurements have no value" in done.stderr
 
 
 # ---------------------------------------------------------------- figures

@@ -49,6 +49,12 @@ def test_an_image_does_not_depend_on_how_many_are_made(weights, tmp_path, name):
     assert np.array_equal(some, more[:5])
 
 
+def test_the_share_of_black_and_white_is_counted(weights, tmp_path):
+    made = sample(weights, spec(count=11), tmp_path / "s.zip", batch=4, progress=False)
+    drawn = read_images(tmp_path / "s.zip")
+    assert made["saturated"] == np.isin(drawn, (0, 255)).mean() > 0
+
+
 @pytest.mark.parametrize("name", ["ddpm", "ddim"])
 def test_an_image_hardly_depends_on_the_batch_it_is_made_in(weights, tmp_path, name):
     reference = images(weights, tmp_path, spec(name), batch=8).astype(int)

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, encode_png, write_pngs
+from etsdm.data.saturation import Saturation
 from etsdm.data.source import Source
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
@@ -44,7 +45,8 @@ def prepare(
 
     Returns:
         The description: name, count, height, width, channels, split, labels, classes and digest. The digest covers
-        pixels and labels, so it tells whether two data sets are the same.
+        pixels and labels, so it tells whether two data sets are the same. Beside it `saturated`, the share of pixel
+        values at 0 or 255. That is not in the file, which what is made from the images watches.
 
     Raises:
         UserError: the source is missing, empty, too small, corrupt, or of unlike sizes; bad images are all named, up to
@@ -54,7 +56,12 @@ def prepare(
     check_source(spec["name"], spec)
     source = load_source(spec)
     size = max(1, PART_VALUES // (spec["channels"] * spec["resolution"] ** 2))
-    digest = hashlib.sha256(repr(source.labels).encode())
+    digest, saturation = hashlib.sha256(repr(source.labels).encode()), Saturation()
+
+    def seen(images: Pixels) -> None:
+        digest.update(images.tobytes())
+        saturation.count(images)
+
     with StopRequest(minutes) as stop:
         count = math.ceil(source.count / size)
         parts = Parts(out / "images.zip", (spec, fingerprint(spec), size, code), count, ALONE)
@@ -62,7 +69,7 @@ def prepare(
         with tqdm(total=source.count, desc="decode", unit=" images", disable=not progress) as bar:
             _decode(source, parts, size, workers, stop, bar)
         with tqdm(total=source.count, desc="pack", unit=" images", disable=not progress) as bar:
-            written = write_pngs(out / "images.zip", _packed(parts, workers, stop, digest.update, bar))
+            written = write_pngs(out / "images.zip", _packed(parts, workers, stop, seen, bar))
     description = {
         "name": spec["name"],
         "count": written,
@@ -76,7 +83,7 @@ def prepare(
     }
     write_json(out / "dataset.json", description)
     parts.remove()
-    return description
+    return description | {"saturated": saturation.share}
 
 
 def _decode(source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm) -> None:
@@ -121,13 +128,13 @@ def _decode_part(
 
 
 def _packed(
-    parts: Parts, workers: int, stop: StopRequest, digested: Callable[[bytes], None], bar: tqdm
+    parts: Parts, workers: int, stop: StopRequest, seen: Callable[[Pixels], None], bar: tqdm
 ) -> Iterator[bytes]:
-    """The images of all parts as PNGs; their pixels are handed to `digested`."""
+    """The images of all parts as PNGs; their pixels are handed to `seen`."""
     for number, pngs in enumerate(ordered(partial(_encode_part, parts), range(parts.count), workers)):
         if stop.requested:
             raise parts.interrupted(parts.count)
-        digested(parts.read(number).tobytes())
+        seen(parts.read(number))
         yield from pngs
         bar.update(len(pngs))
 

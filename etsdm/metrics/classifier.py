@@ -89,7 +89,8 @@ def train_classifier(
         progress: show a progress bar.
 
     Returns:
-        {"accuracy", "held_out"}: the part of the held-out images classified rightly, and their number.
+        {"accuracy", "majority", "held_out"}: the part of the held-out images classified rightly, the part in their
+        most common class, and their number.
 
     Raises:
         UserError: the data set has no labels, or a single class.
@@ -114,7 +115,8 @@ def train_classifier(
     guesses = [network(to_input(part.to(device))).argmax(1).cpu() for part in x[held_out].split(512)]
     accuracy = (torch.cat(guesses) == y[held_out]).double().mean().item()
     save_weights(out, network.state_dict(), {"classifier": spec, **shape})
-    return {"accuracy": accuracy, "held_out": len(held_out)}
+    majority = y[held_out].bincount().max().item() / len(held_out)
+    return {"accuracy": accuracy, "majority": majority, "held_out": len(held_out)}
 
 
 def _fit(

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from etsdm.errors import UserError
 from etsdm.files import sha256, write_json
 from etsdm.metrics import distances
@@ -26,7 +28,7 @@ def summarise(features: Path, names: list[str], encoder: str, out: Path) -> dict
         {"count"}.
 
     Raises:
-        UserError: the features are not the encoder's, or fewer than two.
+        UserError: the features are not the encoder's, not finite, or fewer than two.
     """
     real = load_features(features)
     _check(features, real, encoder, 2)
@@ -61,8 +63,8 @@ def score(
         there are replicates, "bootstrap": {metric: their distances}, of the Frechet distance alone.
 
     Raises:
-        UserError: the features are not the encoder's, the sample set has another count, there are too few images for
-            a covariance, or the summary is of other features.
+        UserError: the features are not the encoder's or not finite, the sample set has another count, there are too
+            few images for a covariance, or the summary is of other features.
     """
     generated, real = load_features(samples), load_features(reference)
     count = len(generated.features) if count is None else count
@@ -103,3 +105,5 @@ def _check(path: Path, features: Features, encoder: str, least: int) -> None:
         )
     if count < least:
         raise UserError(f"{path}: {count} images are too few; these distances need {least}")
+    if wrong := count - np.isfinite(features.features).all(1).sum():
+        raise UserError(f"{path}: the features of {wrong} of {count} images are not finite; train the encoder again")

@@ -17,6 +17,7 @@ from etsdm.report.findings.finding import Finding
 from etsdm.report.results import Results, load
 from etsdm.report.tables.table import Table, without_empty
 from etsdm.report.tables.write import build_tables
+from etsdm.report.warnings import warnings
 
 TITLES = {
     "lipschitz": "Time-Lipschitz constants",
@@ -112,6 +113,7 @@ def render(results: Results, figures: Path) -> str:
     found = findings(results)
     return environment.get_template("report.html.j2").render(
         name=results.inventory["name"],
+        warnings=warnings(results),
         answer=answer(results, found),
         groups=_grouped(found),
         rule=RULE_TEXT,
@@ -124,12 +126,14 @@ def render(results: Results, figures: Path) -> str:
     )
 
 
-def write_page(report: Path, results: Path, published: Path | None) -> None:
-    """Write `report/report.html` from the rows and the figures already there.
+def write_page(report: Path, results: Path, published: Path | None) -> list[str]:
+    """Write `report/report.html` from the rows and the figures already there; return the warnings at its top.
 
     Args:
         report: folder with `inventory.json`, `rows.csv`, `losses.csv` and `figures/`.
         results: root of the results, for manifests and the theory.
         published: CSV of the paper's results, or None.
     """
-    write_text(report / "report.html", render(load(report, results, published), report / "figures"))
+    found = load(report, results, published)
+    write_text(report / "report.html", render(found, report / "figures"))
+    return warnings(found)

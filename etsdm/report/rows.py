@@ -1,6 +1,7 @@
 """One tidy table: a row for each measurement, NA with its reason where one failed."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ COLUMNS = [
 POINT = ["solver", "solver_parameters", "nfe", "t_prime", "t", "perturbation_std"]
 """Where a probe measures."""
 ERROR = "etsdm: error: "
+NOT_FINITE = "not finite"
+"""In the reason of what has no value because it, or a number on its way, is not a number or infinite."""
 
 
 def _parameters(spec: dict[str, Any], without: tuple[str, ...]) -> str:
@@ -205,7 +208,15 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
     content = read_json(file) if file.exists() and made and trained else None
     if content is None:
         common["reason"] = why_missing(measurement, results)
-    return [common | value for value in _values(measurement, inventory, content)]
+    return [common | _finite(value) for value in _values(measurement, inventory, content)]
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, with a reason instead of a value that is not finite."""
+    value = row.get("value")
+    if value is None or math.isfinite(value):
+        return row
+    return row | {"value": None, "reason": f"the value is {NOT_FINITE}: {value}"}
 
 
 def _placed(rows: Values) -> Iterator[dict[str, Any]]:

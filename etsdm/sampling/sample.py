@@ -11,6 +11,7 @@ from tqdm import tqdm
 from etsdm import solvers
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.mosaic import write_mosaic
+from etsdm.data.saturation import Saturation
 from etsdm.devices import can_fuse, computing_in, pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.files import sha256
@@ -103,7 +104,8 @@ def sample(
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
 
     Returns:
-        {"nfe", "samples", "batch"}.
+        {"nfe", "samples", "batch", "saturated"}, the last the share of pixel values at 0 or 255 (`Saturation.share`),
+        which the first process counts.
 
     Raises:
         UserError: the weights can't be read.
@@ -122,6 +124,7 @@ def sample(
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     size = batch or default_batch(shape, where)
     work = size * solver["nfe"]
+    saturation = Saturation()
     with joined() as processes, stop:
         identity = (sha256(weights), spec, size, where.type, fingerprint, compiled)
         parts = Parts(out, identity, math.ceil(count / size), processes)
@@ -139,6 +142,6 @@ def sample(
             parts.make(part, stop, lambda _: predict.bar.update(work))
         if processes.rank == 0:
             write = write_mosaic if out.suffix == ".png" else write_images
-            write(out, (image for made in parts for image in made))
+            write(out, (image for made in saturation.counted(parts) for image in made))
             parts.remove()
-    return {"nfe": solver["nfe"], "samples": count, "batch": size}
+    return {"nfe": solver["nfe"], "samples": count, "batch": size, "saturated": saturation.share}

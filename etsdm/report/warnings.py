@@ -1,0 +1,97 @@
+"""What makes a run mean little: plain sentences, each with its numbers and what to do, from the result files alone."""
+
+from typing import Any
+
+from etsdm.files import read_json
+from etsdm.report.manifests import image_counts
+from etsdm.report.results import Results
+from etsdm.report.rows import NOT_FINITE
+from etsdm.report.text import listed
+
+SATURATED_MORE = 0.25
+"""Clipped noise: the share of values at 0 or 255 exceeds that of the data by more than this."""
+PASSES = 2
+"""Undertrained: fewer passes over the images than this."""
+
+
+def warnings(results: Results) -> list[str]:
+    """Sentences on what makes the values of a run mean little; none for a sound run."""
+    return [*_encoders(results), *_clipped(results), *_undertrained(results), *_not_finite(results)]
+
+
+def _encoders(results: Results) -> list[str]:
+    """Classifiers that are less than halfway from the share of the most common class to 1."""
+    said = []
+    for path, data in _used(results, "encoder").items():
+        made = _result(results, path)
+        if "majority" in made and made["accuracy"] < (1 + made["majority"]) / 2:
+            said.append(
+                f"The classifier for {_name(results, data)} is right on {_percent(made['accuracy'])} of "
+                f"{made['held_out']:,} held-out images; naming the most common class every time is right on "
+                f"{_percent(made['majority'])}. Distances in its features say little. Give it more epochs in "
+                "evaluation.encoders, or take the encoder inception."
+            )
+    return said
+
+
+def _clipped(results: Results) -> list[str]:
+    """Data sets of whose sample sets some are black or white in a larger part than the data are."""
+    said, by_data = [], dict[str, list[float]]()
+    for path, data in _used(results, "run").items():
+        if "saturated" in (made := _result(results, path)):
+            by_data.setdefault(data, []).append(made["saturated"])
+    for data, shares in by_data.items():
+        own = _result(results, data).get("saturated", 1.0)
+        if clipped := [share for share in shares if share > own + SATURATED_MORE]:
+            said.append(
+                f"In {len(clipped)} of {len(shares)} sample sets of {_name(results, data)}, up to "
+                f"{_percent(max(clipped))} of the pixel values are black or white; of the data's, {_percent(own)} are. "
+                "These images are clipped noise, and their distances say little. Train longer, or set clip_x0: true "
+                "in the solver."
+            )
+    return said
+
+
+def _undertrained(results: Results) -> list[str]:
+    """Data sets whose images a training from random weights sees fewer than `PASSES` times."""
+    training, counts = results.config["training"], image_counts(results)
+    passes = {data: training["images"] / counts[data] for data in _used(results, "model").values() if data in counts}
+    return [
+        f"Networks for {_name(results, data)} saw each of its {counts[data]:,} images {seen:.2g} times on average: "
+        f"they are undertrained. Set training.images to {PASSES * counts[data]:,} or more."
+        for data, seen in passes.items()
+        if seen < PASSES and not training.get("initial")
+    ]
+
+
+def _not_finite(results: Results) -> list[str]:
+    """Measurements without a value because a number on the way was not finite."""
+    failed = results.failures[results.failures["reason"].astype(str).str.contains(NOT_FINITE)]
+    if failed.empty:
+        return []
+    return [
+        f"In {listed(list(failed['experiment'].unique()))}, {len(failed)} of {results.measured} measurements have no "
+        f"value, because numbers were {NOT_FINITE}: something diverged. The reasons are under Failed cells. Lower "
+        "training.learning_rate, or set clip_x0: true in the solver."
+    ]
+
+
+def _used(results: Results, key: str) -> dict[str, str]:
+    """The runs that measurements name by `key`, each with its data set."""
+    return {m[key]: m["data"] for m in results.inventory["measurements"] if m[key] and m["data"]}
+
+
+def _result(results: Results, path: str) -> dict[str, Any]:
+    """The result in the manifest of a run; empty where it has not ended."""
+    file = results.root / path / "manifest.json"
+    made: dict[str, Any] = read_json(file)["result"] if file.exists() else {}
+    return made
+
+
+def _name(results: Results, data: str) -> str:
+    spec = results.inventory["data"][data]
+    return f"{spec['name']} at {spec['resolution']} px"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
