@@ -82,7 +82,7 @@ def sampling_sd(first: Cell, other: Cell) -> float:
 
     Both distances of a pair are of the same drawn indices. NaN where no draws are stored.
     """
-    draws, others = first.get("bootstrap_by_seed", {}), other.get("bootstrap_by_seed", {})
+    draws, others = first["bootstrap_by_seed"], other["bootstrap_by_seed"]
     variances = [
         statistics.variance(math.log(b / a) for a, b in zip(draws[seed], others[seed], strict=True))
         for seed in draws.keys() & others.keys()
