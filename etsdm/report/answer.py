@@ -94,7 +94,13 @@ def _experiments(findings: list[Finding]) -> list[str]:
 
 
 def _claims(findings: list[Finding], verdict: Verdict) -> Line:
-    claims = tuple(dict.fromkeys(f.claim for f in findings if f.verdict == verdict))
+    """The claims with this verdict; of a claim with a primary finding, that finding's verdict counts."""
+    decided = {f.claim for f in findings if f.role == "primary"}
+    claims = tuple(
+        dict.fromkeys(
+            f.claim for f in findings if f.verdict == verdict and (f.role == "primary" or f.claim not in decided)
+        )
+    )
     heading = verdict[0].upper() + verdict[1:]
     return Line(heading, "" if claims else "No claim or question.", claims)
 
