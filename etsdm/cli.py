@@ -330,11 +330,13 @@ def train(
     """
     from etsdm.benchmark.source import digest
     from etsdm.diffusion import methods
+    from etsdm.training.snapshots import kept
     from etsdm.training.train import train as run
 
     values, out = read_json(spec), out or spec.parent
     code = digest("train", methods.module(values["method"]["name"]))
-    made = [out / "weights.safetensors", out / "metrics.jsonl"]
+    snapshots = [out / snapshot.file for snapshot in kept(values["training"])]
+    made = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
     initial = values["training"].get("initial")
     inputs = [data, Path(initial["weights"])] if initial else [data]
     with _recorded(out / "manifest.json", inputs, made, values, device, out / "state") as record:

@@ -206,6 +206,14 @@ BAD = {
         {"diffusion.time": "continuous", "diffusion.tau_min": 0.09, f"{METHODS}.1": {"name": "etsdm", "t_tilde": 50}},
         "t_tilde = 50 lies before the least time that is trained, tau_min T = 90",
     ),
+    "snapshot beyond the end": (
+        {"training.snapshots": {"images": [128, 300], "ema_half_lives": [128]}},
+        "training: snapshots.images: 300 lies beyond the end of training, images = 256",
+    ),
+    "snapshot twice": (
+        {"training.snapshots": {"images": [128], "ema_half_lives": [8, 8]}},
+        "training.snapshots.ema_half_lives: 8 is given twice",
+    ),
     "missing folder": (
         {"datasets.digits": {"source": "folder", "path": "nowhere", "resolution": 8}},
         "datasets.digits.path: no folder 'nowhere'",
@@ -344,3 +352,13 @@ def test_several_grids_are_one_experiment_in_which_a_measurement_counts_once() -
         *(("linear", method) for method in ("ddpm", "etsdm", "modified-schedule")),
         *(("cosine", method) for method in ("ddpm", "modified-schedule")),
     }
+
+
+KEPT = {"training.snapshots": {"images": [256, 64], "ema_half_lives": [128, 8]}}
+
+
+class TestSnapshots:
+    def test_without_them_a_model_is_the_one_that_it_was(self):
+        assert plan(**{"training.snapshots": None}).models.keys() == plan().models.keys()
+        assert not any("snapshots" in run.spec["training"] for run in plan().models.values())
+        assert not plan(**KEPT).models.keys() & plan().models.keys()

@@ -52,8 +52,8 @@ def spec_file(folder: Path, method: str, steps: int, **training: Any) -> Path:
     return folder / "spec.json"
 
 
-def largest_difference(folder: Path) -> float:
-    one, two = (load_weights(folder / str(n) / "weights.safetensors")[0] for n in (1, 2))
+def largest_difference(folder: Path, name: str = "weights.safetensors") -> float:
+    one, two = (load_weights(folder / str(n) / name)[0] for n in (1, 2))
     return max(float((one[name] - two[name]).abs().max()) for name in one)
 
 
@@ -68,15 +68,18 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None
     """A batch of 25, so that the shares differ. The learning rate is the paper's: Adam magnifies the last bits of a sum
     by it, in one process with other micro-batches just as in two.
     """
-    spec = spec_file(tmp_path, "etsdm", 200, learning_rate=1e-4)
+    kept = {"images": [1000], "ema_half_lives": [100]}
+    spec = spec_file(tmp_path, "etsdm", 200, learning_rate=1e-4, snapshots=kept)
     both("train", spec=spec, data=prepared_digits(), out=tmp_path / "{}")
     assert largest_difference(tmp_path) < 1e-5
+    assert largest_difference(tmp_path, "snapshot-1000-ema100.safetensors") < 1e-5
     one, two = (pd.read_json(tmp_path / str(n) / "metrics.jsonl", lines=True) for n in (1, 2))
     assert len(one) == len(two) == 200
     for column in ("loss", "loss_q0", "loss_q3", "grad_norm"):
         np.testing.assert_allclose(one[column], two[column], rtol=1e-3)
     manifest = read_json(tmp_path / "2" / "manifest.json")
     assert manifest["result"]["images"] == 5000
+    assert set(manifest["outputs"]) >= {"weights.safetensors", "snapshot-1000-ema100.safetensors"}
     assert [attempt["exit"] for attempt in manifest["attempts"]] == [None]
 
 

@@ -23,7 +23,7 @@ from etsdm.benchmark.experiments import (
 from etsdm.benchmark.methods import ModifiedSchedule
 from etsdm.benchmark.rates import Cost
 from etsdm.benchmark.registry import resolved
-from etsdm.benchmark.strict import Name, Rate, Real, Strict, allowed_instead, distinct, named
+from etsdm.benchmark.strict import Counts, Name, Rate, Real, Strict, allowed_instead, distinct, named
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.metrics.names import FEATURES
 from etsdm.replicas import STEP
@@ -98,6 +98,15 @@ class Initial(Strict):
     """Its SHA-256, which tells models trained from different weights apart."""
 
 
+class Snapshots(Strict):
+    """Averaged weights to keep on the way: one set for each count and half-life."""
+
+    images: Counts
+    """Counts of images seen, each at most `training.images`: kept after the first step at or beyond the count."""
+    ema_half_lives: Counts
+    """Half-lives of the averages, in images."""
+
+
 class Training(Strict):
     """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory."""
 
@@ -125,6 +134,16 @@ class Training(Strict):
     """Mirror images at random."""
     initial: Initial | None = None
     """Where every training starts; null: random weights. `network` must be that of these weights, but for `dropout`."""
+
+    snapshots: Snapshots | None = None
+    """Averaged weights to keep on the way; null: none. To ask for others is to train again."""
+
+    @model_validator(mode="after")
+    def _snapshots_lie_on_the_way(self) -> Self:
+        for count in self.snapshots.images if self.snapshots else ():
+            if count > self.images:
+                raise ValueError(f"snapshots.images: {count} lies beyond the end of training, images = {self.images}")
+        return self
 
     @model_validator(mode="after")
     def _something_to_learn_or_to_start_from(self) -> Self:

@@ -108,7 +108,10 @@ def revisions(results: Results) -> list[str]:
 
 
 def _training(training: dict[str, Any]) -> list[str]:
-    lines = [f"{training['images']:,} images seen, " + settings(training, ("images", "initial"))]
+    lines = [f"{training['images']:,} images seen, " + settings(training, ("images", "initial", "snapshots"))]
+    if snapshots := training.get("snapshots"):
+        kept, half_lives = ([f"{n:,}" for n in snapshots[key]] for key in ("images", "ema_half_lives"))
+        lines.append(f"snapshots after {listed(kept)} images, of weights averaged with half-life {listed(half_lives)}")
     if initial := training.get("initial"):
         lines.append(f"from the weights {initial['weights']}, SHA-256 {initial['sha256'][:12]}")
     return lines

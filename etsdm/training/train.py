@@ -1,4 +1,4 @@
-"""A whole training: from an archive of images to the EMA snapshot."""
+"""A whole training: from an archive of images to the averaged weights."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +14,7 @@ from etsdm.models.weights import save_weights
 from etsdm.processes import joined
 from etsdm.stop import StopRequest
 from etsdm.training.metrics import MetricsLog
+from etsdm.training.snapshots import check_kept, kept
 from etsdm.training.state import States, run_identity
 from etsdm.training.trainer import Spec, Trainer
 
@@ -36,9 +37,9 @@ def train(
 ) -> dict[str, float]:
     """Train what `spec` says, or go on training it, and write out/weights.safetensors last.
 
-    The weights are the average's, in float32. On the way: out/metrics.jsonl, out/tensorboard and, until the
-    end, out/state. The last batch is a whole one, so a little more images than asked for may be seen. Under torchrun,
-    all processes train the same network together.
+    The weights are the average's, in float32. On the way: the snapshots that `spec` asks for, out/metrics.jsonl,
+    out/tensorboard and, until the end, out/state. The last batch is a whole one, so a little more images than asked for
+    may be seen. Under torchrun, all processes train the same network together.
 
     Args:
         spec: the resolved specification of the run.
@@ -56,7 +57,8 @@ def train(
         "images" seen, "seconds" of training (over all attempts that the weights come from), "parameters".
 
     Raises:
-        UserError: the images are not those of the specification, or the training diverged.
+        UserError: the images are not those of the specification, a snapshot written before the training was cut off is
+            not there any more, or the training diverged.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; the state is saved.
     """
     stop, digest = StopRequest(minutes), sha256(images)
@@ -68,6 +70,8 @@ def train(
         trainer = Trainer(spec, pixels, pick_device(device, stop), processes, micro_batch, checkpointing, compiled)
         states = States(out / "state", run_identity(spec, f"{fingerprint} {digest}"), save_minutes)
         states.resume(trainer)
+        if first:
+            check_kept(out, trainer.snapshots)
         stack.enter_context(stop)
         log = stack.enter_context(MetricsLog(states.folder, out / "tensorboard", trainer.images)) if first else None
         total, batch = spec["training"]["images"], spec["training"]["batch"]
@@ -85,6 +89,7 @@ def train(
             before, rate = trainer.images, trainer.learning_rate
             trainer.step()
             bar.update(batch)
+            keep_snapshots(trainer, spec, out, before)
             done = trainer.images >= total
             if done or passed(max(1, total // LINES), before, trainer.images):
                 trainer.check_finite()
@@ -105,6 +110,22 @@ def train(
         "seconds": states.seconds,
         "parameters": sum(parameter.numel() for parameter in trainer.parameters),
     }
+
+
+def keep_snapshots(trainer: Trainer, spec: Spec, out: Path, before: int) -> None:
+    """Write the snapshots that are due after the step from `before` images on.
+
+    Raises:
+        UserError: the training has diverged.
+    """
+    due = [snapshot for snapshot in kept(spec["training"]) if before < snapshot.images <= trainer.images]
+    if due:
+        trainer.check_finite()
+    for snapshot in due if trainer.processes.rank == 0 else ():
+        path = out / snapshot.file
+        weights = trainer.averages[snapshot.ema_half_life].weights
+        save_weights(path, weights, spec | {"snapshot": snapshot._asdict()})
+        trainer.snapshots[path.name] = sha256(path)
 
 
 def passed(every: int, before: int, after: int) -> bool:

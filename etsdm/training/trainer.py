@@ -25,6 +25,7 @@ from etsdm.seeds import derived_seed
 from etsdm.training.data import Batches, Draws, batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import NEVER, Tally
+from etsdm.training.snapshots import half_lives
 
 Spec = dict[str, Any]
 GRAPHED_VALUES = 2**19
@@ -32,9 +33,10 @@ GRAPHED_VALUES = 2**19
 
 
 class Trainer:
-    """A run in the middle of training: network, average, optimizer, and how many images they have seen.
+    """A run in the middle of training: network, averages, optimizer, and how many images they have seen.
 
     Each of `processes` works on its share of every batch, a micro-batch at a time, and all take the same steps.
+    `snapshots` holds the digest of each snapshot that was written, by the name of its file.
 
     Args:
         spec: what to train: "task", "dataset", "diffusion", "method", "network", "training" and "seed".
@@ -84,7 +86,10 @@ class Trainer:
         if compiled:
             self.network.compile()
         self.parameters = list(self.network.parameters())
-        self.average = AveragedWeights(self.network, self.settings["batch"], self.settings["ema_half_life"])
+        batch = self.settings["batch"]
+        self.averages = {life: AveragedWeights(self.network, batch, life) for life in half_lives(self.settings)}
+        self.average = self.averages[self.settings["ema_half_life"]]
+        self.snapshots: dict[str, str] = {}
         self.optimizer = torch.optim.AdamW(
             self.parameters,
             lr=self.settings["learning_rate"],
@@ -122,7 +127,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.optimizer.step()
-        self.average.update()
+        for average in self.averages.values():
+            average.update()
         self.tally.add_step(norm, self.images)
         self.images += self.settings["batch"]
 
@@ -226,7 +232,8 @@ class Trainer:
         return {
             "images": self.images,
             "network": self.network.state_dict(),
-            "average": self.average.weights,
+            "averages": {half_life: average.weights for half_life, average in self.averages.items()},
+            "snapshots": self.snapshots,
             "optimizer": self.optimizer.state_dict(),
             "tally": self.tally.state_dict(self.processes),
         }
@@ -235,7 +242,9 @@ class Trainer:
         """Go on from what `state_dict` gave."""
         self.images = state["images"]
         self.network.load_state_dict(state["network"])
-        self.average.load(state["average"])
+        for half_life, average in self.averages.items():
+            average.load(state["averages"][half_life])
+        self.snapshots = state["snapshots"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.tally.load_state_dict(state["tally"], self.processes)
 
