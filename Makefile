@@ -9,7 +9,7 @@ PYTHON = python3
 VENV = .venv
 
 # What `make bench` measures, on which device (cpu or cuda) and, if not as often as each by default, how often.
-BENCH = training_step sampling fid score overhead rerun scaling
+BENCH = training_step sampling fid score overhead rerun scaling baseline
 DEVICE = cpu
 REPEATS =
 
@@ -89,7 +89,7 @@ test-gpu: $(INSTALLED) ## Run the tests that need a GPU, in one process; without
 test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
 	$(PYTEST) tests/slurm
 
-bench: $(INSTALLED) ## Measure this beside its peers, for an hour (BENCH, DEVICE and REPEATS say what).
+bench: $(INSTALLED) ## Measure this beside its peers, for over an hour (BENCH, DEVICE and REPEATS say what).
 	@for name in $(BENCH); do \
 	    DEVICE="$(DEVICE)" "$(BIN)/python" -m benchmarks.$$name $(if $(REPEATS),--repeats $(REPEATS)) || exit; echo; done
 

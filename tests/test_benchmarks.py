@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from configs import tiny
+from configs import tiny, write_config
+from scipy.stats import ttest_rel
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ["--resolution", "8", "--width", "32"]
@@ -77,6 +78,24 @@ def test_overhead(smallest):
 def test_rerun(smallest):
     said = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
     assert "rerun with nothing to do, 6 jobs" in said and "dry run of 1 runs, 6 jobs" in said
+
+
+@pytest.mark.slow
+def test_baseline(tmp_path):
+    said = bench("baseline", "--config", write_config(tmp_path / "tiny.yaml"), "--nfe", 2)
+    shown = [cell.strip() for cell in said.split("|")]
+    samplers = ("ancestral 2, ours, x_0 clipped", "DDIM 2, ours", "ancestral 2, DDPMPipeline", "DDIM 2, DDIMPipeline")
+    assert all(shown.count(sampler) == 3 for sampler in samplers)
+    assert all(shown.count(training) == 6 for training in ("ours", "diffusers, its example", "diffusers, our rate"))
+
+
+def test_a_change_of_the_baseline_is_paired_by_seed():
+    change = importlib.import_module("benchmarks.baseline").change
+    peer, ours = [12.0, 15.0, 11.0], [10.0, 11.0, 10.5]
+    interval = ttest_rel(np.log(peer), np.log(ours)).confidence_interval()
+    low, high = (100 * np.expm1(end) for end in interval)
+    assert change(peer, ours).endswith(f"[{low:+.1f}, {high:+.1f}]")
+    assert change([11.0], [10.0]) == "+10.0 %" and change(ours, ours) == ""
 
 
 @pytest.mark.slow
