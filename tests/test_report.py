@@ -714,7 +714,7 @@ def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path
         assert [float(effect) for effect in cell["effects"].split()] == pytest.approx([math.log(1.1)] * 2)
     made = findings(read(report))
     chance = [finding for finding in made if finding.claim.short == "A/A: ddpm against itself"]
-    assert [finding.role for finding in chance] == ["exploratory"] * 2
+    assert [(finding.role, finding.tests) for finding in chance] == [("control", 1)] * 2
     assert not any("replica" in f.measured for f in made if f not in chance), "no gain of E-TSDM's"
     assert "replica" in (report / "report.html").read_text(encoding="utf-8")
 

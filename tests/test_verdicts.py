@@ -244,17 +244,14 @@ def test_a_finding_is_of_the_pairs_that_changed_in_the_same_unit() -> None:
     assert summary(CLAIM, "etsdm's kd-x", "than ddpm's", -1, []).verdict == "not run"
 
 
-def test_the_primary_claim_is_tested_alone_and_all_others_together() -> None:
-    other = Claim("datasets", "y", "Y.")
-    effects = [[-0.3, -0.31, -0.29], [-0.2, -0.25, -0.15], [0.1, 0.3, -0.1]]
-    made = [
-        summary(claim, "d", "x", -1, [Pair(logs(e), None)])
-        for claim, e in zip([CLAIM, other, CLAIM], effects, strict=True)
-    ]
-    found = with_p_values(made, 0.05)
+def test_the_primary_claim_and_controls_are_tested_alone_and_all_others_together() -> None:
+    claims = [CLAIM, Claim("datasets", "y", "Y."), Claim("datasets", "z", "Z.", control=True), CLAIM]
+    effects = [[-0.3, -0.31, -0.29], [-0.2, -0.25, -0.15], [-0.2, -0.3, -0.5], [0.1, 0.3, -0.1]]
+    pairs = zip(claims, effects, strict=True)
+    found = with_p_values([summary(claim, "d", "x", -1, [Pair(logs(e), None)]) for claim, e in pairs], 0.05)
     ps = [stats.ttest_1samp(e, 0).pvalue for e in effects]
-    assert [finding.role for finding in found] == ["primary", "exploratory", "exploratory"]
-    assert [finding.p for finding in found] == pytest.approx([ps[0], 2 * ps[1], ps[2]])
+    assert [finding.role for finding in found] == ["primary", "exploratory", "control", "exploratory"]
+    assert [finding.p for finding in found] == pytest.approx([ps[0], 2 * ps[1], ps[2], ps[3]])
     assert "after Holm's correction over 2 findings" in found[1].measured
 
 

@@ -59,7 +59,8 @@ def compare(results: Results, experiment: str) -> list[Compared]:
     """Every cell of an experiment with its change against ddpm, the cells to compare next to one another."""
     table = cells(results.experiment(experiment))
     ddpm = baselines(table)
-    return corrected([_compared(results, ddpm.get(key(cell, COMPARED)), cell) for _, cell in table.iterrows()], results)
+    compared = [_compared(results, ddpm.get(key(cell, COMPARED)), cell) for _, cell in table.iterrows()]
+    return corrected(compared, results.margin)
 
 
 def _compared(results: Results, base: Cell | None, cell: Cell) -> Compared:
@@ -91,14 +92,16 @@ def sampling_sd(first: Cell, other: Cell) -> float:
     return math.sqrt(statistics.fmean(variances)) if variances else math.nan
 
 
-def corrected(compared: list[Compared], results: Results) -> list[Compared]:
-    """The same with Holm's correction over the cells that verdicts are made of."""
-    mine = [one for one in compared if one.change and judged(one.cell["metric"]) and not math.isnan(one.change.error)]
-    changes = [one.change for one in mine if one.change]
-    ps = holm([c.p for c in changes])
-    equivalent = holm([c.p_equivalent(results.margin) for c in changes])
-    known = {id(one): values for one, *values in zip(mine, ps, equivalent, strict=True)}
-    return [
-        replace(one, p=known[id(one)][0], p_equivalent=known[id(one)][1], tests=len(mine)) if id(one) in known else one
-        for one in compared
-    ]
+def corrected(compared: list[Compared], margin: float) -> list[Compared]:
+    """The same with Holm's correction over the cells that verdicts are made of, those of replicas apart."""
+    families: dict[bool, list[int]] = {}
+    for i, one in enumerate(compared):
+        if one.change and judged(one.cell["metric"]) and not math.isnan(one.change.error):
+            families.setdefault(one.cell["method"] == REPLICA, []).append(i)
+    done = list(compared)
+    for family in families.values():
+        changes = [change for i in family if (change := compared[i].change)]
+        ps, equivalent = holm([c.p for c in changes]), holm([c.p_equivalent(margin) for c in changes])
+        for i, p, same in zip(family, ps, equivalent, strict=True):
+            done[i] = replace(compared[i], p=p, p_equivalent=same, tests=len(family))
+    return done

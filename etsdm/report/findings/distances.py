@@ -36,12 +36,14 @@ CONTROL = Claim(
     "control: 2M beats DDIM at 10 NFE",
     "A difference that everybody knows is called: with 10 evaluations DPM-Solver++ 2M beats DDIM.",
     question=True,
+    control=True,
 )
 CHANCE = Claim(
     "fast-sampling",
     "A/A: ddpm against itself",
     "ddpm against itself with other seeds (replica): whatever is called here is called by chance.",
     question=True,
+    control=True,
 )
 CLAIMS = (DATASETS, FAST, WORSE, BETTER, CONTROL, CHANCE, SCHEDULES, PREDICTIONS)
 

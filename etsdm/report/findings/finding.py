@@ -24,6 +24,7 @@ class Claim:
         text: one sentence.
         question: whether it is ours and not the paper's; `same direction` then means yes.
         primary: whether it is the one claim of its experiment that is tested without a correction.
+        control: whether its answer is known beforehand, and tells how far verdicts can be trusted.
     """
 
     experiment: str
@@ -31,6 +32,7 @@ class Claim:
     text: str
     question: bool = False
     primary: bool = False
+    control: bool = False
 
     @property
     def label(self) -> str:
@@ -51,7 +53,7 @@ class Finding:
         published: the published effect.
         p, p_equivalent: of the verdict.
         tests: findings that share the level; 1 for a primary claim.
-        role: `primary` or `exploratory`; empty where nothing is tested.
+        role: `primary`, `exploratory` or `control`; empty where nothing is tested.
     """
 
     claim: Claim
@@ -92,12 +94,22 @@ class Finding:
 
 
 def with_p_values(found: list[Finding], margin: float) -> list[Finding]:
-    """The findings of one experiment with their p values: the first on the primary claim alone, all others by Holm."""
-    first = next((f for f in found if f.claim.primary and f.change), None)
-    others = [f for f in found if f is not first and f.change]
+    """The findings of one experiment with their p values.
+
+    The first on the primary claim is tested alone, and so is each control; all others carry Holm's correction.
+    """
+    primary = next((f for f in found if f.claim.primary and f.change), None)
+    others = [f for f in found if f is not primary and f.change and not f.claim.control]
     by_holm = iter(_corrected(others, margin, "exploratory"))
-    alone = _corrected([first], margin, "primary")[0] if first else None
-    return [alone if alone and f is first else next(by_holm) if f.change else f for f in found]
+
+    def judged(finding: Finding) -> Finding:
+        if finding.change is None:
+            return finding
+        if finding is primary or finding.claim.control:
+            return _corrected([finding], margin, "primary" if finding is primary else "control")[0]
+        return next(by_holm)
+
+    return [judged(finding) for finding in found]
 
 
 def _corrected(family: list[Finding], margin: float, role: str) -> list[Finding]:
