@@ -52,7 +52,7 @@ class Attempts:
 
         Raises:
             UserError: an earlier attempt of this run failed in a way that another would, too; or the disk is full.
-            AlreadyMade: another process was at work on the result, and has made it.
+            AlreadyMade: another process was at work on the result, and has made it; or the block says so.
         """
         with self._alone():
             if number > 1:
@@ -66,6 +66,9 @@ class Attempts:
             )
             try:
                 yield
+            except AlreadyMade:
+                self.file.unlink()
+                raise
             except BaseException as error:
                 reason = _explained(error)
                 self._write(ended=_now(), exit=_kind(reason), message=_words(reason))

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from etsdm import gpus, launch
+from etsdm import finished, gpus, launch
 from etsdm.errors import AlreadyMade, Interrupted, UserError
 from etsdm.files import read_json, sha256
 from etsdm.manifest import manifest
@@ -102,12 +102,20 @@ def _time() -> StopRequest:
 
 
 def _recorded(
-    path: Path, inputs: list[Path], outputs: list[Path], spec: Any = None, device: str = "cpu", *progress: Path
+    path: Path,
+    inputs: list[Path],
+    outputs: list[Path],
+    spec: Any = None,
+    device: str = "cpu",
+    *progress: Path,
+    code: str = "",
 ) -> AbstractContextManager[dict[str, Any]]:
     """The manifest of a stage, written by one of its processes."""
     if not launch.is_first():
+        if finished.has(path, inputs, outputs, spec, code):
+            raise AlreadyMade(f"{path}: the first process puts it back")
         return nullcontext({})
-    return manifest(path, inputs, outputs, spec, device, _job()["attempt"], progress)
+    return manifest(path, inputs, outputs, spec, device, _job()["attempt"], progress, code)
 
 
 def _say(*lines: object) -> None:
@@ -118,7 +126,7 @@ def _say(*lines: object) -> None:
 
 
 class _Commands(click.Group):
-    """Commands in the order of the workflow; an error the user can mend is one message and exit code 2."""
+    """Commands in the order of the workflow; an error the user can fix is one message and exit code 2."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
@@ -258,9 +266,9 @@ def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
     out = out or spec.parent
     values, images = read_json(spec), out / "images.zip"
     made = [images, out / "dataset.json"]
-    with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images)) as record:
-        code, minutes = digest("prepare", module(values)), _job()["minutes"]
-        description = run(values, out, workers=workers or cpus(), code=code, minutes=minutes)
+    code = digest("prepare", module(values))
+    with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images), code=code) as record:
+        description = run(values, out, workers=workers or cpus(), code=code, minutes=_job()["minutes"])
         record.update({key: description[key] for key in ("count", "digest", "saturated")})
     _say(f"{out / 'images.zip'}: {description['count']:,} images")
 
@@ -339,7 +347,7 @@ def train(
     made = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
     initial = values["training"].get("initial")
     inputs = [data, Path(initial["weights"])] if initial else [data]
-    with _recorded(out / "manifest.json", inputs, made, values, device, out / "state") as record:
+    with _recorded(out / "manifest.json", inputs, made, values, device, out / "state", code=code) as record:
         record.update(
             run(
                 values,
@@ -503,9 +511,8 @@ def sample(
     from etsdm.sampling.sample import sample as run
 
     beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
-    with _recorded(beside, [weights], [out], values, device, folder_of(out)) as record:
-        code = _sampling_code("sample", values)
-        minutes = _job()["minutes"]
+    code, minutes = _sampling_code("sample", values), _job()["minutes"]
+    with _recorded(beside, [weights], [out], values, device, folder_of(out), code=code) as record:
         record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=minutes, compiled=compiled))
     solved = values["solver"]
     _say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
@@ -556,7 +563,8 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
     from etsdm.parts import folder_of
 
     code = digest("features", f"etsdm.metrics.{encoder}")
-    with _recorded(_beside(out), [weights, images], [out], None, device, folder_of(out)) as record:
+    spec = {"encoder": encoder, "count": count}
+    with _recorded(_beside(out), [weights, images], [out], spec, device, folder_of(out), code=code) as record:
         record.update(
             extract_features(encoder, weights, images, out, count, device, fingerprint=code, minutes=_job()["minutes"])
         )
@@ -642,8 +650,8 @@ def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Pat
 
     values, made = read_json(spec), [out / "inputs.zip", out / "restored.zip"]
     parts = folder_of(out / "restored.zip")
-    with _recorded(out / "manifest.json", [weights, images], made, values, device, parts) as record:
-        code = _sampling_code("restore", values)
+    code = _sampling_code("restore", values)
+    with _recorded(out / "manifest.json", [weights, images], made, values, device, parts, code=code) as record:
         record.update(run(weights, images, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
     _say(*made)
 

@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
 
 class AlreadyMade(Exception):
-    """Another process has made the result while this one waited for it.
+    """The result is there: another process has made it while this one waited, or it was kept.
 
     The command line prints it as one line and leaves with exit code 0.
     """

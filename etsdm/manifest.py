@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from etsdm import finished
 from etsdm.attempts import Attempts
+from etsdm.errors import AlreadyMade
 from etsdm.files import sha256, write_json
 from etsdm.gpus import driver_version
 
@@ -67,10 +70,12 @@ def manifest(
     device: str = "cpu",
     attempt: int = 1,
     progress: tuple[Path, ...] = (),
+    code: str = "",
 ) -> Iterator[dict[str, Any]]:
     """Write `path` when the block ends well; what the block adds to the yielded dictionary is stored in it.
 
-    Until then, `.<name>.attempts.jsonl` beside it keeps the attempts, which become part of it.
+    Until then, `.<name>.attempts.jsonl` beside it keeps the attempts, which become part of it. Afterwards `progress` is
+    removed, and what a long stage has made is kept (see `finished`).
 
     Args:
         path: the manifest file.
@@ -80,15 +85,19 @@ def manifest(
         device: what the stage was told to compute on.
         attempt: see `Attempts.recorded`.
         progress: see `Attempts`.
+        code: digest of the code that decides the result; without one, nothing is kept.
 
     Raises:
         UserError: an earlier attempt has shown that this one would fail.
-        AlreadyMade: another process has made the result in the meantime.
+        AlreadyMade: another process has made the result in the meantime, or it was made and taken away.
     """
     attempts = Attempts(path.with_name(f".{path.stem}.attempts.jsonl"), path, *progress)
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
     with attempts.recorded(attempt):
+        if finished.has(path, inputs, outputs, spec, code):
+            finished.restore(path, outputs)
+            raise AlreadyMade(f"{path}: made before and taken away; its files are put back, checked")
         yield result
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         write_json(
@@ -109,11 +118,16 @@ def manifest(
                 "git": git_state(),
                 "inputs": {str(file): sha256(file) for file in inputs},
                 "outputs": {file.name: sha256(file) for file in outputs},
+                "code": code,
                 "spec": spec,
                 "result": result,
                 "attempts": [_told(attempt) for attempt in attempts.history()],
             },
         )
+        if code and time.perf_counter() - clock >= finished.LONG:
+            finished.keep(path, outputs)
+        for folder in progress:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _told(attempt: dict[str, Any]) -> dict[str, Any]:

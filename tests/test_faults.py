@@ -107,8 +107,10 @@ def killed_at(function: str, call: int, job: Job, *arguments: Any, halfway: bool
     assert process.exitcode == -signal.SIGKILL
 
 
-def leftovers(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".parts")]
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files, but for those in what a stage resumes from: that goes as a whole once the manifest is there."""
+    left = [path.relative_to(folder) for path in folder.rglob("*.tmp")]
+    return [path for path in left if not any(part == "state" or part.endswith(".parts") for part in path.parts)]
 
 
 # ---------------------------------------------------------------- training

@@ -340,7 +340,6 @@ def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> 
     network, spec = load_network(whole / "weights.safetensors")
     assert spec == SPEC
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
-    assert not (whole / "state").exists()
     rows = lines(whole)
     assert [row["images"] for row in rows] == list(range(10, 101, 10))
     quarters = [f"loss_q{q}" for q in range(4)]
@@ -383,7 +382,6 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     run(archive, tmp_path)
     assert weights(tmp_path) == weights(whole)
     assert lines(tmp_path) == lines(whole)
-    assert not (tmp_path / "state").exists()
     # Two event files of one second and one process are read in no certain order, so nothing may be purged here.
     events = EventAccumulator(str(tmp_path / "tensorboard"), purge_orphaned_data=False).Reload()
     assert {event.step for event in events.Scalars("loss")} == set(range(10, 101, 10))

@@ -82,7 +82,6 @@ def prepare(
         "labels": source.labels,
     }
     write_json(out / "dataset.json", description)
-    parts.remove()
     return description | {"saturated": saturation.share}
 
 

@@ -108,5 +108,4 @@ def extract_features(
             parts.make(part, stop, lambda _: bar.update(PART))
         if processes.rank == 0:
             save_features(out, np.concatenate(list(parts)), digest)
-            parts.remove()
     return {"count": used, "digest": digest}

@@ -86,5 +86,4 @@ def restore(
             lowered = (image for s in starts for image in to_pixels(inputs(s))[: len(pixels) - s])
             write_images(out / "inputs.zip", lowered)
             write_images(out / "restored.zip", (image for part in parts for image in part))
-            parts.remove()
     return {"nfe": solver["nfe"], "images": len(pixels), "batch": size}

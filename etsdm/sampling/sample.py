@@ -143,5 +143,4 @@ def sample(
         if processes.rank == 0:
             write = write_mosaic if out.suffix == ".png" else write_images
             write(out, (image for made in saturation.counted(parts) for image in made))
-            parts.remove()
     return {"nfe": solver["nfe"], "samples": count, "batch": size, "saturated": saturation.share}

@@ -82,10 +82,6 @@ class States:
             save_state(self.folder, state)
         self.saved = time.monotonic()
 
-    def remove(self) -> None:
-        """Remove the states, which a finished run has no more use for."""
-        remove_states(self.folder)
-
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` atomically, named by its "images" and its digest; only the last `KEEP` states stay.

@@ -104,7 +104,6 @@ def train(
         if log:
             write_text(out / "metrics.jsonl", log.path.read_text(encoding="utf-8"))
             save_weights(out / "weights.safetensors", trainer.average.weights, spec)
-            states.remove()
     return {
         "images": trainer.images,
         "seconds": states.seconds,
