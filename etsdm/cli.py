@@ -365,6 +365,28 @@ def train(
     _say(made[0])
 
 
+@main.command()
+@SPEC
+@click.option("--training", type=INPUT, required=True, help="manifest.json of the training that wrote the snapshot.")
+@click.option("--out", type=FILE, help="Weights file to write.  [default: weights.safetensors beside --spec]")
+def snapshot(spec: Path, training: Path, out: Path | None) -> None:
+    """Make a model of a snapshot that a training has kept.
+
+    The snapshot is checked against the training's manifest. Nothing is trained.
+
+    \b
+    Example:  etsdm snapshot --spec RUN/snapshots/7000-ema5000/spec.json --training RUN/manifest.json
+    """
+    from etsdm.training.snapshots import Snapshot
+    from etsdm.training.take import take_snapshot
+
+    values, out = read_json(spec), out or spec.with_name("weights.safetensors")
+    file = training.with_name(Snapshot(**values["snapshot"]).file)
+    with _recorded(out.with_name("manifest.json"), [file], [out], values) as record:
+        record.update(take_snapshot(training, file, out))
+    _say(out)
+
+
 @main.command("import")
 @click.argument("checkpoint", type=INPUT)
 @click.option("--out", type=FOLDER, required=True, help="Folder for weights.safetensors.")

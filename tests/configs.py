@@ -74,6 +74,7 @@ EVERY: dict[str, Any] = TINY["experiments"] | {
     "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": BOTH, "solvers": FEW},
     "solver-error": {"datasets": ["digits"], "methods": BOTH, "images": 4, "solvers": FEW, "reference_nfe": 60},
     "resolution": {"datasets": ["photos"], "resolutions": [8, 16], "methods": BOTH, "solvers": FEW, "images": 4},
+    "progress": {"datasets": ["digits"], "methods": BOTH, "solvers": FEW, "images": 4},
     "theory": {"schedules": ["linear"], "times": ["continuous"], "n": [2, 5], "points": 8},
 }
 """Every experiment, as small as it can be."""
@@ -86,7 +87,8 @@ OTHER_DATA: dict[str, Any] = {
 
 def every(**changes: Any) -> dict[str, Any]:
     """The tiny benchmark with every experiment, changed as by `tiny`."""
-    return tiny(name="every", datasets=TINY["datasets"] | OTHER_DATA, experiments=EVERY, **changes)
+    kept = {"training.snapshots": {"images": [100, 256], "ema_half_lives": [128, 64]}}
+    return tiny(name="every", datasets=TINY["datasets"] | OTHER_DATA, experiments=EVERY, **kept, **changes)
 
 
 def tiny(**changes: Any) -> dict[str, Any]:

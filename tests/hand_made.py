@@ -13,7 +13,7 @@ from etsdm.data.archive import write_images
 from etsdm.files import write_json
 from etsdm.metrics.names import metric_name
 from etsdm.probes.lipschitz import pairs
-from etsdm.report.rows import write_rows
+from etsdm.report.rows import networks, write_rows
 
 Measure = Callable[[Path, dict[str, Any], dict[str, Any]], None]
 GAIN = {"ddpm": 1.0, "etsdm": 0.92, "regularization": 0.98, "modified-schedule": 1.05}
@@ -175,7 +175,7 @@ def write_measurement(
         write_json(file, theory())
         write_json(folder / "manifest.json", manifest(5.0, {}))
         return
-    model = inventory["models"][measurement["model"]]
+    model = networks(inventory)[measurement["model"]]
     if kind == "lipschitz":
         write_json(file, _lipschitz(model, inventory["probes"][measurement["run"]], k))
         write_json(folder / "manifest.json", manifest(3.0, {}))
@@ -212,6 +212,8 @@ def write_runs(results: Path, inventory: dict[str, Any]) -> None:
             for n in range(1000, 4001, 1000)
         ]
         (results / folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for folder in inventory["snapshots"]:
+        write_json(results / folder / "manifest.json", manifest(1, {"seconds": 60}))
 
 
 def write_results(results: Path, config: dict[str, Any], measure: Measure | None = write_measurement) -> Path:

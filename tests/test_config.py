@@ -22,6 +22,7 @@ SAMPLED = {"datasets": ["digits"], "methods": ["ddpm"], "solvers": DDIM}
 ABLATION = {"datasets": ["digits"], "t_tilde": [100], "n": [5], "solvers": DDIM}
 ERROR = {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "solvers": DDIM}
 RESOLUTION = {"datasets": ["digits"], "resolutions": [8, 16], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
+PROGRESS = {"datasets": ["digits"], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
 SUPER = {"train": "digits", "test": "digits", "factor": 2, "methods": ["ddpm"], "solvers": DDIM}
 
 BAD = {
@@ -214,6 +215,18 @@ BAD = {
         {"training.snapshots": {"images": [128], "ema_half_lives": [8, 8]}},
         "training.snapshots.ema_half_lives: 8 is given twice",
     ),
+    "progress without snapshots": (
+        {"experiments.progress": PROGRESS},
+        "experiments.progress: there is nothing to measure without training.snapshots; give counts of images seen and "
+        "half-lives, such as snapshots: {images: [128, 256], ema_half_lives: [128]}",
+    ),
+    "progress beyond T": (
+        {
+            "training.snapshots": {"images": [128], "ema_half_lives": [128]},
+            "experiments.progress": PROGRESS | {"coarse_until": 1000},
+        },
+        "experiments.progress: coarse_until: t = 1000 lies outside the times of the linear schedule",
+    ),
     "missing folder": (
         {"datasets.digits": {"source": "folder", "path": "nowhere", "resolution": 8}},
         "datasets.digits.path: no folder 'nowhere'",
@@ -362,3 +375,24 @@ class TestSnapshots:
         assert plan(**{"training.snapshots": None}).models.keys() == plan().models.keys()
         assert not any("snapshots" in run.spec["training"] for run in plan().models.values())
         assert not plan(**KEPT).models.keys() & plan().models.keys()
+
+    def test_an_experiment_that_measures_them_moves_no_model(self):
+        more = plan(**KEPT, **{"experiments.progress": PROGRESS})
+        assert plan(**KEPT).models.keys() == more.models.keys()
+        assert plan(**KEPT).samples.keys() < more.samples.keys()
+
+    def test_each_is_a_model_below_its_training_and_the_last_is_the_training_itself(self):
+        progress = plan(**KEPT, experiments={"progress": PROGRESS})
+        (model,) = progress.models.values()
+        below = [(64, 128), (64, 8), (256, 8)]
+        assert list(progress.snapshots) == [f"{model.path}/snapshots/{n}-ema{life}" for n, life in below]
+        for run, (images, half_life) in zip(progress.snapshots.values(), below, strict=True):
+            assert run.spec == model.spec | {"snapshot": {"images": images, "ema_half_life": half_life}}
+            assert run.needs == {"data": model.needs["data"], "training": model}
+        measured = [(m.kind, m.model.path, m.training.path) for m in progress.measurements]
+        networks = [*progress.snapshots, model.path]
+        assert sorted(measured) == sorted(
+            (kind, path, model.path) for path in networks for kind in ("distance", "lipschitz")
+        )
+        places = {path.rpartition("/")[0] for path in progress.samples}
+        assert places == {path.replace("models/", "samples/", 1) for path in networks}

@@ -68,6 +68,21 @@ def test_hours_and_disk_by_hand():
     assert probed.seconds == pytest.approx(probing)
 
 
+def test_snapshots_take_disk_and_no_training():
+    plan = plan_of(
+        {"progress": MODEL | {"methods": ["ddpm"], "solvers": [{"name": "ddim", "nfe": [2]}]}},
+        **{"training.snapshots": {"images": [64, 256], "ema_half_lives": [128, 8]}},
+    )
+    counts = jobs(plan)
+    assert [counts[rule] for rule in ("train", "snapshot", "sample", "score", "probe")] == [1, 3, 4, 4, 4]
+    (row,) = estimate(plan, RATES)
+    assert (row.trainings, row.sample_sets, row.probes) == (1, 4, 4)
+    assert row.seconds == pytest.approx(256 / 64 + 4 * 70 * 2 / 140 + 4 * 8 * 26 / 140)
+    images = (1797 + 4 * 70) * (64 * BYTES_A_VALUE + BYTES_AN_IMAGE) + 1797 * 64
+    weights = 4 * 4 * count_parameters(next(iter(plan.models.values())))
+    assert row.bytes == pytest.approx(images + (1797 + 4 * 70) * 64 * 4 + weights)
+
+
 def test_a_shared_training_is_counted_once_and_said_to_be_shared():
     sampled, probed = estimate(plan_of(), RATES)
     assert (sampled.shared, sampled.new_trainings) == ({}, 2)

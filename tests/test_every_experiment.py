@@ -24,6 +24,11 @@ def test_every_experiment_ends_in_measurements_and_a_failed_cell_is_na(tmp_path:
     assert rows["value"].notna().all()
     assert set(EVERY) <= {path.stem for path in (report / "tables").glob("*.csv")}
     assert all(name in page for name in EVERY)
+    progress = rows[(rows["experiment"] == "progress") & (rows["metric"] == "K") & (rows["t"] == 10)]
+    points = progress[progress["method"] == "ddpm"].set_index(["images_seen", "ema_half_life"])["value"]
+    assert set(points.index) == {(100, 128), (100, 64), (256, 128), (256, 64)}
+    assert points.nunique() == 4
+    assert project.would_run() == {}
 
     old = "    orders = step_orders("
     new = "    from etsdm.errors import UserError\n\n    raise UserError('bad day')\n" + old

@@ -13,6 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,10 +31,13 @@ from etsdm.report import contents, page, published
 from etsdm.report.cells import cells
 from etsdm.report.compare import published_effect
 from etsdm.report.figures.losses import thinned
+from etsdm.report.figures.progress import draw as draw_progress
+from etsdm.report.figures.style import STYLE
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
 from etsdm.report.results import Results, load
+from etsdm.report.rows import collect_rows
 from etsdm.report.tables.write import write_tables
 from etsdm.report.text import mean_sd, number
 from etsdm.report.warnings import warnings
@@ -440,8 +445,10 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "reference_nfe": 60,
     },
     "resolution": {"datasets": ["photos"], "resolutions": [8, 16], "methods": METHODS, "solvers": DDIM, "images": 8},
+    "progress": {"datasets": ["digits"], "methods": METHODS, "solvers": DDIM, "images": 8},
     "theory": {"schedules": ["linear"], "times": ["discrete", "continuous"]},
 }
+SNAPSHOTS = {"images": [1000, 2000, 4000], "ema_half_lives": [100, 50]}
 
 
 def every_experiment() -> dict[str, Any]:
@@ -452,6 +459,7 @@ def every_experiment() -> dict[str, Any]:
         "photos": {"source": "bundled", "bundle": "photos", "resolution": 8},
     }
     config["network"]["attention"] = []  # 4 px are not to be had at every resolution
+    config["training"]["snapshots"] = SNAPSHOTS
     return config | {"experiments": EXPERIMENTS}
 
 
@@ -660,6 +668,109 @@ def test_warnings_come_before_everything_else_and_are_printed(built: tuple[Path,
     )
     assert done.exit_code == 0, done.output
     assert "etsdm: warning: In fast-sampling, 1 of 20 measurements have no value" in done.stderr
+
+
+# ---------------------------------------------------------------- progress of training
+
+BY_IMAGES = {1000: 8.0, 2000: 6.0, 4000: 3.0}
+"""Distance of ddpm by images seen, for the half-life of 100 images; that of etsdm is a tenth less."""
+
+
+def progress_alone() -> dict[str, Any]:
+    return every_experiment() | {"experiments": {"progress": EXPERIMENTS["progress"]}}
+
+
+def seen(model: dict[str, Any]) -> dict[str, int]:
+    seen: dict[str, int] = model.get("snapshot", model["training"])
+    return seen
+
+
+@pytest.fixture(scope="module")
+def progress(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of snapshots whose values follow the images seen and the half-life; one sample set failed."""
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        gain = {"ddpm": 1.0, "etsdm": 0.9}[model["method"]["name"]] * (1 + 0.1 * SEEDS.index(model["seed"]))
+        return gain * BY_IMAGES[seen(model)["images"]] * (2 if seen(model)["ema_half_life"] == 50 else 1)
+
+    def k(model: dict[str, Any], t_prime: int, t: int) -> float:
+        return seen(model)["images"] / seen(model)["ema_half_life"] / t
+
+    def measure(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        failed = f"seed{SEEDS[1]}/snapshots/2000-ema50/ddim"
+        if measurement["kind"] == "distance" and "/etsdm" in measurement["run"] and failed in measurement["run"]:
+            fail(results, measurement)
+        else:
+            write_measurement(results, inventory, measurement, distance, k)
+
+    results = tmp_path_factory.mktemp("progress")
+    report = write_results(results, progress_alone(), measure)
+    write_report(report, results)
+    return report
+
+
+def test_rows_say_what_each_network_has_seen(progress: Path, built: tuple[Path, Path]) -> None:
+    rows = pd.read_csv(progress / "rows.csv")
+    points = rows.groupby(["images_seen", "ema_half_life"])
+    assert set(points.groups) == {(images, half_life) for images in (1000, 2000, 4000) for half_life in (100, 50)}
+    assert points.size().nunique() == 1
+    assert set(rows["train_seconds"]) == {60.0}
+    k = rows[(rows["metric"] == "K") & (rows["t"] == 10)]
+    assert np.allclose(k["value"], k["images_seen"] / k["ema_half_life"] / 10)
+    others = pd.read_csv(built[0] / "rows.csv")
+    assert (set(others["images_seen"]), set(others["ema_half_life"])) == ({4000}, {100})
+
+
+def test_table_compares_methods_at_the_same_snapshot(progress: Path) -> None:
+    where = {"method": "etsdm", "metric": "fd-classifier-1k"}
+    for images, distance in BY_IMAGES.items():
+        cell = read_cell(progress, "progress", images_seen=images, ema_half_life=100, **where)
+        assert cell["mean"] == pytest.approx(0.9 * 1.05 * distance)
+        assert cell["change"] == pytest.approx(-10)
+    failed = read_cell(progress, "progress", images_seen=2000, ema_half_life=50, **where)
+    assert (failed["n"], failed["reason"]) == (1, f"seed 7: {REASON}")
+    shown = (progress / "tables" / "progress.md").read_text(encoding="utf-8")
+    assert "Images seen" in shown and "Half-life" in shown
+    page_text = (progress / "report.html").read_text(encoding="utf-8")
+    assert "2,000 images, half-life 50" in page_text
+    assert "snapshots after 1,000, 2,000 and 4,000 images, of weights averaged with half-life 100 and 50" in page_text
+
+
+def test_columns_of_snapshots_are_left_out_where_there_are_none(built: tuple[Path, Path]) -> None:
+    assert "Half-life" not in (built[0] / "tables" / "fast-sampling.md").read_text(encoding="utf-8")
+
+
+def test_the_question_of_progress_is_answered_by_the_last_two_snapshots(progress: Path) -> None:
+    made = [finding for finding in findings(read(progress)) if finding.claim.experiment == "progress"]
+    assert [finding.claim.short for finding in made] == ["distance still falling at the end of training"] * 2
+    for finding, half_life in zip(made, (100, 50), strict=True):
+        assert f"half-life {half_life}) is lower after 4,000 images than after 2,000" in finding.measured
+        assert "−50.0" in finding.measured
+
+
+def test_a_snapshot_without_its_training_tells_why(tmp_path: Path) -> None:
+    """The reason stands in the log of the training, not beside the snapshot."""
+    report = write_results(tmp_path, progress_alone(), None)
+    inventory = json.loads((report / "inventory.json").read_text())
+    for model in inventory["models"]:
+        (tmp_path / model / "train.log").write_text(f"etsdm: error: {REASON}\n")
+    assert set(collect_rows(inventory, tmp_path)["reason"]) == {REASON}
+
+
+def test_lines_of_progress_are_told_apart_by_colour_and_dash(progress: Path) -> None:
+    with matplotlib.rc_context(STYLE):
+        figure = draw_progress(read(progress))
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in panels] == ["ddim, 4 NFE", "at t = 10", "largest up to t = 400"]
+    for axes in panels:
+        assert axes.get_xscale() == "log"
+        assert axes.get_ylabel().endswith("(lower is better)")
+        lines = [line for line in axes.lines if line.get_linestyle() != "None" and len(line.get_xdata())]
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 4
+    first = panels[0].lines[0]
+    assert list(first.get_xdata()) == [1000, 2000, 4000]
+    assert list(first.get_ydata()) == pytest.approx([1.05 * value for value in BY_IMAGES.values()])
+    plt.close(figure)
 
 
 # ---------------------------------------------------------------- figures

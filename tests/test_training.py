@@ -18,6 +18,7 @@ from torch import nn
 from etsdm.data.archive import Pixels, write_images
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import Interrupted, UserError
+from etsdm.files import sha256, write_json
 from etsdm.models.trained import load_network
 from etsdm.models.unet import UNet
 from etsdm.models.weights import load_weights
@@ -26,6 +27,7 @@ from etsdm.training.data import batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import Tally
 from etsdm.training.snapshots import Snapshot
+from etsdm.training.take import take_snapshot
 from etsdm.training.train import train
 from etsdm.training.trainer import Trainer
 
@@ -645,3 +647,44 @@ def test_no_snapshot_of_a_network_that_has_diverged(
     with pytest.raises(UserError, match="in step 5, after 40 images"):
         run(archive, tmp_path, keeping(20))
     assert set(snapshot_files(tmp_path)) == {Snapshot(20, 20).file}
+
+
+@pytest.fixture
+def finished(snapped: Path, tmp_path: Path) -> Path:
+    """A snapshot, copied, beside the manifest of its training."""
+    file = tmp_path / Snapshot(20, 5).file
+    file.write_bytes((snapped / file.name).read_bytes())
+    write_json(tmp_path / "manifest.json", {"outputs": {file.name: sha256(file)}, "result": {"seconds": 60.0}})
+    return file
+
+
+def test_a_snapshot_becomes_a_model_without_a_second_copy(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "snapshots" / "weights.safetensors"
+    for _ in range(2):  # a second time, too, over what is there
+        assert take_snapshot(tmp_path / "manifest.json", finished, out) == {"seconds": 60.0}
+        assert out.samefile(finished)
+        assert [path.name for path in out.parent.iterdir()] == [out.name]
+    _, spec = load_network(out)
+    assert spec["snapshot"] == {"images": 20, "ema_half_life": 5}
+
+
+def test_a_snapshot_is_copied_where_there_are_no_links(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    take_snapshot(tmp_path / "manifest.json", finished, tmp_path / "weights.safetensors")
+    assert not finished.samefile(tmp_path / "weights.safetensors")
+    assert weights(tmp_path) == finished.read_bytes()
+
+
+@pytest.mark.parametrize(("damage", "problem"), [(Path.unlink, "missing"), (flip_a_bit, "damaged")])
+def test_a_lost_or_damaged_snapshot_is_an_error_that_says_what_to_do(
+    damage: Callable[[Path], None], problem: str, finished: Path, tmp_path: Path
+) -> None:
+    damage(finished)
+    with pytest.raises(UserError, match=rf"snapshot-20-ema5.*{problem}; put it back, or remove .*weights\.safetensors"):
+        take_snapshot(tmp_path / "manifest.json", finished, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()

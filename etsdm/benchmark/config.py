@@ -14,6 +14,7 @@ from etsdm.benchmark.experiments import (
     Experiments,
     Lipschitz,
     PredictionName,
+    Progress,
     Resolution,
     ScheduleName,
     Stability,
@@ -99,7 +100,7 @@ class Initial(Strict):
 
 
 class Snapshots(Strict):
-    """Averaged weights to keep on the way: one set for each count and half-life."""
+    """Averaged weights to keep on the way, for the experiment `progress`: one set for each count and half-life."""
 
     images: Counts
     """Counts of images seen, each at most `training.images`: kept after the first step at or beyond the count."""
@@ -276,6 +277,12 @@ class Benchmark(Strict):
                     f"not {max(self.seeds)}"
                 )
             self._check_times(block, cell)
+        if isinstance(block, Progress) and self.training.snapshots is None:
+            end = self.training.images
+            raise ValueError(
+                "there is nothing to measure without training.snapshots; give counts of images seen and half-lives, "
+                f"such as snapshots: {{images: [{end // 2}, {end}], ema_half_lives: [{self.training.ema_half_life}]}}"
+            )
         if isinstance(block, Theory) and block.t_tilde >= self.diffusion.timesteps:
             raise ValueError(f"t_tilde = {block.t_tilde} must be less than T = {self.diffusion.timesteps}")
         return sizes
@@ -285,6 +292,7 @@ class Benchmark(Strict):
             Stability: ("t",),
             Lipschitz: ("fine_until", "coarse_until"),
             Resolution: ("fine_until", "coarse_until"),
+            Progress: ("fine_until", "coarse_until"),
         }
         d = cell.diffusion
         plain = make_schedule(d.schedule, d.timesteps, cell.dataset.resolution, d.time, d.tau_min)

@@ -19,6 +19,7 @@ from etsdm.benchmark.rates import Rates, Shape, shape_of
 from etsdm.data import sources
 from etsdm.errors import UserError
 from etsdm.metrics.names import FEATURES
+from etsdm.training.snapshots import half_lives, kept
 
 if TYPE_CHECKING:
     from etsdm.benchmark.plan import Measurement, Plan, Run
@@ -29,13 +30,16 @@ BYTES_A_VALUE = 0.65
 """A pixel and channel in the PNG of a photograph: measured 0.79 at 32 px, 0.59 at 256 px, and 1.0 for noise."""
 BYTES_AN_IMAGE = 200
 """Headers of a PNG and of its entry in an archive: measured 180 on the 8 px digits, pixels aside."""
-BYTES_OF_STATE = 3 * 16
-"""A parameter while it is trained: float32 weight, average and two moments, in two states and one being written."""
+BYTES_OF_STATE = 3 * 4
+"""A float32 of a parameter while it is trained, in two states and one being written."""
+MOMENTS = 2
+"""Of each parameter, in the optimizer."""
 RULES = (
     "prepare",
     "classifier",
     "inception",
     "train",
+    "snapshot",
     "sample",
     "restore",
     "sample_features",
@@ -102,10 +106,12 @@ class Row:
 
 def _jobs_behind(m: "Measurement") -> Iterator[Job]:
     """Every job that a measurement needs, its own the last."""
-    if m.model:
+    if m.model and m.training:
         data = m.model.needs["data"]
         yield Job("prepare", data.path, data)
-        yield Job("train", m.model.path, m.model)
+        yield Job("train", m.training.path, m.training)
+        if m.model is not m.training:
+            yield Job("snapshot", m.model.path, m.model)
         if m.encoder:
             yield Job("sample", m.run.path, m.run)
             yield Job(m.encoder.spec["name"], m.encoder.path, m.encoder)
@@ -220,7 +226,7 @@ class _Prices:
     def bytes(self, job: Job) -> float:
         """On disk when the job is done: images, weights and features; what is small is left out."""
         if job.rule == "train":
-            return 4.0 * self.parameters[shape_of(job.run)]
+            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.spec["training"])))
         if job.encoder:
             return 4.0 * FEATURES[job.encoder.spec["name"]] * self.count(job)
         if job.rule == "prepare":  # and decoded, for training
@@ -290,8 +296,8 @@ def shared_trainings(plan: "Plan") -> int:
     """Trainings that more than one experiment needs."""
     users: dict[str, set[str]] = {}
     for m in plan.measurements:
-        if m.model:
-            users.setdefault(m.model.path, set()).add(m.experiment)
+        if m.training:
+            users.setdefault(m.training.path, set()).add(m.experiment)
     return sum(len(experiments) > 1 for experiments in users.values())
 
 
@@ -358,9 +364,10 @@ def _notes(prices: _Prices) -> Iterator[str]:
         )
     if prices.parameters:
         largest = max(prices.parameters.values())
+        tensors = 1 + MOMENTS + len(half_lives(prices.plan.config.training.model_dump()))
         yield (
             f"The largest network has {largest:,} parameters; while one is trained, its saved states take up to "
-            f"{_size(BYTES_OF_STATE * largest)} more."
+            f"{_size(BYTES_OF_STATE * tensors * largest)} more."
         )
 
 

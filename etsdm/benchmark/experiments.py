@@ -174,7 +174,11 @@ class Resolution(Sampled, Pairs):
     """Sides in pixels."""
 
 
-Grid = Sampled | Ablation | Lipschitz | Stability | SolverError | Resolution
+class Progress(Sampled, Pairs):
+    """Distances and K of every snapshot that `training.snapshots` keeps."""
+
+
+Grid = Sampled | Ablation | Lipschitz | Stability | SolverError | Resolution | Progress
 Block = Grid | SuperResolution | Theory
 
 
@@ -203,6 +207,8 @@ class Experiments(Strict):
     """Why the distances change: the solvers' own errors."""
     resolution: Resolution | None = None
     """The effect against the number of pixels."""
+    progress: Progress | None = None
+    """The effect against the images seen in training, and the half-life of the averaged weights."""
     theory: Theory | None = None
     """What is known exactly."""
 

@@ -20,6 +20,7 @@ from etsdm.benchmark.experiments import (
     Block,
     Lipschitz,
     Pairs,
+    Progress,
     Resolution,
     Sampled,
     SolverError,
@@ -34,6 +35,7 @@ from etsdm.data.sources import check_source, fingerprint
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
 from etsdm.replicas import shift
+from etsdm.training.snapshots import asked, last
 
 Spec = dict[str, Any]
 
@@ -66,7 +68,7 @@ class Measurement:
         kind: `distance`, `restoration`, the name of a probe, or `theory`.
         file: path relative to the results.
         run: the sample set, the restored images, the probe or the theory it belongs to.
-        model: the trained model; None for theory.
+        model: the trained model, or a snapshot of it; None for theory.
         encoder: the feature extractor of a distance.
     """
 
@@ -76,6 +78,11 @@ class Measurement:
     run: Run
     model: Run | None = None
     encoder: Run | None = None
+
+    @property
+    def training(self) -> Run | None:
+        """The training behind the model: the model itself, or the one that it is a snapshot of."""
+        return self.model and self.model.needs.get("training", self.model)
 
     @property
     def reference(self) -> str:
@@ -95,6 +102,7 @@ class Plan:
         self.data: dict[str, Run] = {}
         self.encoders: dict[str, Run] = {}
         self.models: dict[str, Run] = {}
+        self.snapshots: dict[str, Run] = {}
         self.samples: dict[str, Run] = {}
         self.restorations: dict[str, Run] = {}
         self.probes: dict[str, Run] = {}
@@ -145,7 +153,9 @@ class Plan:
             self._add_theory(experiment, block)
         for cell in cells(self.config, block):
             for seed in self.config.seeds:
-                self._measure(experiment, block, self._model(cell, seed))
+                model = self._model(cell, seed)
+                for network in self._snapshots(model) if isinstance(block, Progress) else [model]:
+                    self._measure(experiment, block, network)
 
     @property
     def measurements(self) -> list[Measurement]:
@@ -160,7 +170,7 @@ class Plan:
             self._add_samples(experiment, block.solvers, model)
         if isinstance(block, SuperResolution):
             self._add_restorations(experiment, block, model)
-        if isinstance(block, Lipschitz | Resolution):
+        if isinstance(block, Lipschitz | Resolution | Progress):
             self._add_probe(experiment, "lipschitz", block.model_dump(include=set(Pairs.model_fields)), model)
         if isinstance(block, Stability):
             self._add_probe(experiment, "stability", block.model_dump(include={"images", "t", "stds", "nfe"}), model)
@@ -238,12 +248,28 @@ class Plan:
         path = f"models/{cell.name}-{cell.dataset.resolution}px/{_slug(cell)}-{identity(spec)}/seed{seed}"
         return self.models.setdefault(path, Run(path, spec | {"seed": seed}, {"data": data}))
 
+    def _snapshots(self, model: Run) -> Iterator[Run]:
+        """Every snapshot of a training as a model of its own; the last one is the model that it leaves anyway."""
+        for snapshot in asked(model.spec["training"]):
+            if snapshot == last(model.spec["training"]):
+                yield model
+                continue
+            path = f"{model.path}/snapshots/{snapshot.label}"
+            spec, needs = model.spec | {"snapshot": snapshot._asdict()}, model.needs | {"training": model}
+            yield self.snapshots.setdefault(path, Run(path, spec, needs))
+
+    @property
+    def networks(self) -> dict[str, Run]:
+        """The models and the snapshots, by path."""
+        return self.models | self.snapshots
+
     def runs(self) -> dict[str, dict[str, Run]]:
         """Runs by what they make, in the order of the workflow."""
         return {
             "data": self.data,
             "encoders": self.encoders,
             "models": self.models,
+            "snapshots": self.snapshots,
             "samples": self.samples,
             "restorations": self.restorations,
             "probes": self.probes,
@@ -286,6 +312,7 @@ class Plan:
                     "file": m.file,
                     "run": m.run.path,
                     "model": m.model and m.model.path,
+                    "training": m.training and m.training.path,
                     "data": m.model and m.model.needs["data"].path,
                     "encoder": m.encoder and m.encoder.path,
                 }

@@ -18,6 +18,7 @@ STAGES = {
     "encoder": ["etsdm.metrics.classifier"],
     "inception": ["etsdm.metrics.inception"],
     "train": ["etsdm.training.train"],
+    "snapshot": ["etsdm.training.take"],
     "sample": ["etsdm.sampling.sample"],
     "restore": ["etsdm.sampling.restore"],
     "features": ["etsdm.metrics.features"],

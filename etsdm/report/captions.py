@@ -169,6 +169,18 @@ def _resolution(results: Results) -> list[str]:
     ]
 
 
+def _progress(results: Results) -> list[str]:
+    return [
+        "Each point is a network as it was then: its averaged weights after the first step at or beyond that count of "
+        "images. Dashes tell apart the half-lives of the average, in images.",
+        "K(t', t) = E‖ε(x_t, t) − ε(x_t, t')‖₂ / |t − t'|, at the smallest t, and the largest over all t.",
+        _pairs(results.block("progress")),
+        *_distances(results, "progress"),
+        _band(results),
+        _time_of(results, "progress", "sample sets and probes"),
+    ]
+
+
 def _theory_data(results: Results) -> str:
     theory = results.theory
     if theory is None:
@@ -251,6 +263,7 @@ PLATES: dict[str, tuple[str, str, Callable[[Results], list[str]]]] = {
     ),
     "solver-error": ("Solver error", "Distance to the exact solution against NFE for each solver", _solver_error),
     "resolution": ("Size of the images", "Change of the distance, and K, against the number of pixels", _resolution),
+    "progress": ("Progress of training", "Distance, and K, against the images seen in training", _progress),
     "theory-derivative": ("Derivative near t = 0", "Norm of the time derivative of eps* against t", _derivative),
     "theory-sharing": ("Error of sharing", "Error and bound against the number of sub-intervals", _sharing),
     "samples": ("Samples", "Generated images of each method side by side", _samples),

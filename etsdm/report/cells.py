@@ -14,7 +14,7 @@ Cell: TypeAlias = pd.Series
 Row: TypeAlias = dict[Any, Any]
 Key: TypeAlias = tuple[Any, ...]
 
-SETTING = ["experiment", "dataset", "resolution", "time", "schedule", "prediction"]
+SETTING = ["experiment", "dataset", "resolution", "time", "schedule", "prediction", "images_seen", "ema_half_life"]
 METHOD = ["method", "method_parameters", "method_label"]
 SOLVER = ["solver", "solver_parameters", "solver_label", "nfe"]
 POINT = ["t_prime", "t", "perturbation_std"]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from etsdm.files import read_json
 from etsdm.report.results import Results
+from etsdm.report.rows import networks
 
 STAGES = {
     "models": "training",
@@ -37,14 +38,14 @@ COLUMNS = [
 
 def runs(results: Results) -> pd.DataFrame:
     """A row for each run that ended, with what it cost: the columns `COLUMNS`, `what` being the solver or the probe."""
-    inventory = results.inventory
+    inventory, models = results.inventory, networks(results.inventory)
     model_of = {m["run"]: m["model"] for m in inventory["measurements"]}
     rows = []
     for kind, stage in STAGES.items():
         for path, spec in inventory[kind].items():
             file = results.root / path / "manifest.json"
             if file.exists():
-                model = inventory["models"].get(path if kind == "models" else model_of.get(path))
+                model = models.get(path if kind == "models" else model_of.get(path, ""))
                 rows.append({"stage": stage, "path": path} | _of(spec, model) | _cost(read_json(file)))
     return pd.DataFrame(rows, columns=COLUMNS)
 

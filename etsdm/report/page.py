@@ -31,6 +31,7 @@ TITLES = {
     "super-resolution": "Super-resolution",
     "solver-error": "The solvers' own errors",
     "resolution": "Size of the images",
+    "progress": "Progress of training",
     "theory": "Theory on exact data",
     "samples": "Samples",
     "losses": "Training",
@@ -48,6 +49,8 @@ def _failures(results: Results) -> list[dict[str, Any]]:
 def _failure(row: Cell) -> dict[str, Any]:
     words = [row["dataset"], row["resolution"] and f"{row['resolution']:.0f} px", row["schedule"]]
     words += [row["time"], row["prediction"], row["method_label"]]
+    if row["experiment"] == "progress":
+        words.append(f"{row['images_seen']:,.0f} images, half-life {row['ema_half_life']:,.0f}")
     if row["solver_label"]:
         words.append(f"{row['solver_label']} at {row['nfe']:.0f} NFE")
     cell = ", ".join(str(word) for word in words if word)

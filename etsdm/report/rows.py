@@ -19,6 +19,8 @@ COLUMNS = [
     "time",
     "schedule",
     "prediction",
+    "images_seen",
+    "ema_half_life",
     "method",
     "method_parameters",
     "solver",
@@ -70,7 +72,7 @@ def _reason(folders: list[Path]) -> str:
 
 def why_missing(measurement: dict[str, Any], results: Path) -> str:
     """Why the file of a measurement is not there."""
-    needed = [measurement[key] for key in ("data", "model", "encoder", "run")]
+    needed = [measurement[key] for key in ("data", "training", "model", "encoder", "run")]
     own = str(Path(measurement["file"]).parent)
     return _reason([results / folder for folder in [*needed, own] if folder])
 
@@ -166,13 +168,21 @@ def _seed(model: dict[str, Any]) -> int:
     return int(model["seed"]) - shift(model["method"])
 
 
+def networks(inventory: dict[str, Any]) -> dict[str, Any]:
+    """The specifications of all models and snapshots, by path."""
+    return {**inventory["models"], **inventory["snapshots"]}
+
+
 def _of_model(model: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
+    seen = model.get("snapshot", model["training"])
     return {
         "dataset": model["dataset"]["name"],
         "resolution": model["dataset"]["resolution"],
         "time": model["diffusion"]["time"],
         "schedule": model["diffusion"]["schedule"],
         "prediction": model["diffusion"]["prediction"],
+        "images_seen": seen["images"],
+        "ema_half_life": seen["ema_half_life"],
         "method": model["method"]["name"],
         "method_parameters": _parameters(model["method"], ("name",)),
         "seed": _seed(model),
@@ -197,7 +207,7 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
     made, trained = _manifest(results / run), _manifest(results / measurement["model"])
     common = {
         "experiment": measurement["experiment"],
-        **_of_model(inventory["models"][measurement["model"]], trained),
+        **_of_model(networks(inventory)[measurement["model"]], trained),
         **_of_solver(inventory, run),
         "seconds": made.get("seconds"),
         "device": made.get("device"),

@@ -83,6 +83,10 @@ SHOWN = [
 ]
 
 
+# A training's folder: no snapshot of it.
+TRAINED = r"[^/]+/[^/]+/seed\d+"
+
+
 wildcard_constraints:
     data=r"[^/]+",
     encoder=r"[^/]+",
@@ -125,12 +129,12 @@ def scoring_threads(encoder):
 
 def data_of(model):
     """Folder of the data set that a model is trained on."""
-    return f"results/{plan.models[f'models/{model}'].needs['data'].path}"
+    return f"results/{plan.networks[f'models/{model}'].needs['data'].path}"
 
 
 def method_of(model):
     """The module of the method by which a model is trained, and which changes how it is sampled."""
-    return methods.module(plan.models[f"models/{model}"].spec["method"]["name"])
+    return methods.module(plan.networks[f"models/{model}"].spec["method"]["name"])
 
 
 def modules_of(run):
@@ -165,7 +169,7 @@ def model_of(sample):
 RESULT_FILES = [
     *(f"results/{path}/dataset.json" for path in plan.data),
     *(encoder_file(encoder) for encoder in plan.encoders.values()),
-    *(f"results/{path}/weights.safetensors" for path in plan.models),
+    *(f"results/{path}/weights.safetensors" for path in plan.networks),
     *(f"results/{path}/samples.zip" for path in plan.samples),
     *(f"results/{path}/restored.zip" for path in plan.restorations),
     *(f"results/{reference}/{name}.npz" for reference in REFERENCES for name in ("features", "reference")),

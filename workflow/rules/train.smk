@@ -1,6 +1,6 @@
 # ------------------------------------------------------------------------------------------------------------------
-# images.zip -> weights.safetensors. A training that was cut off goes on from its state folder, which is no output,
-# so that Snakemake leaves it alone.
+# images.zip -> weights.safetensors. A training that was cut off goes on from its state folder and keeps the snapshots
+# that it has written; neither is an output, so that Snakemake leaves them alone.
 # ------------------------------------------------------------------------------------------------------------------
 rule train:
     input:
@@ -13,6 +13,8 @@ rule train:
         manifest="results/models/{model}/manifest.json",
     log:
         "results/models/{model}/train.log",
+    wildcard_constraints:
+        model=TRAINED,
     # The longest jobs start first, so that none is left to run alone at the end.
     priority: 10
     conda:
@@ -35,3 +37,29 @@ rule train:
         " --save-minutes {resources.save_minutes} --checkpointing {resources.checkpointing}"
         " --compile {resources.compile}"
         " > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
+# A snapshot that a training has kept -> a model of its own, checked by the digest in the training's manifest.
+# ------------------------------------------------------------------------------------------------------------------
+rule snapshot:
+    input:
+        spec="results/models/{model}/snapshots/{snapshot}/spec.json",
+        training="results/models/{model}/manifest.json",
+    output:
+        weights="results/models/{model}/snapshots/{snapshot}/weights.safetensors",
+        manifest="results/models/{model}/snapshots/{snapshot}/manifest.json",
+    log:
+        "results/models/{model}/snapshots/{snapshot}/snapshot.log",
+    wildcard_constraints:
+        model=TRAINED,
+        snapshot=r"[^/]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        **JOB,
+    params:
+        depends=depends("snapshot"),
+    shell:
+        "etsdm --attempt {resources.attempt} snapshot --spec {input.spec:q} --training {input.training:q}"
+        " --out {output.weights:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from etsdm.report.contents import experiments
-from etsdm.report.findings import alternatives, distances, lipschitz, probes, resolution, theory
+from etsdm.report.findings import alternatives, distances, lipschitz, probes, progress, resolution, theory
 from etsdm.report.findings.finding import Claim, Finding, with_p_values
 from etsdm.report.results import Results
 
@@ -19,6 +19,7 @@ FIND: dict[str, Callable[[Results], list[Finding]]] = {
     "super-resolution": probes.super_resolution,
     "solver-error": probes.solver_error,
     "resolution": resolution.findings,
+    "progress": progress.findings,
     "theory": theory.findings,
 }
 """For each experiment, in the order of the report, the function that judges it."""
@@ -26,7 +27,7 @@ FIND: dict[str, Callable[[Results], list[Finding]]] = {
 CLAIMS = [
     claim
     for experiment in FIND
-    for module in (lipschitz, distances, alternatives, probes, resolution, theory)
+    for module in (lipschitz, distances, alternatives, probes, resolution, progress, theory)
     for claim in module.CLAIMS
     if claim.experiment == experiment
 ]

@@ -26,6 +26,7 @@ TITLES = {
     + PAPER,
     "solver-error": "root mean square distance of a solver's x_0 to the exact solution, lower is better",
     "resolution": f"{DISTANCE}, and K by size of the images",
+    "progress": f"{DISTANCE}, and K by images seen in training and half-life of the averaged weights",
 }
 
 NOTES = (

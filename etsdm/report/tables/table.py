@@ -9,6 +9,8 @@ from etsdm.report.text import number
 
 CONSTANTS = ("Data", "Schedule", "Time", "Prediction", "Solver", "NFE", "t", "Metric", "Device")
 """Columns that go into the heading where all rows agree."""
+UNSAID = ("Images seen", "Half-life")
+"""Columns that are left out where all rows agree: the settings of the training hold them."""
 OPTIONAL = ("Solver", "NFE", "t", "Noise std", "K at", "95 % interval", "Paper", "Note")
 """First words of columns that are left out where they are empty throughout."""
 
@@ -31,8 +33,9 @@ class Table:
 
 
 def made(name: str, title: str, full: list[dict[str, object]], display: list[dict[str, object]]) -> Table:
-    """A table of rows; columns of the display that hold nothing go, those that hold one value move to the title."""
+    """A table of rows. Columns of the display that hold nothing go; those of one value go or move to the title."""
     shown = without_empty(pd.DataFrame(display))
+    shown = shown.drop(columns=[c for c in UNSAID if c in shown and shown[c].nunique() == 1])
     common = [c for c in CONSTANTS if c in shown and len(shown) > 1 and shown[c].nunique() == 1]
     facts = "; ".join(f"{c if c in ('NFE', 't') else c.lower()} {shown[c].iloc[0]}" for c in common)
     return Table(
@@ -56,6 +59,8 @@ def setting(cell: Cell) -> dict[str, object]:
         "Schedule": cell["schedule"],
         "Time": cell["time"],
         "Prediction": cell["prediction"],
+        "Images seen": f"{cell['images_seen']:,}",
+        "Half-life": f"{cell['ema_half_life']:,}",
     }
 
 

@@ -14,7 +14,23 @@ from etsdm.report.tables.theory import theory_table
 
 OWN = {"lipschitz": lipschitz_table, "theory": theory_table}
 """Experiments whose table is no comparison with ddpm, cell by cell."""
-NUMERIC = ("NFE", "n", "t", "K", "Mean", "Paper", "Change", "95", "Time", "Runs", "Images", "Error", "Bound", "Order")
+NUMERIC = (
+    "NFE",
+    "n",
+    "t",
+    "K",
+    "Mean",
+    "Paper",
+    "Change",
+    "95",
+    "Time",
+    "Runs",
+    "Images",
+    "Half-life",
+    "Error",
+    "Bound",
+    "Order",
+)
 SIGNS = {"±": r"$\pm$", "−": "$-$", "–": "--", "√d": r"$\sqrt{d}$", "α": r"$\alpha$", "‖": r"$\|$", "t̃": r"$\tilde{t}$"}
 
 

@@ -1,0 +1,37 @@
+"""Findings on how distances change while a network is trained."""
+
+import pandas as pd
+
+from etsdm.report.cells import BASELINE, CELL, Cell, cells, is_frechet
+from etsdm.report.findings.finding import Claim, Finding, pair, summary
+from etsdm.report.results import Results
+
+FALLING = Claim(
+    "progress",
+    "distance still falling at the end of training",
+    "Is ddpm's distance still falling at the end of training? (Yes: lower.)",
+    question=True,
+    primary=True,
+)
+CLAIMS = (FALLING,)
+SERIES = [column for column in CELL if column != "images_seen"]
+
+
+def findings(results: Results) -> list[Finding]:
+    """The last snapshot of ddpm against the last but one, for each metric and half-life."""
+    table = cells(results.experiment("progress"))
+    mine = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] == BASELINE)]
+    found = []
+    for (metric, half_life), group in mine.groupby(["metric", "ema_half_life"], sort=False):
+        ends = [both for _, one in group.groupby(SERIES, dropna=False, sort=False) if (both := _ends(one))]
+        if ends:
+            subject = f"ddpm's {metric} (half-life {half_life:,})"
+            relation = "after {1:,} images than after {0:,}".format(*(cell["images_seen"] for cell in ends[0]))
+            found.append(summary(FALLING, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
+    return found
+
+
+def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:
+    """The cells of the last snapshot but one, and of the last."""
+    ordered = series.sort_values("images_seen")
+    return (ordered.iloc[-2], ordered.iloc[-1]) if len(ordered) > 1 else None

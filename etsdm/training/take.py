@@ -1,0 +1,37 @@
+"""A snapshot of a training as a model of its own."""
+
+import os
+import shutil
+from pathlib import Path
+
+from etsdm.errors import UserError
+from etsdm.files import atomic, read_json
+from etsdm.training.snapshots import what_is_wrong
+
+
+def take_snapshot(training: Path, file: Path, out: Path) -> dict[str, float]:
+    """Make `out` the same file as a snapshot, or a copy where the file system has no links.
+
+    Args:
+        training: the manifest of the training, which holds the digests of its snapshots.
+        file: the snapshot.
+        out: weights file to write.
+
+    Returns:
+        "seconds" of the whole training behind it.
+
+    Raises:
+        UserError: the snapshot is missing, or is not what the training wrote.
+    """
+    made = read_json(training)
+    if problem := what_is_wrong(file, made["outputs"].get(file.name)):
+        raise UserError(
+            f"{problem}; put it back, or remove {training.with_name('weights.safetensors')} and run the workflow "
+            "again, which then trains the network from the beginning"
+        )
+    with atomic(out) as temporary:
+        try:
+            os.link(file, temporary)
+        except OSError:
+            shutil.copyfile(file, temporary)
+    return {"seconds": made["result"]["seconds"]}
