@@ -128,3 +128,13 @@ def test_as_many_seeds_are_taken_as_a_number_of_runs_needs():
     plan = make_plan(with_runs(tiny(), 50), "test", look=False)
     assert 50 <= sum(map(len, plan.runs().values())) < 50 + 8
     assert np.array_equal(plan.config.seeds, range(len(plan.config.seeds)))
+
+
+def test_false_calls_of_equal_networks_are_five_in_a_hundred():
+    false_calls = importlib.import_module("benchmarks.false_calls").false_calls
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=30)
+    logs = {name: shared + rng.normal(size=30) for name in "abc"}
+    calls = false_calls(logs, {"a", "b"}, 10, 600)
+    assert all(0.02 < calls[name] < 0.09 for name in ("a", "b", "c", "primary claim"))
+    assert calls["any cell, by Holm"] < 0.09
