@@ -1,4 +1,4 @@
-"""E-TSDM benchmark: Lipschitz singularities of diffusion models, measured and mended.
+"""E-TSDM benchmark: Lipschitz singularities of diffusion models, measured and fixed.
 
 As a library: `etsdm.ETSDM` and `etsdm.share_timesteps`, loaded with torch when they are first asked for.
 """

@@ -463,7 +463,7 @@ def import_(
 
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
-@click.option("--spec", type=INPUT, help="spec.json of a sample set, in place of the six options that follow.")
+@click.option("--spec", type=INPUT, help="spec.json of a sample set, instead of the six options that follow.")
 @click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.  [default: ddim]")
 @click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations an image.")
 @click.option(

@@ -1,4 +1,4 @@
-"""A process that has PyTorch loaded and forks itself for each job, which then starts at once in place of after seconds.
+"""A process that has PyTorch loaded and forks itself for each job, which then starts at once instead of after seconds.
 
 The workflow starts it with its first job on this machine and names its socket in the variable `ETSDM_FORKSERVER`. A
 command that finds it there hands over its arguments, folder, environment and open files, passes on the signals it gets,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def share_timesteps(t: float | Tensor, t_tilde: int = 100, n: int = 5) -> Tensor:
-    """What E-TSDM tells the network in place of the timesteps `t` (Yang et al. 2024, equation 7).
+    """What E-TSDM tells the network instead of the timesteps `t` (Yang et al. 2024, equation 7).
 
     Below `t_tilde` it is the left end of one of `n` sub-intervals of equal length, and t itself from there on. Only the
     network is told so; noise is added, and taken away, at the true t.

@@ -47,7 +47,7 @@ def specification(network: dict[str, Any], diffusion: dict[str, Any], method: di
 
 
 def made(path: Path, spec: dict[str, Any]) -> Path:
-    """Weights of that specification as they start, with random numbers in place of zeros."""
+    """Weights of that specification as they start, with random numbers instead of zeros."""
     torch.manual_seed(0)
     start = build_network(spec).state_dict()
     state = {name: tensor if tensor.any() else 0.2 * torch.randn(tensor.shape) for name, tensor in start.items()}

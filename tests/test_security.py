@@ -117,7 +117,7 @@ def test_a_pickle_as_inception_weights_is_refused(tmp_path: Path, sprung: Path) 
 
 
 def test_a_pickle_as_images_is_refused(tmp_path: Path, sprung: Path) -> None:
-    """In an .npz, and among those of CIFAR-10: in place of a file, of its texts and of its arrays."""
+    """In an .npz, and among those of CIFAR-10: instead of a file, of its texts and of its arrays."""
     trap, out = Trap(sprung), tmp_path / "out"
     for arrays in ({"images": np.array([trap])}, {"images": np.zeros((1, 8, 8), np.uint8), "labels": np.array([trap])}):
         np.savez(tmp_path / "a.npz", **arrays)

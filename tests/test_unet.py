@@ -38,7 +38,7 @@ SPEC = {"task": {"name": "generation"}, "dataset": {"resolution": 8, "channels":
 
 
 def awake(network: torch.nn.Module) -> torch.nn.Module:
-    """The network with random numbers in place of its zeros, so that every layer matters."""
+    """The network with random numbers instead of its zeros, so that every layer matters."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():

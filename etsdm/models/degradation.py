@@ -1,4 +1,4 @@
-"""What a restoring model is given in place of the true image."""
+"""What a restoring model is given instead of the true image."""
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor

@@ -117,7 +117,7 @@ def _fast_sampling(results: Results) -> list[str]:
 def _ablation(results: Results) -> list[str]:
     return [
         f"Change of the distance against ddpm and its 95 % interval, over {seed_words(results)}, for each t̃ and number "
-        "n of sub-intervals. The paper has this experiment, but its numbers could not be had, so there are none to "
+        "n of sub-intervals. The paper has this experiment, but its numbers could not be reached, so there are none to "
         "compare with.",
         *_distances(results, "ablation"),
         _time_of(results, "ablation", "sample sets"),

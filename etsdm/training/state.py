@@ -101,7 +101,7 @@ def load_state(folder: Path, expected: str, device: torch.device) -> dict[str, A
     """The newest whole state in `folder` whose "fingerprint" is `expected`, its tensors on `device`.
 
     What is found, and why a state is passed over, is said on stderr. With none, whatever is in the folder is removed
-    and the run starts anew.
+    and the run starts again from zero.
     """
     for path in _newest_first(folder):
         state = _read(path, device)

@@ -20,7 +20,7 @@ TITLES = {
     "schedules": f"{DISTANCE}; the paper's are FIDs on FFHQ at 256 px",
     "predictions": DISTANCE,
     "alternatives": f"{DISTANCE}; the paper's are FIDs at 256 px, on FFHQ where it lacks the data set",
-    "ablation": f"{DISTANCE}; the paper's numbers could not be had",
+    "ablation": f"{DISTANCE}; the paper's numbers could not be reached",
     "stability": "mean squared change of x_0 when noise is added to x_t, images in [-1, 1], lower is better" + PAPER,
     "super-resolution": "PSNR in dB and SSIM, higher is better; colour bias in grey levels of 255, lower is better"
     + PAPER,
