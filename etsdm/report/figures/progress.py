@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from etsdm.report.cells import is_frechet
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -42,7 +43,10 @@ def draw(results: Results) -> Figure:
         for key, mine in groups(part, LINE):
             curve(panel, mine, "images_seen", *looks[key[0]], ls=dashes[key[1]])
         panel.set(title=title, xscale="log", ylabel=f"{name}\n(lower is better)")
-        panel.set_ylim(bottom=0)
+        if is_frechet(name):
+            panel.set_yscale("log")  # it falls by more than ten times
+        else:
+            panel.set_ylim(bottom=0)
         ticks_at(panel, counts, [_short(count) for count in counts])
         panel.margins(x=0.1)
     for panel in axes[-2:]:
