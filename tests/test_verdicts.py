@@ -14,7 +14,7 @@ from etsdm.report.changes import Change, change, mean_change, paired
 from etsdm.report.compare import sampling_sd
 from etsdm.report.findings.finding import Claim, Pair, summary, with_p_values
 from etsdm.report.findings.lipschitz import slope
-from etsdm.report.noise_floor import Floor, floor_of, with_floor
+from etsdm.report.noise_floor import Floor, floor_of, noise_floors, with_floor
 from etsdm.report.power import power, smallest_visible
 from etsdm.report.published import K_DDPM
 from etsdm.report.verdicts import holm, verdict
@@ -112,6 +112,24 @@ def test_floor_of_one_pair_of_methods_is_the_paired_t() -> None:
 
 def test_no_floor_without_two_methods_and_two_seeds() -> None:
     assert floor_of([np.zeros((1, 5)), np.zeros((3, 1))], True) is None
+
+
+def test_a_method_that_repeats_another_does_not_lower_the_floor() -> None:
+    """As score-weighted with its output over sigma repeats ddpm, number for number."""
+    rows = [
+        {"experiment": "alternatives", "dataset": "d", "resolution": 8, "time": "discrete", "schedule": "linear"}
+        | {"prediction": "eps", "images_seen": 1, "ema_half_life": 1, "method": method, "method_parameters": "{}"}
+        | {"method_label": method, "solver": "ddim", "solver_parameters": "{}", "solver_label": "ddim", "nfe": 10}
+        | {"metric": "fd-x", "t_prime": None, "t": None, "perturbation_std": None, "seed": seed, "value": value}
+        | {"seconds": 1.0, "reason": None, "bootstrap": None}
+        for method, values in {"ddpm": (1.0, 2.0, 3.0), "etsdm": (1.1, 2.0, 3.5), "same": (1.0, 2.0, 3.0)}.items()
+        for seed, value in enumerate(values)
+    ]
+    (alone,), (beside,) = (
+        noise_floors(pd.DataFrame([row for row in rows if row["method"] in methods])).values()
+        for methods in (("ddpm", "etsdm"), ("ddpm", "etsdm", "same"))
+    )
+    assert beside == alone
 
 
 def test_where_residuals_are_unequal_the_less_certain_of_the_two_tests_counts() -> None:

@@ -92,11 +92,12 @@ def _floor(blocks: list[dict[Key, Cell]]) -> Floor | None:
 
 
 def _table(block: dict[Key, dict[int, float]]) -> np.ndarray:
-    """(methods, seeds), ddpm first."""
+    """(methods, seeds), ddpm first. A method whose values are another's says nothing of noise and is left out."""
     seeds = sorted(set().union(*block.values()))
     ordered = sorted(block, key=lambda method: method[0] != BASELINE)
     complete = [block[method] for method in ordered if block[method].keys() >= set(seeds)]
-    return np.array([[by_seed[seed] for seed in seeds] for by_seed in complete]).reshape(len(complete), len(seeds))
+    rows = dict.fromkeys(tuple(by_seed[seed] for seed in seeds) for by_seed in complete)
+    return np.array(list(rows)).reshape(len(rows), len(seeds))
 
 
 def with_floor(change: Change, floor: Floor | None) -> Change:
