@@ -220,6 +220,13 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes, name: s
     refused(tmp_path, content, "not a readable checkpoint", name=name)
 
 
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+def test_a_checkpoint_that_is_not_finite_is_refused(tmp_path: Path, wrong: float) -> None:
+    state = reference(**DIGITS).half().state_dict()
+    state["out.2.bias"][1] = wrong
+    refused(tmp_path, state, "out.2.bias: 1 of 2 values are not finite, the first at [1]", "--heads", 2)
+
+
 @pytest.mark.parametrize(
     ("flags", "options", "message"),
     [

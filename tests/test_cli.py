@@ -136,7 +136,7 @@ def test_features_that_are_not_finite_are_refused(tmp_path):
     save_features(tmp_path / "s.npz", found, "digest")
     files = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
     done = run("score", *files, "--out", tmp_path / "again.json")
-    assert done.exit_code == 2 and "the features of 2 of 70 images are not finite" in done.output
+    assert done.exit_code == 2 and "features: 2 of 4480 values are not finite" in done.output
 
 
 def test_weights_with_the_wrong_digest_are_refused(tmp_path):

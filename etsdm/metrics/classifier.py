@@ -19,6 +19,7 @@ from etsdm.data.archive import Pixels, read_images
 from etsdm.devices import to_device
 from etsdm.errors import UserError
 from etsdm.files import read_json
+from etsdm.finite import check_finite
 from etsdm.models.weights import load_weights, save_weights
 
 HELD_OUT = 0.2
@@ -93,7 +94,7 @@ def train_classifier(
         most common class, and their number.
 
     Raises:
-        UserError: the data set has no labels, or a single class.
+        UserError: the data set has no labels, or a single class; or the training diverged.
     """
     described = read_json(dataset)
     labels = described["labels"]
@@ -127,19 +128,30 @@ def _fit(
     generator: torch.Generator,
     progress: bool,
 ) -> None:
-    """AdamW on the cross-entropy; the learning rate rises to its peak and falls to zero (one cycle)."""
+    """AdamW on the cross-entropy; the learning rate rises to its peak and falls to zero (one cycle).
+
+    Raises:
+        UserError: a loss is not finite, which is looked at after each epoch.
+    """
     device = network.head.weight.device
     batch = min(spec["batch"], len(x))
     steps = len(x) // batch
     optimizer = torch.optim.AdamW(network.parameters(), spec["learning_rate"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, spec["learning_rate"], total_steps=spec["epochs"] * steps)
-    for _ in tqdm(range(spec["epochs"]), "classifier", unit=" epochs", disable=not progress):
+    for epoch in tqdm(range(spec["epochs"]), "classifier", unit=" epochs", disable=not progress):
+        losses = []
         for picked in torch.randperm(len(x), generator=generator)[: steps * batch].split(batch):
             loss = F.cross_entropy(network(to_input(x[picked].to(device))), y[picked].to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
+            losses.append(loss.detach())
+        check_finite(
+            torch.stack(losses),
+            f"the classifier's training diverged: losses of the steps of epoch {epoch + 1}",
+            "lower learning_rate in evaluation.encoders",
+        )
     network.eval().requires_grad_(False)
 
 

@@ -19,6 +19,7 @@ from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces
 from etsdm.devices import pick_device, without_tf32
 from etsdm.errors import UserError
 from etsdm.files import sha256
+from etsdm.finite import check_finite
 from etsdm.metrics.store import save_features
 from etsdm.parts import Parts
 from etsdm.processes import joined
@@ -82,7 +83,7 @@ def extract_features(
         {"count", "digest"}, the digest being the archive's SHA-256.
 
     Raises:
-        UserError: the weights can't be used, or the archive is missing, damaged or too small.
+        UserError: the weights can't be used, the archive is missing, damaged or too small, or a feature is not finite.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
     stop = StopRequest(minutes)
@@ -103,7 +104,11 @@ def extract_features(
         with closing(pixels), bar:
 
             def part(number: int) -> NDArray[np.float32]:
-                return extract(encode, islice(pixels, len(cut[number])), bar)
+                found = extract(encode, islice(pixels, len(cut[number])), bar)
+                first = number * PART
+                which = f"{images}: {encoder} features of images {first} to {first + len(found) - 1}"
+                check_finite(found, which, "train the encoder again")
+                return found
 
             parts.make(part, stop, lambda _: bar.update(PART))
         if processes.rank == 0:

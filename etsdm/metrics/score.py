@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from etsdm.errors import UserError
 from etsdm.files import sha256, write_json
 from etsdm.metrics import distances
@@ -105,5 +103,3 @@ def _check(path: Path, features: Features, encoder: str, least: int) -> None:
         )
     if count < least:
         raise UserError(f"{path}: {count} images are too few; these distances need {least}")
-    if wrong := count - np.isfinite(features.features).all(1).sum():
-        raise UserError(f"{path}: the features of {wrong} of {count} images are not finite; train the encoder again")

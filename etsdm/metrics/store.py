@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from etsdm.errors import UserError
 from etsdm.files import atomic
+from etsdm.finite import check_finite
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ def load_features(path: Path) -> Features:
     """Read what `save_features` wrote.
 
     Raises:
-        UserError: the file is missing, damaged, or no feature file.
+        UserError: the file is missing, damaged, or no feature file, or a feature is not finite.
     """
     features, count, digest = read_arrays(path, "feature file", "features", "count", "digest")
     if count != len(features):
         raise UserError(f"{path}: holds {len(features)} features where it says {count}; make it again")
+    check_finite(features, f"{path}: features", "train the encoder again")
     return Features(features, str(digest))
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from etsdm.errors import UserError
 from etsdm.files import sha256
+from etsdm.finite import check_all_finite
 from etsdm.models.trained import build_network
 from etsdm.models.weights import save_weights
 
@@ -86,7 +87,7 @@ def read_checkpoint(path: Path) -> Tensors:
     """The tensors of a state_dict in float32; no code in the file is run.
 
     Raises:
-        UserError: the file is damaged, or holds anything but tensors by name.
+        UserError: the file is damaged, holds anything but tensors by name, or a value that is not finite.
     """
     try:
         if path.suffix == ".safetensors":
@@ -98,7 +99,9 @@ def read_checkpoint(path: Path) -> Tensors:
         raise UserError(f"{path}: not a readable checkpoint, or one that holds more than tensors ({first})") from None
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise UserError(f"{path}: not a state_dict: it must map names to tensors and hold nothing else")
-    return {str(name): tensor.detach().float() for name, tensor in found.items()}
+    tensors = {str(name): tensor.detach().float() for name, tensor in found.items()}
+    check_all_finite(tensors, str(path), "take a checkpoint from before its training diverged")
+    return tensors
 
 
 def recognise(

@@ -12,6 +12,7 @@ from etsdm.data.archive import count_images, pick_images
 from etsdm.devices import without_tf32
 from etsdm.diffusion.schedules import Schedule
 from etsdm.errors import UserError
+from etsdm.finite import check_finite
 
 BATCH_VALUES = 2**18
 """Pixel values in a batch."""
@@ -47,12 +48,20 @@ def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
 
 
 @torch.inference_mode()
-def per_image(measure: Callable[..., Tensor], device: torch.device, *inputs: Tensor) -> Tensor:
-    """`measure(*inputs)` computed in batches on `device`: float64 on the CPU, the first axis being the images'."""
+def per_image(
+    measure: Callable[..., Tensor], device: torch.device, *inputs: Tensor, what: str = "the values of a probe"
+) -> Tensor:
+    """`measure(*inputs)` computed in batches on `device`: float64 on the CPU, the first axis being the images'.
+
+    Raises:
+        UserError: a value is not finite; its message starts with `what` is measured.
+    """
     batch = max(1, BATCH_VALUES // inputs[0][0].numel())
     parts = zip(*(values.split(batch) for values in inputs), strict=True)
     with without_tf32():
-        return torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
+        found = torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
+    check_finite(found, what, "train the network with a lower training.learning_rate")
+    return found
 
 
 def mean_and_std(values: Tensor) -> tuple[float, float]:

@@ -54,7 +54,7 @@ def probe(
         continuous time t_min stands in for 0 (see `difference_quotients`).
 
     Raises:
-        UserError: a file can't be read, or the images are unlike those of the training.
+        UserError: a file can't be read, the images are unlike those of the training, or a K is not finite.
     """
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
@@ -63,7 +63,8 @@ def probe(
     dimension = x0[0].numel()
     points = []
     for t_prime, t in tqdm(pairs(spec), "probe", unit=" pairs", disable=not progress):
-        values = per_image(partial(difference_quotients, predict, t_prime=t_prime, t=t), where, x0, eps)
+        quotients = partial(difference_quotients, predict, t_prime=t_prime, t=t)
+        values = per_image(quotients, where, x0, eps, what=f"K({t_prime}, {t}) of each image")
         mean, std = mean_and_std(values)
         points.append(
             {

@@ -111,7 +111,8 @@ def probe(
         images of the root mean square over values.
 
     Raises:
-        UserError: a file can't be read, or the noise level itself jumps, which leaves no ODE to solve.
+        UserError: a file can't be read, the noise level itself jumps, which leaves no ODE to solve, or an x is not
+            finite.
         ValueError: a solver that draws noise.
     """
     for solver in spec["solvers"]:
@@ -131,7 +132,12 @@ def probe(
     with tqdm(total=len(noise) * evaluations, desc="probe", unit=" img·NFE", disable=not progress) as bar:
         precise = in_float64(predict, bar)
         exact, looser = (
-            per_image(lambda x, nfe=nfe: reference(precise, schedule, x.double(), nfe, edges), where, noise)
+            per_image(
+                lambda x, nfe=nfe: reference(precise, schedule, x.double(), nfe, edges),
+                where,
+                noise,
+                what=f"x at the end of the reference of {nfe} evaluations",
+            )
             for nfe in budgets
         )
         points = []
@@ -140,6 +146,7 @@ def probe(
                 lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver | {"nfe": nfe}),
                 where,
                 noise,
+                what=f"x at the end of {solver['name']}, {nfe} evaluations",
             )
             error, spread = mean_and_std(distances(found, exact))
             parameters = {key: value for key, value in solver.items() if key not in SAME}

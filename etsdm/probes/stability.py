@@ -62,7 +62,7 @@ def probe(
         standard deviation over images.
 
     Raises:
-        UserError: a file can't be read, or the images are unlike those of the training.
+        UserError: a file can't be read, the images are unlike those of the training, or an x_0 is not finite.
     """
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
@@ -71,12 +71,13 @@ def probe(
     x_t = noised(predict.schedule, x0, fixed_noise(x0, stream=0), t)
     perturbation = fixed_noise(x0, stream=1)
     ends = {"predicted": partial(predicted, predict, t=t), "solved": partial(solved, predict, t=t, nfe=spec["nfe"])}
-    clean = {name: per_image(end, where, x_t) for name, end in ends.items()}
+    clean = {name: per_image(end, where, x_t, what=f"the {name} x_0 at t = {t}") for name, end in ends.items()}
     points = []
     for std in tqdm(spec["stds"], "probe", unit=" perturbations", disable=not progress):
         point = {"std": std}
         for name, end in ends.items():
-            moved = per_image(end, where, x_t + std * perturbation)
+            which = f"the {name} x_0 at t = {t}, with noise of {std}"
+            moved = per_image(end, where, x_t + std * perturbation, what=which)
             point[name], point[f"{name}_std"] = mean_and_std(squared_change(moved, clean[name]))
         points.append(point)
     return {"n": len(x0), "t": t, "nfe": spec["nfe"], "points": points}

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from etsdm.files import atomic, read_json
+from etsdm.finite import NOT_FINITE
 from etsdm.metrics.names import metric_name
 from etsdm.replicas import shift
 
@@ -46,8 +47,6 @@ COLUMNS = [
 POINT = ["solver", "solver_parameters", "nfe", "t_prime", "t", "perturbation_std"]
 """Where a probe measures."""
 ERROR = "etsdm: error: "
-NOT_FINITE = "not finite"
-"""In the reason of what has no value because it, or a number on its way, is not a number or infinite."""
 
 
 def _parameters(spec: dict[str, Any], without: tuple[str, ...]) -> str:

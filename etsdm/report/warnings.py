@@ -3,9 +3,9 @@
 from typing import Any
 
 from etsdm.files import read_json
+from etsdm.finite import NOT_FINITE
 from etsdm.report.manifests import image_counts
 from etsdm.report.results import Results
-from etsdm.report.rows import NOT_FINITE
 from etsdm.report.text import listed
 
 SATURATED_MORE = 0.25

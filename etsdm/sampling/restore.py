@@ -51,7 +51,7 @@ def restore(
         {"nfe", "images", "batch"}.
 
     Raises:
-        UserError: a file can't be read, or the network is none for super-resolution.
+        UserError: a file can't be read, the network is none for super-resolution, or an image is not finite.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)

@@ -15,6 +15,7 @@ from etsdm.data.saturation import Saturation
 from etsdm.devices import can_fuse, computing_in, pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.files import sha256
+from etsdm.finite import check_finite
 from etsdm.models.trained import load_predictor
 from etsdm.parts import Parts
 from etsdm.processes import joined
@@ -53,6 +54,7 @@ def sample_batch(
     The network computes in `precision` (see `computing_in`), the solver in float32.
 
     Raises:
+        UserError: a pixel value is not finite: the network or the solver diverged.
         RuntimeError: the solver did not spend exactly the evaluations asked for.
     """
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
@@ -63,6 +65,12 @@ def sample_batch(
         x = solvers.load(solver["name"])(predict, predict.schedule, noise(), settings, noise)
     if predict.nfe - before != solver["nfe"]:
         raise RuntimeError(f"{solver['name']} made {predict.nfe - before} evaluations where {solver['nfe']} were asked")
+    check_finite(
+        x,
+        f"sampling diverged: images {indices.start} to {indices.stop - 1}, by {solver['name']} in {solver['nfe']} "
+        "evaluations",
+        "set clip_x0: true in the solver, or train with a lower training.learning_rate",
+    )
     return to_pixels(x)
 
 
@@ -108,7 +116,7 @@ def sample(
         which the first process counts.
 
     Raises:
-        UserError: the weights can't be read.
+        UserError: the weights can't be read, or an image is not finite.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)

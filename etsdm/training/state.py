@@ -77,6 +77,7 @@ class States:
             UserError: it has.
         """
         trainer.check_finite()
+        trainer.check_weights()
         state = trainer.state_dict() | {"fingerprint": self.identity, "seconds": self.seconds}
         if trainer.processes.rank == 0:
             save_state(self.folder, state)

@@ -101,6 +101,7 @@ def train(
                 states.save(trainer)
                 if processes.any(stop.requested):
                     raise Interrupted(f"{out}: saved after {trainer.images:,} images; the same command goes on")
+        trainer.check_weights()
         if log:
             write_text(out / "metrics.jsonl", log.path.read_text(encoding="utf-8"))
             save_weights(out / "weights.safetensors", trainer.average.weights, spec)

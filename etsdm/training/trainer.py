@@ -18,6 +18,7 @@ from etsdm.devices import can_fuse
 from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.process import make_process
 from etsdm.errors import UserError
+from etsdm.finite import check_all_finite
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import build_network, initial_network, make_predictor
 from etsdm.processes import ALONE, Processes
@@ -225,6 +226,14 @@ class Trainer:
             f"training diverged: the loss or its gradient was not finite in step {seen // batch + 1}, after {seen:,} "
             f"images; its batch: images {shown} of the archive; lower training.learning_rate, lengthen "
             "training.warmup, or use training.precision: float32"
+        )
+
+    def check_weights(self) -> None:
+        """Raise UserError if the averaged weights are not finite: a step can overflow after a loss that was finite."""
+        check_all_finite(
+            self.average.weights,
+            f"training diverged: the averaged weights after {self.images:,} images",
+            "lower training.learning_rate, or lengthen training.warmup",
         )
 
     def state_dict(self) -> dict[str, Any]:
