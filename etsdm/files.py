@@ -3,12 +3,16 @@
 import glob
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from etsdm.errors import UserError
+from etsdm.finite import NOT_FINITE
 
 
 @contextmanager
@@ -37,8 +41,29 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON to `path` atomically."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    """Write `value` as indented JSON to `path` atomically.
+
+    Raises:
+        UserError: it holds a number that is not finite, which JSON does not know; the message names its key.
+    """
+    try:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        wrong = next(_not_finite(value, ""))
+        raise UserError(f"{path}: {wrong} is {NOT_FINITE}, so nothing is written") from None
+    write_text(path, text + "\n")
+
+
+def _not_finite(value: Any, key: str) -> Iterator[str]:
+    """The keys of numbers within `value` that are not finite, each with its number: `points[3].K = nan`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{key} = {value}"
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _not_finite(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            yield from _not_finite(item, f"{key}[{place}]")
 
 
 def read_json(path: Path) -> Any:

@@ -17,7 +17,7 @@ from etsdm import probes
 from etsdm.benchmark.reading import parse_solver
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
-from etsdm.files import write_json
+from etsdm.files import read_json, write_json
 from etsdm.finite import check_finite
 from etsdm.metrics.classifier import Classifier, train_classifier
 from etsdm.metrics.features import extract_features
@@ -124,6 +124,16 @@ def test_features_that_are_not_finite_are_neither_made_nor_read(tmp_path: Path, 
     save_features(out, found, "digest")
     with pytest.raises(UserError, match=r"features: 1 of 4480 values are not finite, the first at \[3, 1\]"):
         load_features(out)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, np.float64(-math.inf)])
+def test_json_holds_no_number_that_is_not_finite(tmp_path: Path, wrong: float) -> None:
+    value = {"n": 2, "points": [{"K": 1.0}, {"K": wrong}]}
+    with pytest.raises(UserError, match=r"k\.json: points\[1\]\.K = -?(nan|inf) is not finite"):
+        write_json(tmp_path / "k.json", value)
+    assert not (tmp_path / "k.json").exists()
+    write_json(tmp_path / "k.json", value | {"points": [None, {}, True]})
+    assert read_json(tmp_path / "k.json") == {"n": 2, "points": [None, {}, True]}
 
 
 def test_a_training_whose_last_step_overflows_writes_no_weights(tmp_path: Path, images: Path) -> None:

@@ -649,10 +649,13 @@ def test_fewer_than_two_passes_are_warned_of(sound: Path, count: int, said: int)
 def test_values_that_are_not_finite_are_missing_and_warned_of(tmp_path: Path, value: float) -> None:
     def diverged(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
         def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
-            return value if (solver["name"], model["seed"]) == ("dpm-solver-3", 7) else 1.0
+            return wrong if (solver["name"], model["seed"]) == ("dpm-solver-3", 7) else 1.0
 
         write_measurement(results, inventory, measurement, distance)
+        file = results / measurement["file"]
+        file.write_text(file.read_text().replace(str(wrong), json.dumps(value)))  # as versions before this one did
 
+    wrong = 7654.25
     report = write_results(tmp_path, configuration(), diverged)
     assert set(read(report).failures["reason"]) == {f"the value is not finite: {value}"}
     (said,) = warnings(read(report))
