@@ -79,6 +79,25 @@ BAD = {
         {"experiments.lipschitz.coarse_until": 1000},
         "t = 1000 lies outside the times of the linear schedule; allowed: 0 to 999",
     ),
+    "probe below the least time": (
+        {"diffusion.time": "continuous", "diffusion.tau_min": 0.05},
+        "experiments.lipschitz: fine_step: the pair (0, 10) lies below the least time that is trained, tau_min T = 50; "
+        "allowed: fine_step above 50",
+    ),
+    "probe up to the least time": (
+        {"diffusion.time": "continuous", "diffusion.timesteps": 10_000},
+        "the pair (0, 10) lies below the least time that is trained, tau_min T = 10; allowed: fine_step above 10",
+    ),
+    "probe below the least time at several sizes": (
+        {
+            "datasets.photos": {"source": "bundled", "bundle": "photos", "resolution": 8},
+            "experiments.resolution": RESOLUTION | {"datasets": ["photos"]},
+            "experiments.lipschitz": None,
+            "diffusion.time": "continuous",
+            "diffusion.tau_min": 0.05,
+        },
+        "experiments.resolution: fine_step: the pair (0, 10) lies below",
+    ),
     "too few samples": (
         {"evaluation.samples": 64},
         "samples = 64 is too few: the Frechet distance needs at least 65",
@@ -204,7 +223,12 @@ BAD = {
         "lambda_start: the reference starts at t_max",
     ),
     "no time left to share": (
-        {"diffusion.time": "continuous", "diffusion.tau_min": 0.09, f"{METHODS}.1": {"name": "etsdm", "t_tilde": 50}},
+        {
+            "experiments.lipschitz": None,
+            "diffusion.time": "continuous",
+            "diffusion.tau_min": 0.09,
+            f"{METHODS}.1": {"name": "etsdm", "t_tilde": 50},
+        },
         "t_tilde = 50 lies before the least time that is trained, tau_min T = 90",
     ),
     "snapshot beyond the end": (

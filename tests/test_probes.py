@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -116,6 +117,22 @@ def test_in_continuous_time_nothing_is_asked_below_t_min():
     schedule = make_schedule("linear", 1000, 8, "continuous", tau_min=2e-3)
     difference_quotients(NoisePredictor(network, schedule), *torch.randn(2, 3, 1, 8, 8), 0, 10)
     assert asked == [10.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("t_prime", "t", "message"),
+    [
+        (0, 10, "t = 10 lies outside the times of the network's linear schedule; allowed: 50 to 1000"),
+        (40, 50, "t = 50 is not above t' = 50; take a larger fine_step"),
+        (900, 1100, "t = 1100 lies outside the times"),
+        (60, 60, "t = 60 is not above t' = 60"),
+    ],
+)
+def test_a_pair_without_a_step_inside_the_times_has_no_k(t_prime, t, message):
+    """Below t_min K was negative, and at t_min 0 / 0."""
+    predict = NoisePredictor(linear_in_time, make_schedule("linear", 1000, 8, "continuous", tau_min=0.05))
+    with pytest.raises(UserError, match=re.escape(message)):
+        difference_quotients(predict, *torch.randn(2, 3, 1, 8, 8), t_prime, t)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,6 +13,7 @@ from etsdm.benchmark.experiments import (
     Block,
     Experiments,
     Lipschitz,
+    Pairs,
     PredictionName,
     Progress,
     Resolution,
@@ -298,6 +299,11 @@ class Benchmark(Strict):
         plain = make_schedule(d.schedule, d.timesteps, cell.dataset.resolution, d.time, d.tau_min)
         schedule = plain.flattened(cell.method.t_tilde) if isinstance(cell.method, ModifiedSchedule) else plain
         least = schedule.t_stop if isinstance(block, Stability) else schedule.t_min
+        if isinstance(block, Pairs) and block.fine_step <= least:
+            raise ValueError(
+                f"fine_step: the pair (0, {block.fine_step}) lies below the least time that is trained, tau_min T = "
+                f"{least:g}; allowed: fine_step above {least:g}, or a lower diffusion.tau_min"
+            )
         for name in times.get(type(block), ()):
             t = getattr(block, name)
             if not least <= t <= schedule.t_max:

@@ -43,7 +43,16 @@ def fixed_noise(like: Tensor, stream: int) -> Tensor:
 
 
 def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
-    """x_t = alpha_t x_0 + sigma_t eps."""
+    """x_t = alpha_t x_0 + sigma_t eps.
+
+    Raises:
+        UserError: t lies outside the schedule's times.
+    """
+    if not schedule.t_min <= t <= schedule.t_max:
+        raise UserError(
+            f"t = {t:g} lies outside the times of the network's {schedule.name} schedule; allowed: "
+            f"{schedule.t_min:g} to {schedule.t_max:g}"
+        )
     return float(schedule.alpha(t)) * x0 + float(schedule.sigma(t)) * eps
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from etsdm.devices import pick_device
 from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
 
@@ -28,9 +29,14 @@ def difference_quotients(predict: NoisePredictor, x0: Tensor, eps: Tensor, t_pri
 
     The norm runs over all pixels and channels; both predictions are made at the same x_t. In continuous time nothing
     is trained below t_min, so a t' below it gives way to t_min, in the prediction and in t - t'.
+
+    Raises:
+        UserError: t is not above t' and t_min, or lies outside the schedule's times.
     """
     x_t = noised(predict.schedule, x0, eps, t)
     t_prime = max(t_prime, predict.schedule.t_min)
+    if t <= t_prime:
+        raise UserError(f"K(t', t) needs t > t', but t = {t:g} is not above t' = {t_prime:g}; take a larger fine_step")
     return (predict(x_t, t) - predict(x_t, t_prime)).flatten(1).norm(dim=1) / (t - t_prime)
 
 
@@ -54,7 +60,8 @@ def probe(
         continuous time t_min stands in for 0 (see `difference_quotients`).
 
     Raises:
-        UserError: a file can't be read, the images are unlike those of the training, or a K is not finite.
+        UserError: a file can't be read, the images are unlike those of the training, a pair does not lie within the
+            schedule's times, or a K is not finite.
     """
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)

@@ -62,7 +62,8 @@ def probe(
         standard deviation over images.
 
     Raises:
-        UserError: a file can't be read, the images are unlike those of the training, or an x_0 is not finite.
+        UserError: a file can't be read, the images are unlike those of the training, t lies outside the schedule's
+            times, or an x_0 is not finite.
     """
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
