@@ -66,7 +66,22 @@ BAD = {
         {f"{SOLVERS}.1.nfe": [1]},
         "nfe = 1 is too few: dpm-solver-2 with these settings needs at least 2",
     ),
-    "more steps than T": ({f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}}, "cannot take 1001 steps"),
+    "more steps than T": (
+        {f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}},
+        "fast-sampling: nfe = 1001 of ddpm is more than the 1000 timesteps that there are; allowed: up to 1000",
+    ),
+    "more evaluations than discrete times": (
+        {f"{SOLVERS}.0": {"name": "dpm-solver-3", "nfe": [20, 1001]}},
+        "experiments.fast-sampling: nfe = 1001 of dpm-solver-3 is more than the 1000 timesteps",
+    ),
+    "more steps than T in continuous time": (
+        {f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}, "diffusion.time": "continuous"},
+        "nfe = 1001 of ddpm is more than the 1000 timesteps",
+    ),
+    "more evaluations than times below the perturbation": (
+        {"experiments.stability": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": 10, "nfe": 20}},
+        "experiments.stability: nfe = 20 is more than the 11 timesteps from t = 10 down; allowed: up to 11",
+    ),
     "n does not divide": (
         {f"{METHODS}.1": {"name": "etsdm", "t_tilde": 100, "n": 7}},
         "n = 7 does not divide t_tilde = 100",
@@ -287,6 +302,12 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml: cannot be read"):
         load_config(tmp_path / "none.yaml")
+
+
+def test_continuous_time_has_as_many_times_as_a_solver_asks_for():
+    changes = {f"{SOLVERS}.0.nfe": [1000, 1001], f"{SOLVERS}.1.nfe": [1000]}
+    parse_config(tiny(**changes, **{"diffusion.time": "continuous"}), "test")
+    parse_config(tiny(**changes | {f"{SOLVERS}.0.nfe": [1000]}), "test")
 
 
 def test_every_configuration_that_ships_is_valid():

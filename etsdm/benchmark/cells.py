@@ -10,6 +10,7 @@ from etsdm.benchmark.solvers import Solver
 from etsdm.benchmark.strict import allowed_instead
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.diffusion.sharing import most_times, partition
+from etsdm.solvers import too_many
 from etsdm.solvers.grids import start
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def refusal(diffusion: "Diffusion", method: Method, resolution: int, solvers: Se
                 f"{solver.name} evaluates the network at noise levels inside its steps, which shared-noise does not "
                 "have; use ddpm, ddim, dpm-solver-1 or dpm-solver++"
             )
-        if solver.name == "ddpm" and max(solver.nfe) > diffusion.timesteps:
-            return f"ddpm cannot take {max(solver.nfe)} steps of {diffusion.timesteps} timesteps"
+        if reason := too_many(solver.name, max(solver.nfe), diffusion.timesteps, diffusion.time == "discrete"):
+            return reason
         if isinstance(method, SharedNoise):
             most = _most_steps(diffusion, method, resolution, solver)
             if max(solver.nfe) > most:

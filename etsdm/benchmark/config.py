@@ -312,6 +312,11 @@ class Benchmark(Strict):
                     f"allowed: {least:g} to {schedule.t_max:g}"
                 )
 
+        if isinstance(block, Stability) and schedule.whole and block.nfe > (most := int(block.t - least) + 1):
+            raise ValueError(
+                f"nfe = {block.nfe} is more than the {most} timesteps from t = {block.t} down; allowed: up to {most}"
+            )
+
     def _check_network(self, name: str, resolution: int) -> None:
         halvings = len(self.network.multipliers) - 1
         if resolution % 2**halvings:

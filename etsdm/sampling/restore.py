@@ -51,7 +51,8 @@ def restore(
         {"nfe", "images", "batch"}.
 
     Raises:
-        UserError: a file can't be read, the network is none for super-resolution, or an image is not finite.
+        UserError: a file can't be read, the network is none for super-resolution, more evaluations than timesteps are
+            asked for, or an image is not finite.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)

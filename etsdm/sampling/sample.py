@@ -14,6 +14,7 @@ from etsdm.data.mosaic import write_mosaic
 from etsdm.data.saturation import Saturation
 from etsdm.devices import can_fuse, computing_in, pick_device
 from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.errors import UserError
 from etsdm.files import sha256
 from etsdm.finite import check_finite
 from etsdm.models.trained import load_predictor
@@ -54,9 +55,12 @@ def sample_batch(
     The network computes in `precision` (see `computing_in`), the solver in float32.
 
     Raises:
-        UserError: a pixel value is not finite: the network or the solver diverged.
+        UserError: more evaluations than timesteps are asked for (see `solvers.too_many`), or a pixel value is not
+            finite: the network or the solver diverged.
         RuntimeError: the solver did not spend exactly the evaluations asked for.
     """
+    if reason := solvers.too_many(solver["name"], solver["nfe"], predict.schedule.timesteps, predict.schedule.whole):
+        raise UserError(reason)
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
     noise = ImageNoise(seed, indices, shape, device)
     before = predict.nfe
@@ -116,7 +120,7 @@ def sample(
         which the first process counts.
 
     Raises:
-        UserError: the weights can't be read, or an image is not finite.
+        UserError: the weights can't be read, more evaluations than timesteps are asked for, or an image is not finite.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)

@@ -51,3 +51,21 @@ def minimum_nfe(name: str, denoise: bool, lower_order_final: bool = False) -> in
     A final denoising takes one more, except for ddpm and ddim, whose last step it is.
     """
     return FEWEST[name][lower_order_final] + (denoise and name not in ("ddpm", "ddim"))
+
+
+def too_many(name: str, nfe: int, timesteps: int, whole: bool) -> str | None:
+    """Why `nfe` evaluations are more than a network can answer differently; None if they are not.
+
+    In discrete time a network knows T times. Solvers stop between them, where log alpha is interpolated, but with more
+    stops than times there are several in a step, and the network has learned nothing of what lies between. Ancestral
+    sampling is a chain of at most T steps in continuous time as well.
+
+    Args:
+        name: of the solver.
+        nfe: network evaluations an image.
+        timesteps: T.
+        whole: whether training knows the integers only, as in discrete time.
+    """
+    if nfe <= timesteps or not (whole or name == "ddpm"):
+        return None
+    return f"nfe = {nfe} of {name} is more than the {timesteps} timesteps that there are; allowed: up to {timesteps}"
