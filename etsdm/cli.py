@@ -425,12 +425,14 @@ def import_(
     """Import a checkpoint in guided-diffusion's layout as a model.
 
     Most of the network is recognised from its tensors; the options are what they do not show. A learned variance is
-    left out. Of the published files take ema_*.pt. Upsamplers and the network for 512 pixels cannot be imported.
+    left out. Of the published files take ema_*.pt. Upsamplers and the network for 512 pixels cannot be imported. Words
+    before the names (module., _orig_mod., ema_model.) and mappings around them (state_dict, ema, model) are taken away;
+    of several networks, that under ema is taken, which is said.
 
     \b
     Example:  etsdm import lsun_bedroom.pt --name lsun-bedroom --resolution 256 --head-channels 64 --out bedroom
     """
-    from etsdm.models.guided_diffusion import import_checkpoint
+    from etsdm.models.guided_diffusion import import_checkpoint, taken_on_trust
 
     if (heads is None) == (head_channels is None):
         raise UserError("import: give either --heads or --head-channels, as the network was trained with")
@@ -455,6 +457,8 @@ def import_(
             f"rescale_timesteps (the default of improved-diffusion), it was told 1000 t / {timesteps} and will fail",
             err=True,
         )
+    for line in taken_on_trust(record["network"], resolution):
+        click.echo(f"etsdm: {line}", err=True)
     settings = [f"{key}: {json.dumps(value)}" for key, value in record["network"].items()]
     initial = json.dumps({"weights": str(weights), "sha256": sha256(weights)})
     click.echo("\n  ".join([f"# {weights} in a configuration\nnetwork:", *settings]))

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,52 @@ def test_a_class_is_written_into_the_network(tmp_path: Path, label: int) -> None
     assert load_weights(weights)[1]["imported"]["label"] == label
 
 
+def under(start: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {start + name: tensor for name, tensor in tensors.items()}
+
+
+WRAPPED: dict[str, Callable[[dict[str, Tensor], dict[str, Tensor]], Any]] = {
+    "module.": lambda net, _: under("module.", net),
+    "_orig_mod.module.": lambda net, _: under("_orig_mod.module.", net),
+    "model.": lambda net, _: {"model": net, "opt": {"state": {0: {"step": 3}}}, "step": 3},
+    "state_dict.model.": lambda net, _: {"epoch": 1, "state_dict": under("model.", net)},
+    "ema_model.": lambda net, other: {"net_model": other, "ema_model": net, "x_T": torch.zeros(1)},
+    "model_ema.": lambda net, other: {"model": other, "model_ema": net},
+    "ema.ema_model.": lambda net, other: {
+        "model": other,
+        "ema": {"step": torch.tensor(3)} | under("online_model.", other) | under("ema_model.", net),
+    },
+}
+"""What trainers save, by what stands before the network's names; the second network is the one that is not averaged."""
+
+
+@pytest.mark.parametrize(("start", "wrap"), WRAPPED.items(), ids=WRAPPED.keys())
+def test_a_network_in_a_trainers_checkpoint_is_found_and_named(
+    tmp_path: Path, start: str, wrap: Callable[..., Any]
+) -> None:
+    net = dict(reference(**DIGITS).state_dict())
+    torch.save(wrap(net, {name: tensor + 1 for name, tensor in net.items()}), tmp_path / "checkpoint.pt")
+    options = ["--name", "mine", "--resolution", 8, "--heads", 2, "--out", tmp_path / "model"]
+    done = run("import", tmp_path / "checkpoint.pt", *options)
+    assert done.exit_code == 0, done.output
+    assert f"took the network under '{start}'" in done.stderr
+    tensors, _ = load_weights(tmp_path / "model" / "weights.safetensors")
+    assert torch.equal(tensors["time_embed.0.weight"], net["time_embed.0.weight"])
+    assert torch.equal(tensors["out.2.bias"], net["out.2.bias"][:1])
+
+
+def test_what_the_file_does_not_tell_is_said(tmp_path: Path) -> None:
+    for flags, options, words in (
+        ({}, ["--head-channels", 16], "--head-channels cannot be told from the file; with 16 channels a head"),
+        ({"num_heads": 4}, ["--heads", 4], "--heads cannot be told from the file; with 4 heads, each has 16 channels"),
+    ):
+        torch.save(reference(**LIKE_ADM | flags).state_dict(), tmp_path / "checkpoint.pt")
+        files = [tmp_path / "checkpoint.pt", "--out", tmp_path / "model"]
+        done = run("import", *files, "--name", "mine", "--resolution", 16, *options)
+        assert words in done.stderr
+        assert "with 16 px, the network attends at 8 px and 4 px" in done.stderr
+
+
 def test_half_precision_becomes_float32(tmp_path: Path) -> None:
     network = reference(**DIGITS).half()
     tensors, _ = load_weights(imported(tmp_path, network, 8, "--heads", 2))
@@ -220,6 +267,19 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes, name: s
     refused(tmp_path, content, "not a readable checkpoint", name=name)
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\n<!DOCTYPE html><html>Virus scan warning</html>", "an HTML page"),
+        (b"<HTML lang='en'>404", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS"),
+    ],
+)
+def test_what_a_download_left_instead_is_named(tmp_path: Path, content: bytes, kind: str, name: str) -> None:
+    refused(tmp_path, content, f"{name}: looks like {kind}, not a checkpoint; download the file itself", name=name)
+
+
 @pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
 def test_a_checkpoint_that_is_not_finite_is_refused(tmp_path: Path, wrong: float) -> None:
     state = reference(**DIGITS).half().state_dict()
@@ -248,8 +308,12 @@ def test_a_network_that_ours_cannot_be_is_refused(
 
 def test_what_is_no_such_network_is_refused(tmp_path: Path) -> None:
     state = reference(**LIKE_ADM).state_dict()
-    refused(tmp_path, {"model": state}, "not a state_dict")
-    refused(tmp_path, {"weight": torch.zeros(1)}, "no tensor 'time_embed.0.weight'")
+    refused(tmp_path, torch.zeros(1), "not a state_dict: it must map names to tensors")
+    refused(tmp_path, state | {"steps": 3}, "not a state_dict: steps is of type int, and no tensor")
+    refused(tmp_path, {"a": state, "b": state}, "holds several networks, under 'a.', 'b.'; save the one")
+    adam = {"state": {0: {"exp_avg": torch.zeros(1)}}, "param_groups": [{"lr": 1e-4}]}
+    refused(tmp_path, adam, "no tensor 'time_embed.0.weight'; it holds 'state', 'param_groups'")
+    refused(tmp_path, {"weight": torch.zeros(1)}, "no tensor 'time_embed.0.weight'; it holds 'weight'")
     refused(
         tmp_path,
         {k: v for k, v in state.items() if k != "middle_block.1.norm.bias"},

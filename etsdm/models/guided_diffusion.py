@@ -7,7 +7,8 @@ authors did with T = 1000.
 """
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -26,6 +27,17 @@ from etsdm.models.weights import save_weights
 Tensors = dict[str, Tensor]
 Spec = dict[str, Any]
 
+MARK = "time_embed.0.weight"
+"""A tensor that every such network has: what stands before its name stands before the names of all."""
+NO_CHECKPOINT = {
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"version https://git-lfs": "a pointer of Git LFS",
+}
+"""How files start that a download left instead of a checkpoint, in small letters."""
+SHOWN = 6
+"""Names of a file that a message shows."""
+
 
 def import_checkpoint(
     checkpoint: Path,
@@ -42,7 +54,8 @@ def import_checkpoint(
     """Write a checkpoint's network as weights of ours, trained as ddpm, with the specification in the metadata.
 
     Args:
-        checkpoint: a state_dict, `.safetensors` or as `torch.save` writes it.
+        checkpoint: a state_dict, `.safetensors` or as `torch.save` writes it, or a mapping that holds one (see
+            `network_within`).
         out: the weights file to write.
         name: of the data set that it was trained on.
         resolution: side of its images in pixels.
@@ -84,12 +97,15 @@ def import_checkpoint(
 
 
 def read_checkpoint(path: Path) -> Tensors:
-    """The tensors of a state_dict in float32; no code in the file is run.
+    """The network's tensors in float32, by guided-diffusion's names; no code in the file is run.
+
+    Which network it is, where the file does not hold its tensors alone, is said on stderr.
 
     Raises:
-        UserError: the file is damaged, holds anything but tensors by name, or a value that is not finite.
+        UserError: the file is damaged or no checkpoint, `network_within` finds none in it, or a value is not finite.
     """
     try:
+        _check_start(path)
         if path.suffix == ".safetensors":
             found: Any = load_file(path)
         else:
@@ -97,11 +113,94 @@ def read_checkpoint(path: Path) -> Tensors:
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(f"{path}: not a readable checkpoint, or one that holds more than tensors ({first})") from None
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise UserError(f"{path}: not a state_dict: it must map names to tensors and hold nothing else")
-    tensors = {str(name): tensor.detach().float() for name, tensor in found.items()}
+    try:
+        taken, within, left = network_within(found)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if taken:
+        rest = f", not under {listed(left)}" if left else ""
+        print(f"etsdm: {path}: took the network under '{taken}'{rest}", file=sys.stderr)
+    tensors = {name: tensor.detach().float() for name, tensor in within.items()}
     check_all_finite(tensors, str(path), "take a checkpoint from before its training diverged")
     return tensors
+
+
+def _check_start(path: Path) -> None:
+    """Raise UserError if the file starts like what is no checkpoint."""
+    with path.open("rb") as file:
+        start = file.read(256).lstrip().lower()
+    for sign, kind in NO_CHECKPOINT.items():
+        if start.startswith(sign):
+            raise UserError(f"{path}: looks like {kind}, not a checkpoint; download the file itself")
+
+
+def network_within(found: Any) -> tuple[str, Tensors, list[str]]:
+    """The network in what a file holds, by guided-diffusion's names.
+
+    Trainers put a state_dict into a mapping, beside the optimizer's. DistributedDataParallel, torch.compile and
+    averages put a word before all names. Of several networks the averaged one is taken: that with `ema` before its
+    names.
+
+    Returns:
+        What stood before its names (`ema_model.`, say), its tensors, and what stood before those of other networks.
+
+    Raises:
+        UserError: there is no such network, there are several, or something in it is no tensor.
+    """
+    if not isinstance(found, Mapping):
+        raise UserError("not a state_dict: it must map names to tensors")
+    values = dict(_flat(found, ""))
+    starts = [name.removesuffix(MARK) for name in values if f".{name}".endswith(f".{MARK}")]
+    if not starts:
+        raise UserError(f"no U-Net of guided-diffusion: it has no tensor '{MARK}'; it holds {listed(list(found))}")
+    most = max(map(_averages, starts))
+    taken, *equal = [start for start in starts if _averages(start) == most]
+    if equal:
+        raise UserError(
+            f"holds several networks, under {listed([taken, *equal])}; save the one that is wanted by itself"
+        )
+    tensors = {name.removeprefix(taken): value for name, value in values.items() if name.startswith(taken)}
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor):
+            raise UserError(f"not a state_dict: {taken}{name} is of type {type(value).__name__}, and no tensor")
+    return taken, tensors, [start for start in starts if start != taken]
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """What mappings within mappings hold, by their keys with dots between them."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, item in value.items():
+        yield from _flat(item, f"{name}.{key}" if name else str(key))
+
+
+def _averages(start: str) -> int:
+    """How often the word `ema` stands in what comes before names: twice in `ema.ema_model.`, the average of an EMA."""
+    return len(re.findall(r"(?<![a-z])ema(?![a-z])", start.lower()))
+
+
+def listed(names: list[Any]) -> str:
+    """The first names, in quotes."""
+    return ", ".join(f"'{name}'" for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def taken_on_trust(network: Spec, resolution: int) -> list[str]:
+    """What no tensor shows and what it makes of the network: a line for each option."""
+    levels = " and ".join(f"{side} px" for side in network["attention"])
+    width, heads, each = network["channels"] * network["multipliers"][-1], network["heads"], network["head_channels"]
+    option, meaning = (
+        ("--head-channels", f"{each} channels a head, the last level has {width // each} heads")
+        if each
+        else ("--heads", f"{heads} heads, each has {width // heads} channels in the last level")
+    )
+    return [
+        f"--resolution cannot be told from the file; with {resolution} px, the network attends "
+        + (f"at {levels}" if levels else "in its middle alone"),
+        f"{option} cannot be told from the file; with {meaning}",
+        "--norm-groups, --attention-order, --schedule, --timesteps and --prediction cannot be told either; with a "
+        "wrong value the network draws noise, so look at some images first",
+    ]
 
 
 def recognise(
