@@ -399,6 +399,9 @@ def snapshot(spec: Path, training: Path, out: Path | None) -> None:
 @click.option("--norm-groups", type=click.IntRange(1), default=32, show_default=True, help="Groups of a normalisation.")
 @click.option("--schedule", type=SCHEDULES, default="linear", show_default=True, help="Its noise schedule.")
 @click.option("--timesteps", type=click.IntRange(50), default=1000, show_default=True, help="T.")
+@click.option(
+    "--told-up-to", type=click.IntRange(1), help="1000: it was told 1000 t / T (rescale_timesteps).  [default: told t]"
+)
 @click.option("--prediction", type=PREDICTIONS, default="eps", show_default=True, help="What it predicts.")
 @click.option(
     "--attention-order",
@@ -418,6 +421,7 @@ def import_(
     norm_groups: int,
     schedule: str,
     timesteps: int,
+    told_up_to: int | None,
     prediction: str,
     attention_order: str,
     label: int | None,
@@ -450,11 +454,13 @@ def import_(
             norm_groups,
             attention_order,
             label,
+            told_up_to,
         )
-    if timesteps != 1000:
+    if timesteps != 1000 and told_up_to is None:
         click.echo(
             f"etsdm: warning: the network will be told t = 0, ..., {timesteps - 1}; if it was trained with "
-            f"rescale_timesteps (the default of improved-diffusion), it was told 1000 t / {timesteps} and will fail",
+            f"rescale_timesteps (the default of improved-diffusion), it was told 1000 t / {timesteps}: give "
+            "--told-up-to 1000",
             err=True,
         )
     for line in taken_on_trust(record["network"], resolution):

@@ -227,6 +227,22 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     assert made["outputs"] == {"weights.safetensors": sha256(weights)}
 
 
+def test_a_network_that_was_told_scaled_times_is_told_them_again(tmp_path: Path) -> None:
+    """improved-diffusion's networks of 4,000 steps were told t / 4."""
+    network = reference(**DIGITS)
+    x, _ = inputs(1, 8)
+    t = torch.tensor([3.0, 3871.0])
+    with torch.inference_mode():
+        expected = network(x, t / 4)[:, :1]
+    options = ["--heads", 2, "--timesteps", 4000, "--told-up-to", 1000]
+    weights = imported(tmp_path, network, 8, *options)
+    same(weights, expected, x, t)
+    done = run("export", "--weights", weights, "--out", tmp_path / "exported")
+    assert done.exit_code == 2 and "it is told times up to 1000" in done.output
+    with pytest.raises(UserError, match="is told times up to 1000; trainings tell their networks t itself"):
+        load_plan(tuned(tmp_path, weights))
+
+
 # ---------------------------------------------------------------- what is refused
 
 

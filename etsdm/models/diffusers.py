@@ -19,7 +19,7 @@ from etsdm.diffusion.process import Process, make_process
 from etsdm.diffusion.schedules import DiscreteSchedule
 from etsdm.errors import UserError
 from etsdm.files import atomic, write_json
-from etsdm.models.trained import load_network
+from etsdm.models.trained import load_network, told_up_to
 from etsdm.models.unet import UNet
 
 Spec = dict[str, Any]
@@ -87,6 +87,8 @@ def exportable(spec: Spec, process: Process) -> DiscreteSchedule:
         raise UserError("it predicts the score, which DDIMScheduler does not know")
     if schedule.shared_edges:
         raise UserError("its noise levels are shared inside sub-intervals, in which DDIMScheduler would take steps")
+    if told := told_up_to(spec):
+        raise UserError(f"it is told times up to {told}, and DDIMPipeline tells its network t itself")
     if not isinstance(schedule, DiscreteSchedule):
         raise UserError("it was trained in continuous time, and DDIMScheduler knows whole timesteps only")
     if process.prediction is NOISE and schedule.t_max < schedule.t_end:

@@ -2,8 +2,8 @@
 
 The names and shapes of the parameters are those of our U-Net already. What differs in them is made the same here,
 exactly: the predicted variance is left out, one class is written into a class-conditional network, and the newer order
-of the attention's channels becomes the older one. Times are told in steps, 0 to T - 1, as the
-authors did with T = 1000.
+of the attention's channels becomes the older one. Times are told in steps, 0 to T - 1, as the authors did with
+T = 1000, or scaled from there, as improved-diffusion does with other T.
 """
 
 import re
@@ -50,6 +50,7 @@ def import_checkpoint(
     norm_groups: int = 32,
     attention_order: str = "legacy",
     label: int | None = None,
+    told_up_to: int | None = None,
 ) -> Spec:
     """Write a checkpoint's network as weights of ours, trained as ddpm, with the specification in the metadata.
 
@@ -65,6 +66,7 @@ def import_checkpoint(
         norm_groups: groups of every group normalisation.
         attention_order: of the channels of `qkv`: `legacy` is heads first, `new` is query, key and value first.
         label: the class that a class-conditional network shall draw from now on; None for one that is not.
+        told_up_to: N, where the network was told t N / T instead of t, with T timesteps; else None.
 
     Returns:
         The network's settings, as in a configuration.
@@ -83,7 +85,12 @@ def import_checkpoint(
             "diffusion": diffusion,
             "method": {"name": "ddpm"},
             "network": network,
-            "imported": {"sha256": sha256(checkpoint), "attention_order": attention_order, "label": label},
+            "imported": {
+                "sha256": sha256(checkpoint),
+                "attention_order": attention_order,
+                "label": label,
+                "told_up_to": told_up_to,
+            },
         }
         check_tensors(tensors, spec)
         if attention_order == "new":

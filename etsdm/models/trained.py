@@ -16,10 +16,22 @@ from etsdm.solvers.grids import start
 
 
 def build_network(spec: dict[str, Any]) -> UNet:
-    """The network of a model's specification, not trained; one for super-resolution takes a second image in."""
+    """The network of a model's specification, not trained; one for super-resolution takes a second image in.
+
+    An imported network that was told times up to N instead of T is told t N / T: its frequencies are scaled.
+    """
     channels = spec["dataset"]["channels"]
     inputs = 2 * channels if spec["task"]["name"] == "super-resolution" else channels
-    return make_network(spec["network"], spec["dataset"]["resolution"], inputs, channels)
+    network = make_network(spec["network"], spec["dataset"]["resolution"], inputs, channels)
+    if told := told_up_to(spec):
+        network.sinusoid.frequencies *= told / spec["diffusion"]["timesteps"]
+    return network
+
+
+def told_up_to(spec: dict[str, Any]) -> int | None:
+    """The N of an imported network that is told t N / T; None for one that is told t."""
+    told: int | None = spec.get("imported", {}).get("told_up_to")
+    return told
 
 
 def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
@@ -52,6 +64,8 @@ def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
     network, earlier = load_network(path)
     if (found := sha256(path)) != initial["sha256"]:
         raise UserError(f"training.initial: {path} has the SHA-256 {found}, not {initial['sha256']}")
+    if told := told_up_to(earlier):
+        raise UserError(f"training.initial: {path} is told times up to {told}; trainings tell their networks t itself")
     settings = {key: value for key, value in earlier["network"].items() if key != "dropout"}
     images = {"channels of images": earlier["dataset"]["channels"], "task": earlier["task"]}
     for spec in specs:
