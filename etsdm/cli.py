@@ -183,7 +183,8 @@ def check(config: Path) -> None:
     """
     from etsdm.benchmark.plan import load_plan
 
-    load_plan(config)
+    for name, found in load_plan(config).found.items():
+        _say(*(f"{name}: {remark}" for remark in found.remarks))
     _say(f"{config}: fine; its data are there, too")
 
 

@@ -1,6 +1,7 @@
 """What is made of the files people really have: other depths, transparency, rotations, hidden files, links."""
 
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from etsdm.data.images import decode, folder_labels, is_image
-from etsdm.data.sources.folder import list_folder, load
+from etsdm.data.images import decode, folder_labels, why_not
+from etsdm.data.sources.folder import fingerprint, list_folder, load
+from etsdm.data.sources.folder import inspect as inspect_folder
 from etsdm.data.sources.zip import inspect
 from etsdm.data.sources.zip import load as load_zip
 from etsdm.errors import UserError
@@ -60,7 +62,7 @@ def test_pictures_stand_upright(resize: str | None) -> None:
 def test_hidden_files_are_no_images() -> None:
     hidden = ["._1.jpg", ".thumbnails/1.jpg", "__MACOSX/cats/1.jpg", "cats/@eaDir/1.jpg", "cats/1.txt"]
     shown = ["cats/1.JPG", "1.jfif"]
-    assert [name for name in hidden + shown if is_image(PurePosixPath(name))] == shown
+    assert [name for name in hidden + shown if why_not(PurePosixPath(name)) is None] == shown
 
 
 def test_links_to_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
@@ -73,6 +75,55 @@ def test_links_to_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> No
     assert [str(path.relative_to(pictures)) for path in list_folder(pictures)] == ["cats/1.png", "dogs/2.png"]
     source = load(SPEC | {"path": str(pictures)})
     assert (source.labels, source.classes) == ([0, 1], ["cats", "dogs"])
+
+
+def test_what_is_passed_over_is_told_by_its_reason(tmp_path: Path) -> None:
+    for name in ("cats/1.png", "cats/2.heic", "cats/3.HEIC", "cats/4.svg", "cats/5", ".cache/6.png", "cats/._1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / name, "png")
+    (tmp_path / "cats" / "7.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "cats" / "again").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "cats" / "8.png")
+    found = inspect_folder("pets", {"path": str(tmp_path)})
+    (line,) = found.remarks
+    several = "2 '.heic', 2 hidden, 1 '.svg', 1 dangling link, 1 link to a folder above it, 1 pipe, socket or device"
+    assert found.images == 1
+    assert line.startswith(f"passed over in {str(tmp_path)!r}: {several}, 1 others; images are .avif, ")
+    (tmp_path / "cats" / "1.png").unlink()
+    with pytest.raises(UserError, match=r"no images in .*2 '\.heic'"):
+        inspect_folder("pets", {"path": str(tmp_path)})
+
+
+def test_what_an_archive_holds_besides_images_is_told(tmp_path: Path) -> None:
+    _, content = encoded(Image.new("L", (4, 4)))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.mkdir("cats")
+        for name in ("cats/1.png", "cats/2.heic", "cats/3", "other/4.heic"):
+            archive.writestr(name, content)
+    found = inspect("pets", {"path": str(tmp_path / "a.zip"), "folder": "cats"})
+    assert found.images == 1
+    assert ": 1 '.heic', 1 without a suffix; images are " in found.remarks[0]
+
+
+@pytest.mark.parametrize("call", ["scandir", "stat"])
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Listing a folder needs the right to read it, its files the right to enter it. Hidden folders are left alone."""
+    for name in ("cats/1.png", "dogs/2.png", "lost+found/3.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    real = getattr(os, call)
+
+    def refusing(path, *arguments, **options):
+        if ("dogs" in str(path) and str(path) != str(tmp_path / "dogs") * (call == "stat")) or "lost" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refusing)
+        with pytest.raises(UserError, match=r"dogs.*: cannot be read \(Permission denied\), so images may be missing"):
+            inspect_folder("pets", {"path": str(tmp_path)})
+        assert fingerprint({"path": str(tmp_path)}) is None
+    assert inspect_folder("pets", {"path": str(tmp_path)})[:2] == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +152,7 @@ def test_a_tar_as_macos_packs_it_has_the_images_it_shows(tmp_path: Path) -> None
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    assert inspect("pets", {"path": str(tmp_path / "my.target.tar"), "folder": None}) == (2, True)
+    assert inspect("pets", {"path": str(tmp_path / "my.target.tar"), "folder": None})[:2] == (2, True)
 
 
 def test_a_zip_in_a_compression_that_python_lacks_is_to_be_packed_again(tmp_path: Path) -> None:

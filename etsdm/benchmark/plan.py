@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etsdm.benchmark.cells import Cell, cells
 from etsdm.benchmark.config import Benchmark, Inception
@@ -36,6 +36,9 @@ from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
 from etsdm.replicas import shift
 from etsdm.training.snapshots import asked, last
+
+if TYPE_CHECKING:
+    from etsdm.data.source import Found
 
 Spec = dict[str, Any]
 
@@ -94,7 +97,7 @@ class Measurement:
 class Plan:
     """All runs of a benchmark, each once, by path.
 
-    It does not look at the data: `check_files` does.
+    It does not look at the data: `check_files` does, and keeps what it finds in `found`.
     """
 
     def __init__(self, config: Benchmark) -> None:
@@ -108,6 +111,7 @@ class Plan:
         self.probes: dict[str, Run] = {}
         self.theories: dict[str, Run] = {}
         self._measurements: dict[tuple[str, str], Measurement] = {}
+        self.found: dict[str, Found] = {}
         for experiment, blocks in config.experiments.asked().items():
             for block in blocks:
                 self._add(experiment, block)
@@ -134,7 +138,7 @@ class Plan:
             at_least = evaluation.minimum_images() if name in scored else 1
             spec = dataset.model_dump()
             try:
-                check_source(name, spec, at_least, classified and name in scored)
+                self.found[name] = check_source(name, spec, at_least, classified and name in scored)
             except UserError as error:
                 absent = spec["source"] != "bundled" and fingerprint(spec) is None
                 raise UserError(f"{error}{how_to_get(dataset) if absent else ''}") from error

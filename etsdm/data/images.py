@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -14,19 +14,39 @@ from etsdm.data.archive import Pixels
 from etsdm.errors import UserError
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-OTHERS_OWN = {"__MACOSX", "@eaDir"}
+OTHERS_OWN = {"$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"}
 """Folders in which operating systems keep pictures of their own; so are those that begin with a dot."""
 MODES = {1: "L", 3: "RGB"}
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX}
 TAIL = 2**16
+MOST_REASONS = 6
+"""Reasons of files passed over that are told one by one."""
 
 Spec = dict[str, Any]
 
 
-def is_image(path: PurePath) -> bool:
-    """Whether a relative path is that of an image, and nothing in it is hidden."""
-    hidden = any(part.startswith(".") or part in OTHERS_OWN for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+def why_not(path: PurePath) -> str | None:
+    """Why a relative path is passed over: it is hidden, or no image by its suffix. None: it is that of an image."""
+    if any(is_hidden(part) for part in path.parts):
+        return "hidden"
+    if path.suffix.lower() in SUFFIXES:
+        return None
+    return repr(path.suffix.lower()) if path.suffix else "without a suffix"
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or an operating system's own."""
+    return name.startswith(".") or name in OTHERS_OWN
+
+
+def passed_over(path: str, reasons: Mapping[str, int]) -> tuple[str, ...]:
+    """A line on what was passed over in `path`, with the number for each reason; none where nothing was."""
+    if not reasons:
+        return ()
+    told = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
+    others = sum(reasons.values()) - sum(count for _, count in told)
+    listed = [f"{count:,} {reason}" for reason, count in told] + [f"{others:,} others"] * bool(others)
+    return (f"passed over in {path!r}: {', '.join(listed)}; images are {', '.join(sorted(SUFFIXES))}",)
 
 
 def folder_labels(paths: Sequence[PurePath]) -> tuple[list[int], list[str]] | None:

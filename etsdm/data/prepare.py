@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -53,7 +54,8 @@ def prepare(
             `MOST_ERRORS`.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
-    check_source(spec["name"], spec)
+    for remark in check_source(spec["name"], spec).remarks:
+        print(f"etsdm: {spec['name']}: {remark}", file=sys.stderr)
     source = load_source(spec)
     size = max(1, PART_VALUES // (spec["channels"] * spec["resolution"] ** 2))
     digest, saturation = hashlib.sha256(repr(source.labels).encode()), Saturation()

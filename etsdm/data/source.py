@@ -2,9 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from etsdm.data.archive import Pixels
+
+
+class Found(NamedTuple):
+    """What a look at a source finds, without reading pixels.
+
+    Attributes:
+        images: how many there are.
+        labelled: whether they have labels.
+        remarks: what a user should know, each in a line.
+    """
+
+    images: int
+    labelled: bool
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

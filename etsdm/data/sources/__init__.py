@@ -1,7 +1,7 @@
 """Where images come from. One module a kind of source, imported only when that kind is used.
 
-Every module has `inspect(name, spec)`, which is quick and runs before any job: it gives the number of images and
-whether they have labels, and refuses a source that is not there; and `load(spec)`, which opens the source.
+Every module has `inspect(name, spec)`, which is quick and runs before any job: it gives the values of a
+`Found`, and refuses a source that is not there; and `load(spec)`, which opens the source.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from etsdm.errors import UserError
 
 if TYPE_CHECKING:
-    from etsdm.data.source import Source
+    from etsdm.data.source import Found, Source
 
 Spec = dict[str, Any]
 
@@ -33,8 +33,8 @@ def load_source(spec: Spec) -> Source:
     return source
 
 
-def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = False) -> None:
-    """Refuse a source that is missing, empty or too small, without reading pixels.
+def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = False) -> Found:
+    """What is found in a source; refuse a source that is missing, empty or too small, without reading pixels.
 
     Args:
         name: the data set's name in the configuration.
@@ -42,21 +42,27 @@ def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = Fals
         at_least: fewest images the metrics need.
         labelled: whether an encoder needs labels.
 
+    Returns:
+        The number of images, whether they have labels, and what a user should know.
+
     Raises:
         UserError: naming the data set, the place looked and what to do.
     """
-    count, has_labels = importlib.import_module(module(spec)).inspect(name, spec)
-    if labelled and not has_labels:
+    from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
+
+    found = Found(*importlib.import_module(module(spec)).inspect(name, spec))
+    if labelled and not found.labelled:
         raise UserError(
             f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "
             "every image into the sub-folder of its class, two classes at least and no image beside them, or use the "
             "encoder 'inception'"
         )
-    if count < at_least:
+    if found.images < at_least:
         raise UserError(
-            f"datasets.{name}: {count} images are too few; the metrics in evaluation need at least {at_least} "
+            f"datasets.{name}: {found.images} images are too few; the metrics in evaluation need at least {at_least} "
             "(a Frechet distance needs more images than features: ask for distances: [kernel], or add images)"
         )
+    return found
 
 
 def fingerprint(spec: Spec) -> str | None:

@@ -1,53 +1,104 @@
 """A folder of images; sub-folders, if each image lies in one, are the labels."""
 
+import errno
 import hashlib
 import os
+import stat
+from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from etsdm.data.images import SUFFIXES, decode, folder_labels, is_image
-from etsdm.data.source import Source
+from etsdm.data.images import SUFFIXES, decode, folder_labels, is_hidden, passed_over, why_not
+from etsdm.data.source import Found, Source
 from etsdm.errors import UserError
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Image files below `folder`, in one order on every machine; links are followed, but not in a circle."""
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        here = Path(place)
-        way = {here.resolve(), *here.resolve().parents}
-        folders[:] = [name for name in folders if (here / name).resolve() not in way]
-        found += [here / name for name in names if is_image((here / name).relative_to(folder))]
-    return sorted(path for path in found if path.is_file())
-
-
-def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
-    """Number of images, and whether they have labels.
+    """Image files below `folder`, in one order on every machine; links are followed, but not in a circle.
 
     Raises:
-        UserError: there is no such folder, or no image in it.
+        UserError: a folder, or a file's kind, cannot be read.
+    """
+    return _listed(folder)[0]
+
+
+def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """The image files, and how much is passed over for which reason: a hidden folder counts as one."""
+    found, passed = [], Counter[str]()
+    for place, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
+        here = Path(place)
+        way = {here.resolve(), *here.resolve().parents}
+        for name in [*folders]:
+            if reason := _why_no_folder(here / name, way):
+                folders.remove(name)
+                passed[reason] += 1
+        for name in names:
+            if reason := _why_no_file(here / name, folder):
+                passed[reason] += 1
+            else:
+                found.append(here / name)
+    return sorted(found), passed
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise UserError(
+        f"{error.filename}: cannot be read ({error.strerror}), so images may be missing; allow it (`chmod`), or "
+        "move it out of the data set"
+    ) from error
+
+
+def _why_no_folder(place: Path, way: set[Path]) -> str | None:
+    if is_hidden(place.name):
+        return "hidden"
+    return "link to a folder above it" if place.resolve() in way else None
+
+
+def _why_no_file(path: Path, folder: Path) -> str | None:
+    reason = why_not(path.relative_to(folder))
+    if reason == "hidden":
+        return reason
+    try:
+        plain = stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return "dangling link"
+        _unreadable(error)
+    return reason if plain else "pipe, socket or device"
+
+
+def inspect(name: str, spec: dict[str, Any]) -> Found:
+    """Number of images, whether they have labels, and what is passed over.
+
+    Raises:
+        UserError: there is no such folder, no image in it, or a part of it cannot be read.
     """
     folder = Path(spec["path"])
     if not folder.is_dir():
         raise UserError(
             f"datasets.{name}.path: no folder {spec['path']!r} (looked in {Path.cwd()}); give an existing one"
         )
-    paths = list_folder(folder)
+    paths, passed = _listed(folder)
+    remarks = passed_over(spec["path"], passed)
     if not paths:
-        raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}; allowed: {', '.join(sorted(SUFFIXES))}")
-    return len(paths), _labels(folder, paths) is not None
+        nothing = remarks or (f"allowed: {', '.join(sorted(SUFFIXES))}",)
+        raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}; {nothing[0]}")
+    return Found(len(paths), _labels(folder, paths) is not None, remarks)
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
-    """What tells that the folder has changed: the names and sizes of its files. None: it is not there.
+    """What tells that the folder has changed: the names and sizes of its files. None: it cannot be read.
 
     Time stamps don't count, so a folder that was copied or touched leaves trained models alone.
     """
     folder = Path(spec["path"])
     if not folder.is_dir():
         return None
-    listing = [(str(path.relative_to(folder)), path.stat().st_size) for path in list_folder(folder)]
+    try:
+        paths = list_folder(folder)
+    except UserError:
+        return None
+    listing = [(str(path.relative_to(folder)), path.stat().st_size) for path in paths]
     return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
 
 

@@ -4,6 +4,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from lzma import LZMAError
@@ -11,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from etsdm.data.archive import LARGEST_FILE
-from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, folder_labels, is_image
-from etsdm.data.source import Source
+from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, folder_labels, passed_over, why_not
+from etsdm.data.source import Found, Source
 from etsdm.errors import UserError
 
 DAMAGE = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, RuntimeError, ValueError)
@@ -25,23 +26,25 @@ class Member(NamedTuple):
     name: str
     size: int
     plain: bool
+    folder: bool
     read: Callable[[], bytes]
 
 
-def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
-    """Number of images, and whether they have labels. A compressed tar is read through for it.
+def inspect(name: str, spec: dict[str, Any]) -> Found:
+    """Number of images, whether they have labels, and what is passed over. A compressed tar is read through for it.
 
     Raises:
         UserError: the archive is not there, damaged, unsafe, or holds no image.
     """
     existing_file(name, Path(spec["path"]), "a zip or tar archive of images")
-    names = [member.name for member in _images(spec)]
+    passed = Counter[str]()
+    names = [member.name for member in _images(spec, passed)]
+    remarks = passed_over(spec["path"], passed)
     if not names:
         below = f" below {spec['folder']!r}" if spec["folder"] else ""
-        raise UserError(
-            f"datasets.{name}.path: no images in {spec['path']!r}{below}; allowed: {', '.join(sorted(SUFFIXES))}"
-        )
-    return len(names), _labels(names) is not None
+        nothing = remarks or (f"allowed: {', '.join(sorted(SUFFIXES))}",)
+        raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}{below}; {nothing[0]}")
+    return Found(len(names), _labels(names) is not None, remarks)
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
@@ -72,8 +75,11 @@ def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
         yield name, content
 
 
-def _images(spec: dict[str, Any]) -> Iterator[Member]:
-    """The images below the folder asked for; the whole archive is refused for one unsafe member."""
+def _images(spec: dict[str, Any], passed: Counter[str] | None = None) -> Iterator[Member]:
+    """The images below the folder asked for; the whole archive is refused for one unsafe member.
+
+    What is passed over there is counted in `passed`, by its reason.
+    """
     path, folder = spec["path"], PurePosixPath(spec["folder"] or "")
     try:
         for member in (_tarred if ".tar" in Path(path).suffixes or tarfile.is_tarfile(path) else _zipped)(path):
@@ -83,7 +89,11 @@ def _images(spec: dict[str, Any]) -> Iterator[Member]:
                     f"{path}: refused: {member.name!r} in it is a link, leads out of the archive or has a backslash; "
                     "pack the images again"
                 )
-            if not is_image(name) or not name.is_relative_to(folder):
+            if member.folder or not name.is_relative_to(folder):
+                continue
+            if reason := why_not(name):
+                if passed is not None:
+                    passed[reason] += 1
                 continue
             if member.size > LARGEST_FILE:
                 raise UserError(f"{path}: refused: {member.name!r} in it unpacks to {member.size:,} bytes")
@@ -97,14 +107,15 @@ def _zipped(path: str) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
-            yield Member(info.filename, info.file_size, plain, partial(archive.read, info))
+            yield Member(info.filename, info.file_size, plain, info.is_dir(), partial(archive.read, info))
 
 
 def _tarred(path: str) -> Iterator[Member]:
     with tarfile.open(path) as archive:
         assert archive.fileobj is not None  # it is open
         for info in archive:
-            yield Member(info.name, info.size, info.isfile() or info.isdir(), partial(_extracted, archive, info))
+            plain = info.isfile() or info.isdir()
+            yield Member(info.name, info.size, plain, info.isdir(), partial(_extracted, archive, info))
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("it does not end as a tar does")
