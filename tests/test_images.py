@@ -2,15 +2,18 @@
 
 import io
 import os
+import struct
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from etsdm.data.images import decode, folder_labels, why_not
+from etsdm.data.source import Remark
 from etsdm.data.sources.folder import fingerprint, list_folder, load
 from etsdm.data.sources.folder import inspect as inspect_folder
 from etsdm.data.sources.zip import inspect
@@ -57,6 +60,56 @@ def test_pictures_stand_upright(resize: str | None) -> None:
     exif[0x0112] = 6  # to be turned clockwise
     item = encoded(Image.fromarray((RAMP * 17).astype(np.uint8)), exif=exif)
     assert decode(SPEC | {"resize": resize}, item)[..., 0].tolist() == np.rot90(RAMP * 17, -1).tolist()
+
+
+PLAIN = np.arange(16, dtype=np.uint8).reshape(4, 4) * 17
+
+
+def tiff(*entries: tuple[int, int, bytes]) -> bytes:
+    """An EXIF block of (tag, kind, content of one value)."""
+    head = b"Exif\0\0II*\0" + (8).to_bytes(4, "little") + len(entries).to_bytes(2, "little")
+    fields = (struct.pack("<HHI", tag, kind, 1) + content.ljust(4, b"\0") for tag, kind, content in entries)
+    return head + b"".join(fields) + bytes(4)
+
+
+SIX = (0x0112, 3, b"\6\0")
+
+
+@pytest.mark.parametrize(
+    ("exif", "turns", "told"),
+    [
+        (tiff(SIX), -1, False),
+        (tiff(SIX, (0x013B, 5, b"\x08")), -1, False),  # the artist's name as a fraction
+        (tiff((0x0112, 5, b"\x08")), 0, True),  # the orientation as a fraction
+        (tiff(SIX)[:19], 0, True),
+        (b"\x00\x08\x00\x02garbage-garbage", 0, True),
+        (b"Exif\0\0", 0, False),
+    ],
+)
+def test_a_picture_with_broken_exif_data_is_taken_as_it_lies_and_told(exif: bytes, turns: int, told: bool) -> None:
+    item = encoded(Image.fromarray(PLAIN), exif=exif)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert decode(SPEC, item)[..., 0].tolist() == np.rot90(PLAIN, turns).tolist()
+    assert [str(warning.message) for warning in said] == [
+        "taken as they lie, because their EXIF data are broken: picture"
+    ] * told
+    assert all(warning.category is Remark for warning in said)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_brought_upright_as_pillow_does(orientation: int) -> None:
+    image = Image.fromarray(PLAIN)
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(image)).tolist()
+    assert decode(SPEC, encoded(image, exif=image.getexif()))[..., 0].tolist() == expected
+
+
+def test_a_png_with_much_metadata_is_read() -> None:
+    """As editors write it: more than 1 MiB once unpacked, where Pillow stops."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("history", "a" * 3_000_000, zip=True)
+    assert decode(SPEC, encoded(Image.fromarray(PLAIN), pnginfo=text))[..., 0].tolist() == PLAIN.tolist()
 
 
 def test_hidden_files_are_no_images() -> None:

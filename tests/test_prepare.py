@@ -197,6 +197,19 @@ def test_every_bad_image_is_named_at_once(tmp_path: Path, spec: dict[str, Any], 
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_remarks_on_images_are_told_once_with_examples(
+    tmp_path: Path, spec: dict[str, Any], capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    paths = sorted(Path(spec["path"]).rglob("*.jpg"))
+    for path in paths[::10]:
+        Image.open(path).save(path, exif=b"Exif\0\0garbage-garbage")
+    prepare(spec, tmp_path / "out", progress=False, workers=workers)
+    examples = ", ".join(str(path) for path in paths[::10][:5])
+    told = f"etsdm: mine: taken as they lie, because their EXIF data are broken: 6 ({examples}, ...)\n"
+    assert capsys.readouterr().err == told
+
+
 def test_a_preparation_gives_up_after_so_many_bad_images(
     tmp_path: Path, spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,16 @@ def test_an_lmdb_gives_its_values_in_the_order_of_keys(tmp_path: Path, folder: P
     assert np.array_equal(images, expected[np.argsort(keys)])
 
 
+@pytest.mark.parametrize("key", [b"length", b"num-samples"])
+def test_what_a_packing_tool_notes_in_an_lmdb_is_no_image(tmp_path: Path, files: dict[str, bytes], key: bytes) -> None:
+    values = {b"a": files["cat/0.png"], key: b"2", b"z": files["cat/1.png"]}
+    spec = own("lmdb", write_lmdb(tmp_path / "lmdb", values))
+    found = check_source("mine", spec, 2)
+    assert found.images == 2
+    assert found.remarks[0].endswith(f"the keys {key.decode()}, which hold no images")
+    assert prepared(spec, tmp_path / "out")[0]["count"] == 2
+
+
 @pytest.mark.parametrize("axes", [3, 4])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_an_npz_of_arrays_keeps_its_pixels(tmp_path: Path, axes: int, save: Callable[..., None]) -> None:

@@ -3,14 +3,16 @@
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from etsdm.data.archive import Pixels
+from etsdm.data.archive import LARGEST_FILE, Pixels
+from etsdm.data.source import Remark
 from etsdm.errors import UserError
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -18,11 +20,25 @@ OTHERS_OWN = {"$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX",
 """Folders in which operating systems keep pictures of their own; so are those that begin with a dot."""
 MODES = {1: "L", 3: "RGB"}
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX}
+ORIENTATION = 0x0112
+"""EXIF's tag for it."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings an image of an orientation upright (CIPA DC-008, "Exif 2.3", 4.6.4 A)."""
 TAIL = 2**16
 MOST_REASONS = 6
 """Reasons of files passed over that are told one by one."""
 
 Spec = dict[str, Any]
+
+PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_FILE  # Pillow refuses a PNG for 1 MiB of metadata, which editors exceed
 
 
 def why_not(path: PurePath) -> str | None:
@@ -73,6 +89,8 @@ def folder_labels(paths: Sequence[PurePath]) -> tuple[list[int], list[str]] | No
 def decode(spec: Spec, item: tuple[str, Path | bytes]) -> Pixels:
     """The image in a file, or in its content, of the size and channels that a data set's specification says.
 
+    A `Remark` is warned of where it is not taken as it asks to be.
+
     Args:
         spec: "resolution", "channels" and "resize".
         item: name of the image for messages, and the image.
@@ -83,7 +101,8 @@ def decode(spec: Spec, item: tuple[str, Path | bytes]) -> Pixels:
     name, content = item
     try:
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
-            image = _plain(ImageOps.exif_transpose(opened)).convert(MODES[spec["channels"]])
+            opened.load()
+            image = _plain(_upright(opened, name)).convert(MODES[spec["channels"]])
     except UnidentifiedImageError as error:
         raise UserError(f"{name}: not a readable image (no known format); mend or remove it") from error
     except Exception as error:
@@ -100,6 +119,22 @@ def convert(spec: Spec, item: tuple[str, Pixels]) -> Pixels:
 def as_they_are(pixels: Pixels) -> Pixels:
     """The same image."""
     return pixels
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    """The image turned as its EXIF data say; as it lies, with a remark, where they cannot be read."""
+    turn, broken = None, False
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            if "exif" in image.info:  # Pillow forgets an error that it met before
+                Image.Exif().load(image.info["exif"])
+            turn = image.getexif().get(ORIENTATION)
+        except Exception:
+            broken = True
+    if broken or not isinstance(turn, int | None) or (said and turn is None):
+        warnings.warn(Remark("taken as they lie, because their EXIF data are broken", name), stacklevel=2)
+    return image.transpose(TURNS[turn]) if turn in TURNS else image
 
 
 def _plain(image: Image.Image) -> Image.Image:

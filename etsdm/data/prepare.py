@@ -3,6 +3,8 @@
 import hashlib
 import math
 import sys
+import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -14,7 +16,7 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, encode_png, write_pngs
 from etsdm.data.saturation import Saturation
-from etsdm.data.source import Source
+from etsdm.data.source import Remark, Source
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
 from etsdm.files import write_json
@@ -27,6 +29,8 @@ PART_VALUES = 2**22
 """Pixel values in a part, of which two a process are in memory."""
 MOST_ERRORS = 20
 """So many bad images are named before the preparation gives up."""
+MOST_NAMES = 5
+"""Images that are named as an example of a remark."""
 
 
 def prepare(
@@ -69,7 +73,7 @@ def prepare(
         parts = Parts(out / "images.zip", (spec, fingerprint(spec), size, code), count, ALONE)
         workers = min(workers, parts.count)
         with tqdm(total=source.count, desc="decode", unit=" images", disable=not progress) as bar:
-            _decode(source, parts, size, workers, stop, bar)
+            _decode(spec["name"], source, parts, size, workers, stop, bar)
         with tqdm(total=source.count, desc="pack", unit=" images", disable=not progress) as bar:
             written = write_pngs(out / "images.zip", _packed(parts, workers, stop, seen, bar))
     description = {
@@ -87,8 +91,8 @@ def prepare(
     return description | {"saturated": saturation.share}
 
 
-def _decode(source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm) -> None:
-    """Make the parts that are not there yet."""
+def _decode(name: str, source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm) -> None:
+    """Make the parts that are not there yet, and say what is remarkable in them."""
 
     def missing() -> Iterator[tuple[int, list[Any]]]:
         items = iter(source.items)
@@ -102,11 +106,19 @@ def _decode(source: Source, parts: Parts, size: int, workers: int, stop: StopReq
             yield number, part
 
     problems: list[str] = []
-    for read, found in ordered(partial(_decode_part, parts, source.decode), missing(), workers):
-        bar.update(read)
-        problems += found
-        if len(problems) >= MOST_ERRORS:
-            break
+    remarks: dict[str, list[str]] = defaultdict(list)
+    try:
+        for read, found, odd in ordered(partial(_decode_part, parts, source.decode), missing(), workers):
+            bar.update(read)
+            problems += found
+            for what, image in odd:
+                remarks[what].append(image)
+            if len(problems) >= MOST_ERRORS:
+                break
+    finally:
+        for what, images in remarks.items():
+            examples = ", ".join([*images[:MOST_NAMES], *["..."] * (len(images) > MOST_NAMES)])
+            print(f"etsdm: {name}: {what}: {len(images):,} ({examples})", file=sys.stderr)
     if problems:
         parts.remove()
         raise UserError("\n".join([*problems[:MOST_ERRORS], *["and perhaps more"] * (len(problems) >= MOST_ERRORS)]))
@@ -114,18 +126,25 @@ def _decode(source: Source, parts: Parts, size: int, workers: int, stop: StopReq
 
 def _decode_part(
     parts: Parts, decode: Callable[[Any], Pixels], numbered: tuple[int, list[Any]]
-) -> tuple[int, list[str]]:
-    """Write a part; return how many images were read, and what is wrong with them, in which case there is no part."""
+) -> tuple[int, list[str], list[tuple[str, str]]]:
+    """Write a part; return how many images were read, what is wrong with them, and the remarks on them.
+
+    If anything is wrong there is no part.
+    """
     number, items = numbered
     images, problems = [], []
-    for item in items:
-        try:
-            images.append(decode(item))
-        except UserError as error:
-            problems.append(str(error))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", Remark)
+        for item in items:
+            try:
+                images.append(decode(item))
+            except UserError as error:
+                problems.append(str(error))
+    remarks = [(odd.what, odd.name) for odd in (warning.message for warning in said) if isinstance(odd, Remark)]
     if not problems:
         parts.write(number, np.stack(images))
-    return len(items), problems
+    return len(items), problems, remarks
 
 
 def _packed(

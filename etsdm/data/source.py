@@ -7,6 +7,19 @@ from typing import Any, NamedTuple
 from etsdm.data.archive import Pixels
 
 
+class Remark(UserWarning):
+    """What a user should know of an image that is taken all the same. As a warning it leaves a decoder's result alone.
+
+    Args:
+        what: said of images, in the plural.
+        name: the image.
+    """
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"{what}: {name}")
+        self.what, self.name = what, name
+
+
 class Found(NamedTuple):
     """What a look at a source finds, without reading pixels.
 

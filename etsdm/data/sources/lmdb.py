@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etsdm.data.images import decode, file_fingerprint
-from etsdm.data.source import Source
+from etsdm.data.source import Found, Source
 from etsdm.errors import UserError
 
 if TYPE_CHECKING:
     from lmdb import Environment
 
 FILE = "data.mdb"
+NO_IMAGES = (b"length", b"num-samples", b"__len__", b"__keys__")
+"""Keys under which packing tools note the number of images or their keys."""
 
 
-def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
-    """Number of images, and that they have no labels.
+def inspect(name: str, spec: dict[str, Any]) -> Found:
+    """Number of images, that they have no labels, and the keys that are passed over.
 
     Raises:
         UserError: there is no such database, or it is damaged or empty.
@@ -29,10 +31,18 @@ def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
             f"datasets.{name}.path: no {FILE} in {spec['path']!r} (looked in {Path.cwd()}); give the folder of an LMDB"
         )
     with _open(spec["path"]) as database:
-        count = database.stat()["entries"]
+        noted = _noted(database)
+        count = database.stat()["entries"] - len(noted)
     if not count:
         raise UserError(f"datasets.{name}.path: the database in {spec['path']!r} is empty")
-    return count, False
+    remark = f"passed over in {spec['path']!r}: the keys {', '.join(noted)}, which hold no images"
+    return Found(count, False, (remark,) if noted else ())
+
+
+def _noted(database: Environment) -> list[str]:
+    """Those of `NO_IMAGES` that are there."""
+    with database.begin() as transaction:
+        return [key.decode() for key in NO_IMAGES if transaction.get(key) is not None]
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
@@ -47,14 +57,15 @@ def load(spec: dict[str, Any]) -> Source:
         UserError: the database is damaged, or, while the images are read, one is corrupt or of another size.
     """
     with _open(spec["path"]) as database:
-        count = database.stat()["entries"]
+        count = database.stat()["entries"] - len(_noted(database))
     return Source(_values(spec["path"]), partial(decode, spec), count)
 
 
 def _values(path: str) -> Iterator[tuple[str, bytes]]:
     with _open(path) as database, database.begin() as transaction:
         for key, value in transaction.cursor():
-            yield f"{path}: {key.decode(errors='backslashreplace')}", value
+            if key not in NO_IMAGES:
+                yield f"{path}: {key.decode(errors='backslashreplace')}", value
 
 
 @contextmanager
