@@ -268,9 +268,9 @@ def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
     values, images = read_json(spec), out / "images.zip"
     made = [images, out / "dataset.json"]
     code = digest("prepare", module(values))
-    with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images), code=code) as record:
+    with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images)) as record:  # sources may change
         description = run(values, out, workers=workers or cpus(), code=code, minutes=_job()["minutes"])
-        record.update({key: description[key] for key in ("count", "digest", "saturated")})
+        record.update({key: description[key] for key in ("count", "digest", "saturated", "damaged")})
     _say(f"{out / 'images.zip'}: {description['count']:,} images")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import atomic
+from etsdm.files import atomic, read_json, write_json
 from etsdm.processes import Processes
 from etsdm.stop import StopRequest
 
@@ -84,6 +84,15 @@ class Parts:
         """Add a part."""
         with atomic(self._file(number)) as temporary, temporary.open("wb") as file:
             np.save(file, part, allow_pickle=False)
+
+    def note(self, number: int, value: Any) -> None:
+        """Keep something that JSON can hold with a part that is yet to be written."""
+        write_json(self._file(number).with_suffix(".json"), value)
+
+    def noted(self, number: int) -> Any:
+        """What was kept with a part; None if nothing was."""
+        file = self._file(number).with_suffix(".json")
+        return read_json(file) if file.exists() else None
 
     def read(self, number: int) -> Part:
         """A part that is there.

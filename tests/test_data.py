@@ -278,6 +278,15 @@ def test_settings_say_all_that_a_source_reads_and_which_sizes_it_can_have(given,
                 DATASET.validate_python(copied)
 
 
+def test_damaged_images_are_part_of_a_data_sets_identity_only_where_they_are_skipped():
+    given = {"source": "folder", "path": "x", "resolution": 64}
+    usual, none = (DATASET.validate_python(given | more) for more in ({}, {"skip_damaged": 0}))
+    assert usual.model_dump() == none.model_dump()
+    assert DATASET.validate_python(given | {"skip_damaged": 3}).model_dump()["skip_damaged"] == 3
+    with pytest.raises(ValidationError):
+        DATASET.validate_python(given | {"skip_damaged": -1})
+
+
 def test_folder_keeps_pixels_and_takes_labels_from_sub_folders(tmp_path, photos):
     described, images = prepared(folder_spec(photos), tmp_path / "out")
     assert described["classes"] == ["cat", "dog"]

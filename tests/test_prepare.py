@@ -210,6 +210,32 @@ def test_remarks_on_images_are_told_once_with_examples(
     assert capsys.readouterr().err == told
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_damaged_images_are_left_out_where_that_is_allowed(
+    tmp_path: Path, spec: dict[str, Any], capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    """A whole part among them, and across an interruption: images and labels are those of a folder without them."""
+    paths = sorted(Path(spec["path"]).rglob("*.jpg"))
+    bad = [*paths[7:14], paths[41]]
+    for path in bad:
+        path.write_bytes(path.read_bytes()[:500])
+    spec |= {"skip_damaged": 8}
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(module, "StopRequest", Stop(4))
+        prepare(spec, tmp_path / "out", progress=False)
+    described = prepare(spec, tmp_path / "out", progress=False, workers=workers)
+    said = capsys.readouterr().err
+    assert "etsdm: mine: left out 8 damaged images of 60:" in said
+    assert [line.partition(": not")[0] for line in described["damaged"]] == [str(path) for path in bad]
+    assert all(line in said for line in described["damaged"])
+    with pytest.raises(UserError, match=r"14\.jpg: not a readable(.|\n)*skip_damaged: 7 images may be left out"):
+        prepare(spec | {"skip_damaged": 7}, tmp_path / "fewer", progress=False)
+    for path in bad:
+        path.unlink()
+    prepare(spec, tmp_path / "without", progress=False)
+    assert files(tmp_path / "out") == files(tmp_path / "without")
+
+
 def test_a_preparation_gives_up_after_so_many_bad_images(
     tmp_path: Path, spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -350,6 +350,30 @@ def test_a_corrupt_value_of_an_lmdb_is_named(tmp_path: Path, files: dict[str, by
     refused(own("lmdb", path), tmp_path / "out", r"lmdb: odd\\xff: not a readable image \(no known format\)")
 
 
+def test_a_member_of_a_zip_with_a_wrong_checksum_may_be_left_out(tmp_path: Path, files: dict[str, bytes]) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    path.write_bytes(path.read_bytes().replace(files["dog/2.jpg"], files["dog/2.jpg"][:-9] + b"\0" * 9))
+    spec = own("zip", path, folder=None)
+    refused(spec, tmp_path / "out", r"dog/2\.jpg is damaged .*CRC")
+    described, images = prepared(spec | {"skip_damaged": 1}, tmp_path / "out")
+    assert (described["labels"], len(images)) == ([0, 0, 1, 1], 4)
+
+
+def test_only_damage_to_an_image_is_skipped(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails, say, stops the preparation, and so does an image that is too small."""
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    spec = own("folder", folder, 16, skip_damaged=5)
+    refused(spec | {"resolution": 128}, tmp_path / "out", "images are never enlarged")
+    monkeypatch.setattr(Image, "open", failing)
+    refused(spec, tmp_path / "out", "Input/output error")
+
+
 @pytest.mark.parametrize("write", [from_zip, from_tar, from_tar_gz, from_npz])
 @pytest.mark.parametrize("part", [0.1, 0.3, 0.5])
 def test_a_truncated_file_is_refused(

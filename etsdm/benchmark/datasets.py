@@ -4,9 +4,9 @@ Every data set answers `can_be(resolution)`: whether its images can be made at t
 experiment over sizes asks before it copies the settings with another `resolution`.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from etsdm.benchmark.strict import Strict
 
@@ -101,6 +101,16 @@ class OwnImages(Registrable):
     """null: every image must be square and of that resolution already. Otherwise the largest square in the middle of
     each image is reduced with this antialiasing filter of PIL's; an image whose shorter side is below the resolution
     stops the preparation."""
+    skip_damaged: int = Field(0, ge=0)
+    """Up to this many images that cannot be decoded are named and left out; one more stops the preparation. It is part
+    of the data set's identity only where it is not 0."""
+
+    @model_serializer(mode="wrap")
+    def _settings(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        if not self.skip_damaged:
+            values.pop("skip_damaged", None)
+        return values
 
     def can_be(self, resolution: int) -> bool:
         """Whether the images can be made `resolution` pixels wide, as far as the settings tell."""

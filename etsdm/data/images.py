@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from etsdm.data.archive import LARGEST_FILE, Pixels
-from etsdm.data.source import Remark
+from etsdm.data.source import Damaged, Remark
 from etsdm.errors import UserError
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -37,6 +37,7 @@ MOST_REASONS = 6
 """Reasons of files passed over that are told one by one."""
 
 Spec = dict[str, Any]
+
 
 PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_FILE  # Pillow refuses a PNG for 1 MiB of metadata, which editors exceed
 
@@ -86,27 +87,32 @@ def folder_labels(paths: Sequence[PurePath]) -> tuple[list[int], list[str]] | No
     return ([numbers[name] for name in names], classes) if len(classes) > 1 else None
 
 
-def decode(spec: Spec, item: tuple[str, Path | bytes]) -> Pixels:
+def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
     """The image in a file, or in its content, of the size and channels that a data set's specification says.
 
     A `Remark` is warned of where it is not taken as it asks to be.
 
     Args:
         spec: "resolution", "channels" and "resize".
-        item: name of the image for messages, and the image.
+        item: name of the image for messages, and the image, or why it cannot be had.
 
     Raises:
-        UserError: it is no readable image, or of another size.
+        Damaged: it is no readable image.
+        UserError: its file cannot be read, or it is of another size.
     """
     name, content = item
+    if isinstance(content, Damaged):
+        raise content
     try:
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
             opened.load()
             image = _plain(_upright(opened, name)).convert(MODES[spec["channels"]])
     except UnidentifiedImageError as error:
-        raise UserError(f"{name}: not a readable image (no known format); mend or remove it") from error
+        raise Damaged(f"{name}: not a readable image (no known format); mend or remove it") from error
     except Exception as error:
-        raise UserError(f"{name}: not a readable image ({error}); mend or remove it") from error
+        machine = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+        kind = UserError if machine else Damaged
+        raise kind(f"{name}: not a readable image ({error}); mend or remove it") from error
     return _fit(image, name, spec)
 
 

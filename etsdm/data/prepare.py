@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, encode_png, write_pngs
 from etsdm.data.saturation import Saturation
-from etsdm.data.source import Remark, Source
+from etsdm.data.source import Damaged, Remark, Source
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
 from etsdm.files import write_json
@@ -31,6 +31,18 @@ MOST_ERRORS = 20
 """So many bad images are named before the preparation gives up."""
 MOST_NAMES = 5
 """Images that are named as an example of a remark."""
+
+
+class Decoded(NamedTuple):
+    """What became of a part: images read, what is wrong with them, which were left out and why, what is said of which.
+
+    Those left out go by their number in the source.
+    """
+
+    read: int
+    problems: list[str]
+    damaged: dict[int, str]
+    remarks: list[tuple[str, str]]
 
 
 def prepare(
@@ -51,18 +63,19 @@ def prepare(
     Returns:
         The description: name, count, height, width, channels, split, labels, classes and digest. The digest covers
         pixels and labels, so it tells whether two data sets are the same. Beside it `saturated`, the share of pixel
-        values at 0 or 255. That is not in the file, which what is made from the images watches.
+        values at 0 or 255, and `damaged`, what is wrong with each image that was left out. These are not in the file,
+        which what is made from the images watches.
 
     Raises:
-        UserError: the source is missing, empty, too small, corrupt, or of unlike sizes; bad images are all named, up to
-            `MOST_ERRORS`.
+        UserError: the source is missing, empty, too small, of unlike sizes, or has more damaged images than its
+            specification's `skip_damaged`; bad images are all named, up to `MOST_ERRORS`.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
     for remark in check_source(spec["name"], spec).remarks:
         print(f"etsdm: {spec['name']}: {remark}", file=sys.stderr)
     source = load_source(spec)
     size = max(1, PART_VALUES // (spec["channels"] * spec["resolution"] ** 2))
-    digest, saturation = hashlib.sha256(repr(source.labels).encode()), Saturation()
+    digest, saturation = hashlib.sha256(), Saturation()
 
     def seen(images: Pixels) -> None:
         digest.update(images.tobytes())
@@ -73,8 +86,10 @@ def prepare(
         parts = Parts(out / "images.zip", (spec, fingerprint(spec), size, code), count, ALONE)
         workers = min(workers, parts.count)
         with tqdm(total=source.count, desc="decode", unit=" images", disable=not progress) as bar:
-            _decode(spec["name"], source, parts, size, workers, stop, bar)
-        with tqdm(total=source.count, desc="pack", unit=" images", disable=not progress) as bar:
+            damaged = _decode(spec, source, parts, size, workers, stop, bar)
+        labels = source.labels and [label for row, label in enumerate(source.labels) if row not in damaged]
+        digest.update(repr(labels).encode())
+        with tqdm(total=source.count - len(damaged), desc="pack", unit=" images", disable=not progress) as bar:
             written = write_pngs(out / "images.zip", _packed(parts, workers, stop, seen, bar))
     description = {
         "name": spec["name"],
@@ -85,14 +100,22 @@ def prepare(
         "split": spec.get("split", "all"),
         "digest": digest.hexdigest(),
         "classes": source.classes,
-        "labels": source.labels,
+        "labels": labels,
     }
     write_json(out / "dataset.json", description)
-    return description | {"saturated": saturation.share}
+    return description | {"saturated": saturation.share, "damaged": [damaged[row] for row in sorted(damaged)]}
 
 
-def _decode(name: str, source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm) -> None:
-    """Make the parts that are not there yet, and say what is remarkable in them."""
+def _decode(
+    spec: dict[str, Any], source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm
+) -> dict[int, str]:
+    """Make the parts that are not there yet, and say what is remarkable in them.
+
+    Returns:
+        What is wrong with the images that are left out, by their number in the source.
+    """
+    name, spare = spec["name"], spec.get("skip_damaged", 0)
+    damaged: dict[int, str] = {}
 
     def missing() -> Iterator[tuple[int, list[Any]]]:
         items = iter(source.items)
@@ -100,6 +123,7 @@ def _decode(name: str, source: Source, parts: Parts, size: int, workers: int, st
             part = list(islice(items, size))
             if parts.has(number):
                 bar.update(len(part))
+                damaged.update({int(row): why for row, why in (parts.noted(number) or {}).items()})
                 continue
             if stop.requested:
                 raise parts.interrupted(number)
@@ -108,43 +132,53 @@ def _decode(name: str, source: Source, parts: Parts, size: int, workers: int, st
     problems: list[str] = []
     remarks: dict[str, list[str]] = defaultdict(list)
     try:
-        for read, found, odd in ordered(partial(_decode_part, parts, source.decode), missing(), workers):
-            bar.update(read)
-            problems += found
-            for what, image in odd:
+        for made in ordered(partial(_decode_part, parts, source.decode, size, spare > 0), missing(), workers):
+            bar.update(made.read)
+            problems += made.problems
+            damaged.update(made.damaged)
+            for what, image in made.remarks:
                 remarks[what].append(image)
-            if len(problems) >= MOST_ERRORS:
+            if len(problems) >= MOST_ERRORS or len(damaged) > spare:
                 break
     finally:
         for what, images in remarks.items():
             examples = ", ".join([*images[:MOST_NAMES], *["..."] * (len(images) > MOST_NAMES)])
             print(f"etsdm: {name}: {what}: {len(images):,} ({examples})", file=sys.stderr)
+    named = [damaged[row] for row in sorted(damaged)]
+    if len(damaged) > spare or len(damaged) == source.count:
+        problems += [*named[: MOST_ERRORS - 1], f"skip_damaged: {spare} images may be left out, and not all of them"]
     if problems:
         parts.remove()
         raise UserError("\n".join([*problems[:MOST_ERRORS], *["and perhaps more"] * (len(problems) >= MOST_ERRORS)]))
+    if damaged:
+        print(f"etsdm: {name}: left out {len(damaged):,} damaged images of {source.count:,}:", file=sys.stderr)
+        print(*named, sep="\n", file=sys.stderr)
+    return damaged
 
 
 def _decode_part(
-    parts: Parts, decode: Callable[[Any], Pixels], numbered: tuple[int, list[Any]]
-) -> tuple[int, list[str], list[tuple[str, str]]]:
-    """Write a part; return how many images were read, what is wrong with them, and the remarks on them.
-
-    If anything is wrong there is no part.
-    """
+    parts: Parts, decode: Callable[[Any], Pixels], size: int, skip: bool, numbered: tuple[int, list[Any]]
+) -> Decoded:
+    """Write a part, if nothing is wrong; with `skip` it is written without the images that are damaged."""
     number, items = numbered
-    images, problems = [], []
+    images, problems, damaged = [], [], {}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", Remark)
-        for item in items:
+        for row, item in enumerate(items, start=number * size):
             try:
                 images.append(decode(item))
             except UserError as error:
-                problems.append(str(error))
+                if skip and isinstance(error, Damaged):
+                    damaged[row] = str(error)
+                else:
+                    problems.append(str(error))
     remarks = [(odd.what, odd.name) for odd in (warning.message for warning in said) if isinstance(odd, Remark)]
     if not problems:
-        parts.write(number, np.stack(images))
-    return len(items), problems, remarks
+        if damaged:
+            parts.note(number, damaged)
+        parts.write(number, np.stack(images) if images else np.empty((0, 1, 1, 1), np.uint8))
+    return Decoded(len(items), problems, damaged, remarks)
 
 
 def _packed(

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from etsdm.data.archive import Pixels
+from etsdm.errors import UserError
+
+
+class Damaged(UserError):
+    """One image of a data set cannot be decoded, and no other is concerned."""
 
 
 class Remark(UserWarning):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from etsdm.data.archive import LARGEST_FILE
 from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, folder_labels, passed_over, why_not
-from etsdm.data.source import Found, Source
+from etsdm.data.source import Damaged, Found, Source
 from etsdm.errors import UserError
 
 DAMAGE = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, RuntimeError, ValueError)
@@ -63,13 +63,15 @@ def load(spec: dict[str, Any]) -> Source:
     return Source(_contents(spec), partial(decode, spec), len(names), labels, classes)
 
 
-def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes | Damaged]]:
     for member in _images(spec):
         name = f"{spec['path']}: {member.name}"
         try:
-            content = member.read()
+            content: bytes | Damaged = member.read()
         except NotImplementedError as error:  # Windows' own compression of large files, say
             raise UserError(f"{name} cannot be unpacked ({error}); pack the images again with another tool") from error
+        except (zipfile.BadZipFile, zlib.error) as error:  # the others can be read
+            content = Damaged(f"{name} is damaged ({error}); get the archive again")
         except DAMAGE as error:
             raise UserError(f"{name} is damaged ({error}); get the archive again") from error
         yield name, content
