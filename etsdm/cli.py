@@ -175,16 +175,28 @@ def main(attempt: int, minutes: float) -> None:
 
 @main.command()
 @CONFIG
-def check(config: Path) -> None:
+@click.option("--all", "every", is_flag=True, help="Open every image, not 64 of each data set.")
+def check(config: Path, every: bool) -> None:
     """Check a configuration and its data sources; run nothing.
+
+    Of each data set of your own 64 images are opened, spread over a folder, or else the first ones. It says how many
+    images there are, of which sizes and classes, and what is passed over.
 
     \b
     Example:  etsdm check config/digits.yaml
     """
     from etsdm.benchmark.plan import load_plan
+    from etsdm.data.look import look
 
-    for name, found in load_plan(config).found.items():
-        _say(*(f"{name}: {remark}" for remark in found.remarks))
+    planned = load_plan(config)
+    for name, dataset in planned.config.datasets.items():
+        _say(*(f"{name}: {remark}" for remark in planned.found[name].remarks))
+        if dataset.source == "bundled":
+            continue
+        try:
+            _say(*look(name, dataset.model_dump(), None if every else 64))
+        except UserError as error:
+            raise UserError("\n".join(f"{config}: {line}" for line in str(error).splitlines())) from error
     _say(f"{config}: fine; its data are there, too")
 
 

@@ -1,6 +1,7 @@
 """What is made of the files people really have: other depths, transparency, rotations, hidden files, links."""
 
 import io
+import json
 import os
 import struct
 import tarfile
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
-from etsdm.data.images import decode, folder_labels, why_not
+from etsdm.data.images import decode, why_not
+from etsdm.data.labels import find_labels, folder_labels
 from etsdm.data.source import Remark
 from etsdm.data.sources.folder import fingerprint, list_folder, load
 from etsdm.data.sources.folder import inspect as inspect_folder
@@ -187,10 +189,67 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: py
         (["a/1.png", "b/2.png", "cover.png"], None),
         (["a/1.png", "a/2.png"], None),
         ([], None),
+        (["01000/01000.png", "03000/03000.png"], None),  # FFHQ's
+        (["00000/img00000000.png", "00001/img00001000.png"], None),  # those of EDM's dataset_tool
+        (["00000/00000_1.ppm", "00001/00000_1.ppm"], ([0, 1], ["00000", "00001"])),  # GTSRB's classes
+        (["mask/1.png", "without_mask/2.png"], ([0, 1], ["mask", "without_mask"])),
     ],
 )
 def test_folders_that_divide_the_images_are_their_labels(names: list[str], labels: tuple | None) -> None:
     assert folder_labels([PurePosixPath(name) for name in names]) == labels
+
+
+NAMES = [PurePosixPath(f"top/0000{i}/img0000{i}000.png") for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([["00002/img00002000.png", 0], ["00000\\img00000000.png", 6], ["00001/img00001000.png", 0]], [6, 0, 0]),
+        (None, None),
+        ([[f"0000{i}/img0000{i}000.png", [0.5, 1.0]] for i in range(3)], None),  # cameras, as EG3D has them
+        (
+            [["00000/img00000000.png", 6]],
+            r"top/dataset\.json: has no label of '00001/img00001000.png', nor of 1 others",
+        ),
+        ([6, 0, 0], "`labels` are not pairs of an image and its label"),
+        ([[f"0000{i}/img0000{i}000.png", -1] for i in range(3)], "labels are not numbers from 0"),
+    ],
+)
+def test_listed_labels_are_those_of_the_images(given: list | None, expected: list[int] | str | None) -> None:
+    """The layout of StyleGAN's and EDM's dataset_tool, in a folder of its own."""
+    content = json.dumps({"labels": given}).encode()
+    read = {PurePosixPath("top/dataset.json"): content}.get
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            find_labels(NAMES, "", read)
+    else:
+        assert find_labels(NAMES, "", read) == (expected and (expected, None))
+
+
+def test_a_listing_of_another_program_is_none() -> None:
+    paths = [PurePosixPath("a/1.png"), PurePosixPath("b/2.png")]
+    assert find_labels(paths, "", lambda _: b'{"images": 2}') == ([0, 1], ["a", "b"])
+    with pytest.raises(UserError, match=r"dataset\.json: not readable"):
+        find_labels(paths, "", lambda _: b"{")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["afhq/train/cat/1.jpg", "afhq/val/cat/2.jpg"], r"not classes; give one of them, such as `path: afhq/train`"),
+        (["cats/train/1.jpg", "cats/test/2.jpg", "dogs/train/3.jpg"], r"'cats/train' and 'cats/test' are parts"),
+        (["images/training/1.jpg", "images/validation/2.jpg", "cover.jpg"], r"parts of one data set"),
+        (
+            ["CelebA-HQ-img/1.jpg", "CelebAMask-HQ-mask-anno/0/2.png"],
+            r"masks .*give the images .*`path: CelebA-HQ-img`",
+        ),
+        (["VOC/JPEGImages/1.jpg", "VOC/SegmentationClass/1.png"], r"'VOC/SegmentationClass' lies beside"),
+    ],
+)
+def test_parts_and_masks_are_no_classes(names: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        find_labels([PurePosixPath(name) for name in names], "path: ")
 
 
 def test_a_class_that_cannot_be_written_down_is_refused() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from configs import write_config
 from PIL import Image
 
 from etsdm.cli import main
@@ -234,6 +235,35 @@ def test_damaged_images_are_left_out_where_that_is_allowed(
         path.unlink()
     prepare(spec, tmp_path / "without", progress=False)
     assert files(tmp_path / "out") == files(tmp_path / "without")
+
+
+def checked(tmp_path: Path, spec: dict[str, Any], *options: str) -> Result:
+    settings = {key: value for key, value in spec.items() if key != "name"}
+    write_config(tmp_path / "config.yaml", datasets={"mine": settings}, experiments=ON_MINE)
+    return CliRunner().invoke(main, ["check", str(tmp_path / "config.yaml"), *options])
+
+
+ON_MINE = {"lipschitz": {"datasets": ["mine"], "methods": ["ddpm"], "images": 8}}
+
+
+def test_a_check_opens_images_and_says_what_is_there(tmp_path: Path, spec: dict[str, Any]) -> None:
+    """Of 66 images 64 are opened: the last, and all but two others. All of them are opened where that is asked for."""
+    folder = Path(spec["path"])
+    for i in range(6):
+        (folder / "odd" / f"99-{i}.jpg").write_bytes((folder / "odd" / "01.jpg").read_bytes())
+    (folder / "odd" / "notes.txt").touch()
+    done = checked(tmp_path, spec)
+    assert done.exit_code == 0, done.output
+    assert f"mine: passed over in {str(folder)!r}: 1 '.txt'; images are " in done.output
+    assert "mine: 66 images, 64 of them opened, 90x80 to 149x80 pixels\n" in done.output
+    assert "mine: 2 classes: even 30, odd 36\n" in done.output
+    (folder / "odd" / "99-5.jpg").write_text("hello")
+    done = checked(tmp_path, spec)
+    assert done.exit_code == 2
+    assert "99-5.jpg: not a readable image" in done.output and "fine" not in done.output
+    assert checked(tmp_path, spec | {"skip_damaged": 1}, "--all").exit_code == 0
+    (folder / "even" / "00.jpg").write_text("hello")
+    assert checked(tmp_path, spec | {"skip_damaged": 1}, "--all").exit_code == 2
 
 
 def test_a_preparation_gives_up_after_so_many_bad_images(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import pickle
 import struct
 import tarfile
@@ -146,6 +147,29 @@ def test_an_lmdb_gives_its_values_in_the_order_of_keys(tmp_path: Path, folder: P
     assert np.array_equal(images, expected[np.argsort(keys)])
 
 
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_labels_of_stylegans_and_edms_layout(tmp_path: Path, files: dict[str, bytes], form: str) -> None:
+    """Folders of as many images as fit, and the labels in a list: they are the same in all three forms."""
+    images = {f"0000{i // 2}/img{i:08d}.png": content for i, content in enumerate(files.values())}
+    listing = {"labels": [[name, 7 - i] for i, name in enumerate(images)]}
+    contents = images | {"dataset.json": json.dumps(listing).encode()}
+    if form == "folder":
+        for name, content in contents.items():
+            (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "a" / name).write_bytes(content)
+        spec = own("folder", tmp_path / "a")
+    else:
+        spec = own("zip", (write_zip if form == "zip" else write_tar)(tmp_path / f"a.{form}", contents), folder=None)
+    found = check_source("mine", spec, 5, labelled=True)
+    assert found == (5, True, ())
+    described, _ = prepared(spec, tmp_path / "out")
+    assert (described["labels"], described["classes"]) == ([7, 6, 5, 4, 3], None)
+    before = fingerprint(spec)
+    if form == "folder":
+        (tmp_path / "a" / "dataset.json").write_text(json.dumps({"labels": None}))
+        assert fingerprint(spec) != before
+
+
 @pytest.mark.parametrize("key", [b"length", b"num-samples"])
 def test_what_a_packing_tool_notes_in_an_lmdb_is_no_image(tmp_path: Path, files: dict[str, bytes], key: bytes) -> None:
     values = {b"a": files["cat/0.png"], key: b"2", b"z": files["cat/1.png"]}
@@ -176,6 +200,30 @@ def test_the_nameless_array_of_an_npz_is_taken_for_its_images(tmp_path: Path) ->
     np.savez(tmp_path / "a.npz", pixels)
     _, images = prepared(own("npz", tmp_path / "a.npz", 8, None, split="all"), tmp_path / "out")
     assert np.array_equal(images, pixels)
+
+
+def test_samples_as_guided_diffusion_saves_them_have_labels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", pixels, np.array([5, 0, 5]))
+    described, images = prepared(own("npz", tmp_path / "a.npz", 8, None, split="all"), tmp_path / "out")
+    assert np.array_equal(images, pixels)
+    assert described["labels"] == [5, 0, 5]
+
+
+@pytest.mark.parametrize("columns", [1, 14])
+def test_medmnist_is_read_by_its_parts(tmp_path: Path, columns: int) -> None:
+    """ChestMNIST has 14 findings of an image, from which no class follows."""
+    generator = np.random.default_rng(0)
+    parts = {"train": 5, "val": 2, "test": 3}
+    arrays = {f"{part}_images": generator.integers(0, 256, (n, 8, 8), dtype=np.uint8) for part, n in parts.items()}
+    labels = {f"{part}_labels": generator.integers(0, 9, (n, columns)) for part, n in parts.items()}
+    np.savez(tmp_path / "a.npz", **arrays, **labels)
+    for part in ("train", "test"):
+        described, images = prepared(own("npz", tmp_path / "a.npz", 8, None, split=part), tmp_path / part)
+        assert np.array_equal(images[..., 0], arrays[f"{part}_images"])
+        assert described["labels"] == (labels[f"{part}_labels"].ravel().tolist() if columns == 1 else None)
+    with pytest.raises(UserError, match="give split: train or split: test; it holds `train_images`, "):
+        check_source("mine", own("npz", tmp_path / "a.npz", 8, None, split="all"))
 
 
 class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
@@ -401,7 +449,12 @@ def test_a_truncated_lmdb_is_refused_and_does_not_kill_the_process(tmp_path: Pat
         ({"offsets": np.array([0, 10**12])}, "`offsets` do not rise"),
         ({"offsets": np.array([-5, 10])}, "`offsets` do not rise"),
         ({"offsets": None}, "it has no `offsets`"),
-        ({"jpeg": None}, "neither `images` nor `jpeg`"),
+        ({"jpeg": None}, "neither `images` nor `jpeg`; it holds `offsets`"),
+        ({"jpeg": None, "data": np.zeros((2, 3072), np.uint8), "mean": np.zeros(2)}, r"`data`, `mean`; .*\.reshape"),
+        (
+            {"jpeg": None, "images": np.zeros((3, 16, 16), np.uint8).T},
+            r"Fortran's order; save numpy\.ascontiguousarray",
+        ),
         ({"jpeg": None, "images": np.zeros((2, 16, 16), np.float32)}, "float32 of the shape"),
         ({"jpeg": None, "images": np.zeros((2, 16, 16, 4), np.uint8)}, "is needed"),
         ({"labels": np.zeros(2, int)}, "`labels` has the shape"),

@@ -118,7 +118,7 @@ class OwnImages(Registrable):
 
 
 class Folder(OwnImages):
-    """A folder of images. If each lies in a sub-folder, those are the labels."""
+    """A folder of images. If each lies in a sub-folder, those are the labels, unless `dataset.json` lists labels."""
 
     source: Literal["folder"]
 
@@ -126,7 +126,7 @@ class Folder(OwnImages):
 class Zip(OwnImages):
     """A zip or tar archive of images (also .tar.gz, .tar.bz2, .tar.xz), read where it is.
 
-    If each image lies in one of several folders, those are the labels.
+    If each image lies in one of several folders, those are the labels, unless `dataset.json` lists labels.
     """
 
     source: Literal["zip"]
@@ -148,7 +148,7 @@ class Npz(OwnImages):
 
     source: Literal["npz"]
     split: Split = "all"
-    """`train` and `test` need the array `split`."""
+    """`train` and `test` need the array `split`, or are those of MedMNIST's `train_images` and `test_images`."""
 
 
 class Cifar10(OneSize):

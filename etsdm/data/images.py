@@ -1,10 +1,9 @@
-"""What the sources of a user's own images share: decoding, cropping and resizing, labels from names of folders."""
+"""What the sources of a user's own images share: decoding, cropping and resizing, and which files are images."""
 
 import hashlib
 import io
-import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -38,7 +37,6 @@ MOST_REASONS = 6
 
 Spec = dict[str, Any]
 
-
 PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_FILE  # Pillow refuses a PNG for 1 MiB of metadata, which editors exceed
 
 
@@ -64,27 +62,6 @@ def passed_over(path: str, reasons: Mapping[str, int]) -> tuple[str, ...]:
     others = sum(reasons.values()) - sum(count for _, count in told)
     listed = [f"{count:,} {reason}" for reason, count in told] + [f"{others:,} others"] * bool(others)
     return (f"passed over in {path!r}: {', '.join(listed)}; images are {', '.join(sorted(SUFFIXES))}",)
-
-
-def folder_labels(paths: Sequence[PurePath]) -> tuple[list[int], list[str]] | None:
-    """Label of each image, and the classes, if each of these relative paths begins with one of several folders.
-
-    Folders that all images share don't count.
-
-    Raises:
-        UserError: the name of such a folder is not UTF-8.
-    """
-    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    inner = [path.relative_to(shared).parts for path in paths]
-    if any(len(parts) == 1 for parts in inner):
-        return None
-    names = [parts[0] for parts in inner]
-    classes = sorted(set(names))
-    for name in classes:
-        if name.encode(errors="replace").decode() != name:
-            raise UserError(f"the folder {name!r} is a class, but its name is not UTF-8; rename it")
-    numbers = {name: number for number, name in enumerate(classes)}
-    return ([numbers[name] for name in names], classes) if len(classes) > 1 else None
 
 
 def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
@@ -179,6 +156,14 @@ def _size_error(name: str, size: tuple[int, int], spec: Spec) -> UserError:
     if spec["resize"]:
         return UserError(f"{found} and images are never enlarged; remove it, or give a lower resolution")
     return UserError(f"{found}; all images must be square and of that size, or give resize: lanczos")
+
+
+def size_of(content: Path | bytes | Pixels) -> tuple[int, int]:
+    """Width and height of an image that `decode` or `convert` has taken."""
+    if isinstance(content, np.ndarray):
+        return content.shape[1], content.shape[0]
+    with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
+        return opened.size
 
 
 def existing_file(name: str, path: Path, what: str) -> None:

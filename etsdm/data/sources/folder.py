@@ -6,12 +6,14 @@ import os
 import stat
 from collections import Counter
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
-from etsdm.data.images import SUFFIXES, decode, folder_labels, is_hidden, passed_over, why_not
+from etsdm.data.images import SUFFIXES, decode, is_hidden, passed_over, why_not
+from etsdm.data.labels import LISTING, Labels, find_labels, listings
 from etsdm.data.source import Found, Source
 from etsdm.errors import UserError
+from etsdm.files import sha256
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -35,10 +37,10 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
                 passed[reason] += 1
         for name in names:
             if reason := _why_no_file(here / name, folder):
-                passed[reason] += 1
+                passed[reason] += name != LISTING
             else:
                 found.append(here / name)
-    return sorted(found), passed
+    return sorted(found), +passed  # those above 0
 
 
 def _unreadable(error: OSError) -> NoReturn:
@@ -71,7 +73,7 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
     """Number of images, whether they have labels, and what is passed over.
 
     Raises:
-        UserError: there is no such folder, no image in it, or a part of it cannot be read.
+        UserError: there is no such folder, no image in it, several parts of a data set, or what cannot be read.
     """
     folder = Path(spec["path"])
     if not folder.is_dir():
@@ -87,7 +89,7 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
-    """What tells that the folder has changed: the names and sizes of its files. None: it cannot be read.
+    """What tells that the folder has changed: names and sizes of its images, and listed labels. None: unreadable.
 
     Time stamps don't count, so a folder that was copied or touched leaves trained models alone.
     """
@@ -98,12 +100,20 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
         paths = list_folder(folder)
     except UserError:
         return None
-    listing = [(str(path.relative_to(folder)), path.stat().st_size) for path in paths]
+    listing: list[tuple[str, int | str]] = [(str(path.relative_to(folder)), path.stat().st_size) for path in paths]
+    lists = [place for place in listings([path.relative_to(folder) for path in paths]) if (folder / place).is_file()]
+    listing += [(str(place), sha256(folder / place)) for place in lists]
     return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
 
 
-def _labels(folder: Path, paths: list[Path]) -> tuple[list[int], list[str]] | None:
-    return folder_labels([path.relative_to(folder) for path in paths])
+def _labels(folder: Path, paths: list[Path]) -> Labels | None:
+    def content(place: PurePath) -> bytes | None:
+        try:
+            return (folder / place).read_bytes() if (folder / place).is_file() else None
+        except OSError as error:
+            _unreadable(error)
+
+    return find_labels([path.relative_to(folder) for path in paths], f"path: {folder}/", content)
 
 
 def load(spec: dict[str, Any]) -> Source:

@@ -3,7 +3,8 @@
 It holds either `images` (or, as `numpy.savez` calls a nameless array, `arr_0`), uint8 (N, H, W) or (N, H, W, C), or
 encoded images: `jpeg`, the files' bytes one after the other, in any format, and `offsets` (N + 1), where each begins.
 In both forms there may be `labels` (N), `classes`, the names of the labels, and `split` (N), 0 for training and 1
-for testing.
+for testing. Of other layouts two are read: `arr_1`, beside `arr_0`, as labels, as guided-diffusion saves samples; and
+MedMNIST's `train_images`, `train_labels`, `test_images`, `test_labels`, where a split must be asked for.
 """
 
 import zipfile
@@ -24,6 +25,10 @@ from etsdm.data.source import Source
 from etsdm.errors import UserError
 
 SPLITS = {"train": 0, "test": 1}
+LABELS = {"arr_0": "arr_1", "train_images": "train_labels", "test_images": "test_labels"}
+"""Where the labels of arrays are that are not called `images`."""
+MOST_NAMES = 8
+"""Arrays that a message names."""
 DAMAGE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError)
 
 
@@ -79,11 +84,13 @@ def _open(path: str) -> Iterator[zipfile.ZipFile]:
 
 def _contents(archive: zipfile.ZipFile, spec: dict[str, Any]) -> Contents:
     offsets = _offsets(archive) if _holds(archive, "jpeg") else None
-    count = _shape(archive, _images(archive))[0] if offsets is None else len(offsets) - 1
+    key = "jpeg" if offsets is not None else _images(archive, spec["split"])
+    count = _shape(archive, key)[0] if offsets is None else len(offsets) - 1
     rows = np.full(count, True)
-    if spec["split"] != "all":
+    if spec["split"] != "all" and not key.startswith(spec["split"]):
         rows = _array(archive, "split", count) == SPLITS[spec["split"]]
-    labels = _array(archive, "labels", count)[rows].tolist() if _holds(archive, "labels") else None
+    numbers = _labels(archive, LABELS.get(key, "labels"), count)
+    labels = None if numbers is None else numbers[rows].tolist()
     classes = _array(archive, "classes").tolist() if _holds(archive, "classes") else None
     if labels is not None and not all(type(label) is int and label >= 0 for label in labels):
         raise ValueError("labels are not numbers from 0")
@@ -96,11 +103,28 @@ def _holds(archive: zipfile.ZipFile, key: str) -> bool:
     return f"{key}.npy" in archive.namelist()
 
 
-def _images(archive: zipfile.ZipFile) -> str:
-    for key in ("images", "arr_0"):
+def _images(archive: zipfile.ZipFile, split: str) -> str:
+    for key in ("images", f"{split}_images", "arr_0"):
         if _holds(archive, key):
             return key
-    raise ValueError("it has neither `images` nor `jpeg`")
+    found = ", ".join(f"`{name.removesuffix('.npy')}`" for name in archive.namelist()[:MOST_NAMES])
+    if _holds(archive, "train_images"):
+        raise ValueError(f"it has parts, so give split: train or split: test; it holds {found}")
+    raise ValueError(
+        f"it has neither `images` nor `jpeg`; it holds {found}; save the images again as `images`, uint8 (N, H, W, C); "
+        "rows of 3,072 values as of ImageNet-32 are .reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
+    )
+
+
+def _labels(archive: zipfile.ZipFile, key: str, count: int) -> NDArray[Any] | None:
+    """Labels (count); None where there are none, or several of an image."""
+    if not _holds(archive, key):
+        return None
+    with archive.open(f"{key}.npy") as file:
+        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+    if array.ndim == 2 and len(array) == count and key != "labels":
+        return array[:, 0] if array.shape[1] == 1 else None
+    return _one_axis(array, key, count)
 
 
 def _array(archive: zipfile.ZipFile, key: str, count: int | None = None) -> NDArray[Any]:
@@ -108,7 +132,10 @@ def _array(archive: zipfile.ZipFile, key: str, count: int | None = None) -> NDAr
     if not _holds(archive, key):
         raise ValueError(f"it has no `{key}`")
     with archive.open(f"{key}.npy") as file:
-        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+        return _one_axis(npy.read_array(file, allow_pickle=False), key, count)
+
+
+def _one_axis(array: NDArray[Any], key: str, count: int | None) -> NDArray[Any]:
     if array.ndim != 1 or (count is not None and len(array) != count):
         raise ValueError(f"`{key}` has the shape {array.shape}" + (f" for {count} images" if count is not None else ""))
     return array
@@ -138,13 +165,15 @@ def _header(file: IO[bytes], key: str) -> tuple[int, ...]:
     }
     shape, fortran, dtype = readers[npy.read_magic(file)](file)
     whole = len(shape) == 1 if key == "jpeg" else len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
-    if dtype != np.uint8 or fortran or not whole:
+    if fortran and dtype == np.uint8 and whole:
+        raise ValueError(f"`{key}` is in Fortran's order; save numpy.ascontiguousarray({key}) instead")
+    if dtype != np.uint8 or not whole:
         raise ValueError(f"`{key}` is {dtype} of the shape {shape}; uint8 (N, H, W) or (N, H, W, 1 or 3) is needed")
     return tuple(shape)
 
 
 def _arrays(spec: dict[str, Any], rows: NDArray[np.bool_]) -> Iterator[tuple[str, Pixels]]:
-    with _open(spec["path"]) as archive, archive.open(f"{_images(archive)}.npy") as file:
+    with _open(spec["path"]) as archive, archive.open(f"{_images(archive, spec['split'])}.npy") as file:
         shape = _header(file, "images")[1:]
         size = int(np.prod(shape))
         if size > LARGEST_FILE:

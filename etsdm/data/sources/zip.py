@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from lzma import LZMAError
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from etsdm.data.archive import LARGEST_FILE
-from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, folder_labels, passed_over, why_not
+from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, passed_over, why_not
+from etsdm.data.labels import LISTING, Labels, find_labels
 from etsdm.data.source import Damaged, Found, Source
 from etsdm.errors import UserError
 
@@ -30,21 +31,27 @@ class Member(NamedTuple):
     read: Callable[[], bytes]
 
 
+class Beside(NamedTuple):
+    """What lies beside the images: how many files are passed over for which reason, and listings of labels."""
+
+    passed: Counter[str]
+    listings: dict[PurePath, bytes]
+
+
 def inspect(name: str, spec: dict[str, Any]) -> Found:
     """Number of images, whether they have labels, and what is passed over. A compressed tar is read through for it.
 
     Raises:
-        UserError: the archive is not there, damaged, unsafe, or holds no image.
+        UserError: the archive is not there, damaged, unsafe, or holds no image or several parts of a data set.
     """
     existing_file(name, Path(spec["path"]), "a zip or tar archive of images")
-    passed = Counter[str]()
-    names = [member.name for member in _images(spec, passed)]
-    remarks = passed_over(spec["path"], passed)
+    names, beside = _names(spec)
+    remarks = passed_over(spec["path"], beside.passed)
     if not names:
         below = f" below {spec['folder']!r}" if spec["folder"] else ""
         nothing = remarks or (f"allowed: {', '.join(sorted(SUFFIXES))}",)
         raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}{below}; {nothing[0]}")
-    return Found(len(names), _labels(names) is not None, remarks)
+    return Found(len(names), _labels(names, beside) is not None, remarks)
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
@@ -58,8 +65,8 @@ def load(spec: dict[str, Any]) -> Source:
     Raises:
         UserError: the archive is unsafe or damaged, or, while the images are read, one is corrupt or of another size.
     """
-    names = [member.name for member in _images(spec)]
-    labels, classes = _labels(names) or (None, None)
+    names, beside = _names(spec)
+    labels, classes = _labels(names, beside) or (None, None)
     return Source(_contents(spec), partial(decode, spec), len(names), labels, classes)
 
 
@@ -77,10 +84,15 @@ def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes | Damaged]]:
         yield name, content
 
 
-def _images(spec: dict[str, Any], passed: Counter[str] | None = None) -> Iterator[Member]:
+def _names(spec: dict[str, Any]) -> tuple[list[str], Beside]:
+    beside = Beside(Counter(), {})
+    return [member.name for member in _images(spec, beside)], beside
+
+
+def _images(spec: dict[str, Any], beside: Beside | None = None) -> Iterator[Member]:
     """The images below the folder asked for; the whole archive is refused for one unsafe member.
 
-    What is passed over there is counted in `passed`, by its reason.
+    What lies beside them there is put into `beside`.
     """
     path, folder = spec["path"], PurePosixPath(spec["folder"] or "")
     try:
@@ -93,13 +105,17 @@ def _images(spec: dict[str, Any], passed: Counter[str] | None = None) -> Iterato
                 )
             if member.folder or not name.is_relative_to(folder):
                 continue
-            if reason := why_not(name):
-                if passed is not None:
-                    passed[reason] += 1
+            reason = why_not(name)
+            if reason and name.name != LISTING:
+                if beside is not None:
+                    beside.passed[reason] += 1
                 continue
             if member.size > LARGEST_FILE:
                 raise UserError(f"{path}: refused: {member.name!r} in it unpacks to {member.size:,} bytes")
-            yield member
+            if not reason:
+                yield member
+            elif beside is not None:
+                beside.listings[name] = member.read()
     except DAMAGE as error:
         reason = str(error).partition(":\n")[0]  # tarfile goes on with a line for each kind of tar
         raise UserError(f"{path}: not a readable zip or tar archive ({reason}); get it again") from error
@@ -129,5 +145,5 @@ def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-def _labels(names: Sequence[str]) -> tuple[list[int], list[str]] | None:
-    return folder_labels([PurePosixPath(name) for name in names])
+def _labels(names: Sequence[str], beside: Beside) -> Labels | None:
+    return find_labels([PurePosixPath(name) for name in names], "folder: ", beside.listings.get)

@@ -1,0 +1,84 @@
+"""A look into a data set before anything is made of it."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from etsdm.data.images import size_of
+from etsdm.data.source import Damaged, Remark, Source
+from etsdm.data.sources import load_source
+from etsdm.errors import UserError
+
+MOST_ERRORS = 20
+"""Bad images that are named."""
+MOST_CLASSES = 20
+"""Classes whose images are counted in the text."""
+
+
+def look(name: str, spec: dict[str, Any], most: int | None = None) -> list[str]:
+    """Open images of a data set, and describe it in lines: its images, their sizes, its classes, remarks.
+
+    Args:
+        name: of the data set.
+        spec: its specification.
+        most: how many images to open, spread evenly where that costs nothing, or else the first; None: all.
+
+    Raises:
+        UserError: naming the images that are damaged or of another size; as many as `skip_damaged` may be damaged.
+    """
+    source = load_source(spec | {"name": name})
+    sizes, problems, damaged, opened = Counter[tuple[int, int]](), list[str](), list[str](), 0
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", Remark)
+        for item in _some(source.items, source.count, most):
+            opened += 1
+            try:
+                source.decode(item)
+                if "resize" in spec:
+                    sizes[size_of(item[1])] += 1
+            except Damaged as error:
+                damaged.append(str(error))
+            except UserError as error:
+                problems.append(str(error))
+    if len(damaged) > spec.get("skip_damaged", 0):
+        problems = damaged + problems
+    if problems:
+        raise UserError("\n".join([*problems[:MOST_ERRORS], *["and perhaps more"] * (len(problems) >= MOST_ERRORS)]))
+    remarks = Counter(warning.message.what for warning in said if isinstance(warning.message, Remark))
+    return [
+        f"{name}: {source.count:,} images, {opened:,} of them opened{_ranges(sizes)}",
+        f"{name}: {_classes(source)}",
+        *(f"{name}: left out: {line}" for line in damaged),
+        *(f"{name}: {what}: {count:,} of those opened" for what, count in remarks.items()),
+    ]
+
+
+def _some(items: Iterable[Any], count: int, most: int | None) -> Iterable[Any]:
+    if most is None or count <= most:
+        return items
+    if isinstance(items, Sequence):
+        return [items[int(number)] for number in np.linspace(0, count - 1, most)]
+    return islice(items, most)
+
+
+def _ranges(sizes: Counter[tuple[int, int]]) -> str:
+    if not sizes:
+        return ""
+    ordered = sorted(sizes, key=lambda size: size[0] * size[1])
+    smallest, largest = (f"{width}x{height}" for width, height in (ordered[0], ordered[-1]))
+    return f", {smallest} pixels" if len(sizes) == 1 else f", {smallest} to {largest} pixels"
+
+
+def _classes(source: Source) -> str:
+    if source.labels is None:
+        return "no labels"
+    counts = Counter(source.labels)
+    names = [source.classes[label] if source.classes else str(label) for label in sorted(counts)]
+    told = [f"{name} {counts[label]:,}" for name, label in zip(names, sorted(counts), strict=True)]
+    others = [f"and {len(told) - MOST_CLASSES:,} others"] * (len(told) > MOST_CLASSES)
+    return f"{len(told):,} classes: {', '.join([*told[:MOST_CLASSES], *others])}"
