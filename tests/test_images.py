@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin
+from PIL import EpsImagePlugin, ExifTags, Image, ImageOps, PngImagePlugin
 
 from etsdm.data.images import decode, why_not
 from etsdm.data.labels import find_labels, folder_labels
@@ -112,6 +112,49 @@ def test_a_png_with_much_metadata_is_read() -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("history", "a" * 3_000_000, zip=True)
     assert decode(SPEC, encoded(Image.fromarray(PLAIN), pnginfo=text))[..., 0].tolist() == PLAIN.tolist()
+
+
+def test_a_format_that_is_not_listed_is_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under whatever name: a PostScript file would be run by Ghostscript."""
+    ran = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: ran.append(1) or Image.new("RGB", (4, 4)).im)
+    for kind in ("EPS", "JPEG2000", "PPM"):
+        with pytest.raises(UserError, match="no known format"):
+            decode(SPEC, encoded(Image.new("RGB", (4, 4)), kind))
+    assert not ran
+
+
+@pytest.mark.parametrize(("size", "refused"), [((4097, 4), True), ((4, 9000), True), ((4096, 4), False)])
+def test_a_picture_beyond_the_declared_limit_is_refused(size: tuple[int, int], refused: bool) -> None:
+    item = encoded(Image.new("L", size))
+    if refused:
+        with pytest.raises(UserError, match=rf"picture: refused: {size[0]}x{size[1]} pixels, more than 4,096 a side"):
+            decode(SPEC | {"resize": "box"}, item)
+    else:
+        decode(SPEC | {"resize": "box"}, item)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "WEBP"])
+def test_the_first_of_several_frames_is_taken_and_told(kind: str) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("black", "white")]
+    item = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    with pytest.warns(Remark, match="taken by their first frame, of several: picture"):
+        assert decode(SPEC, item).max() < 8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decode(SPEC, encoded(frames[0], kind))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a/1.png", "b/2.png", "a/1.png"], r"'a/1\.png' is there twice"),
+        (["caf\u00e9/1.png", "cafe\u0301/2.png"], r"'cafe\\u0301' and 'caf\\xe9' are one name, composed"),
+    ],
+)
+def test_a_name_that_is_there_twice_is_refused(names: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        find_labels([PurePosixPath(name) for name in names])
 
 
 def test_hidden_files_are_no_images() -> None:

@@ -489,6 +489,55 @@ def test_a_damaged_file_of_fashion_mnist_is_named(tmp_path: Path, fashion: Path,
         refused(fashion_spec(fashion, "train"), tmp_path / "out", rf"{file}.*again")
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_two_tars_in_one_file_are_refused(tmp_path: Path, files: dict[str, bytes], suffix: str) -> None:
+    """A reader of tars stops after the first."""
+    parts = [write_tar(tmp_path / f"{i}.{suffix}", {f"{i}.png": files["cat/0.png"]}) for i in range(2)]
+    path = tmp_path / f"both.{suffix}"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(UserError, match="something follows its end, as another tar does"):
+        check_source("mine", own("zip", path, folder=None))
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_an_archive_with_a_name_twice_is_refused(
+    tmp_path: Path, files: dict[str, bytes], write: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
+    path = write(tmp_path / f"a.{'zip' if write is write_zip else 'tar'}", files)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's own
+        if write is write_zip:
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr("cat/1.png", files["cat/0.png"])
+        else:
+            with tarfile.open(path, "a") as tar:
+                tar.addfile(tarfile.TarInfo("cat/1.png"))
+    with pytest.raises(UserError, match=r"a\.(zip|tar): 'cat/1\.png' is there twice"):
+        check_source("mine", own("zip", path, folder=None))
+
+
+def test_an_npz_of_images_beyond_the_declared_limit_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((1, 4, 4097), np.uint8))
+    with pytest.raises(UserError, match="images of 4097x4 pixels, more than 4,096 a side"):
+        check_source("mine", own("npz", tmp_path / "a.npz", split="all"))
+
+
+@pytest.mark.parametrize("path", ["~/folder", "$SCRATCH/folder", "${SCRATCH}/folder"])
+def test_home_and_variables_in_paths_are_replaced_when_they_are_read(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    spec = own("folder", Path(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    assert check_source("mine", spec).images == 5
+    assert fingerprint(spec) == fingerprint(own("folder", folder))
+    assert load_source(spec).count == 5
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / path).mkdir(parents=True)
+    (tmp_path / path / "a.png").write_bytes((folder / "cat" / "0.png").read_bytes())
+    assert check_source("mine", spec).images == 1, "there is a folder of just that name"
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "one file less"])
 def test_a_damaged_cifar10_is_refused(tmp_path: Path, cifar_archive: Path, damage: str) -> None:
     path = tmp_path / "cifar-10-python.tar.gz"

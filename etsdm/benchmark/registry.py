@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from etsdm.benchmark.datasets import Dataset
 from etsdm.benchmark.strict import Name, Strict, allowed_instead
+from etsdm.data.sources import expanded
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
 
@@ -71,4 +72,4 @@ def files_of(dataset: Dataset) -> dict[Path, File]:
         return {}
     entry = registry()[dataset.registered]
     usual, given = (getattr(settings, "path", "") for settings in (entry.settings, dataset))
-    return {Path(given) / Path(path).relative_to(usual): file for path, file in entry.files.items()}
+    return {Path(expanded(given)) / Path(path).relative_to(usual): file for path, file in entry.files.items()}

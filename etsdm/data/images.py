@@ -4,19 +4,22 @@ import hashlib
 import io
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from etsdm.data.archive import LARGEST_FILE, Pixels
+from etsdm.data.archive import LARGEST_FILE, LARGEST_SIDE, Pixels
 from etsdm.data.source import Damaged, Remark
 from etsdm.errors import UserError
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 OTHERS_OWN = {"$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"}
 """Folders in which operating systems keep pictures of their own; so are those that begin with a dot."""
+FORMATS = {"AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"}
+"""Pillow's names of the formats that are read; of others, one is a program that Ghostscript runs."""
 MODES = {1: "L", 3: "RGB"}
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX}
 ORIENTATION = 0x0112
@@ -75,15 +78,24 @@ def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
 
     Raises:
         Damaged: it is no readable image.
-        UserError: its file cannot be read, or it is of another size.
+        UserError: its file cannot be read, or it is of another size or too large.
     """
     name, content = item
     if isinstance(content, Damaged):
         raise content
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
+        with _open(content) as opened:
+            if max(opened.size) > LARGEST_SIDE:
+                raise UserError(
+                    f"{name}: refused: {opened.width}x{opened.height} pixels, more than {LARGEST_SIDE:,} a side; "
+                    "reduce it, or remove it"
+                )
+            if opened.format != "MPO" and getattr(opened, "is_animated", False):  # cameras put previews into an MPO
+                warnings.warn(Remark("taken by their first frame, of several", name), stacklevel=2)
             opened.load()
             image = _plain(_upright(opened, name)).convert(MODES[spec["channels"]])
+    except UserError:
+        raise
     except UnidentifiedImageError as error:
         raise Damaged(f"{name}: not a readable image (no known format); mend or remove it") from error
     except Exception as error:
@@ -102,6 +114,16 @@ def convert(spec: Spec, item: tuple[str, Pixels]) -> Pixels:
 def as_they_are(pixels: Pixels) -> Pixels:
     """The same image."""
     return pixels
+
+
+@cache
+def _formats() -> list[str]:
+    Image.init()
+    return sorted(FORMATS & {*Image.OPEN})
+
+
+def _open(content: Path | bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_formats())
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:
@@ -162,7 +184,7 @@ def size_of(content: Path | bytes | Pixels) -> tuple[int, int]:
     """Width and height of an image that `decode` or `convert` has taken."""
     if isinstance(content, np.ndarray):
         return content.shape[1], content.shape[0]
-    with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
+    with _open(content) as opened:
         return opened.size
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
@@ -31,9 +32,10 @@ def find_labels(
         read: the content of a file of the data set, None where it is not there.
 
     Raises:
-        UserError: the folders are parts of a data set, or masks beside images; a listing cannot be read or is
-            incomplete; the name of a class is not UTF-8.
+        UserError: a name is there twice; the folders are parts of a data set, or masks beside images; a listing cannot
+            be read or is incomplete; the name of a class is not UTF-8.
     """
+    refuse_doubles(paths)
     refuse_mixtures(paths, setting)
     for place in listings(paths):
         content = read(place)
@@ -49,6 +51,26 @@ def listings(paths: Sequence[PurePath]) -> list[PurePath]:
         return []
     shared = PurePath(os.path.commonpath([path.parent for path in paths]))
     return [place / LISTING for place in (shared, *shared.parents)]
+
+
+def refuse_doubles(paths: Sequence[PurePath]) -> None:
+    """Refuse images or folders of one name, as archives may have them.
+
+    Raises:
+        UserError: naming an image that is there twice, or two names that only Unicode tells apart.
+    """
+    seen: dict[str, str] = {}
+    folders = {str(folder) for last in {path.parent for path in paths} for folder in (last, *last.parents)}
+    for name in [*map(str, paths), *sorted(folders)]:
+        plain = unicodedata.normalize("NFC", name)
+        if (other := seen.get(plain)) is not None:
+            raise UserError(
+                f"{name!r} is there twice; pack the images again, each once"
+                if other == name
+                else f"{other!a} and {name!a} are one name, composed and decomposed (Unicode's NFC and NFD); "
+                "rename one, or join the two"
+            )
+        seen[plain] = name
 
 
 def refuse_mixtures(paths: Sequence[PurePath], setting: str = "") -> None:
@@ -111,7 +133,7 @@ def _listing(content: bytes, place: PurePath) -> dict[str, Any] | None:
     """What is in a file that may be a listing; None if it is another program's."""
     try:
         values = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: not readable ({error}); repair it, or rename it if it lists no labels") from error
     return values if isinstance(values, dict) and "labels" in values else None
 

@@ -7,6 +7,7 @@ Every module has `inspect(name, spec)`, which is quick and runs before any job: 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from etsdm.errors import UserError
@@ -23,13 +24,24 @@ def module(spec: Spec) -> str:
     return f"{__name__}.{kind.replace('-', '_')}"
 
 
+def expanded(path: str) -> str:
+    """A path with `~` and variables such as `$SCRATCH` replaced, unless there is something of just that name."""
+    # Path's own raise where a user or a name cannot be.
+    return path if os.path.exists(path) else os.path.expanduser(os.path.expandvars(path))  # noqa: PTH110, PTH111
+
+
+def _read(spec: Spec) -> Spec:
+    """The specification as it is read; what is written down keeps the path as it was given."""
+    return spec | {"path": expanded(spec["path"])} if "path" in spec else spec
+
+
 def load_source(spec: Spec) -> Source:
     """Open the source that a data set's specification names.
 
     Raises:
         UserError: while the images are read: a corrupt one, or one of another size.
     """
-    source: Source = importlib.import_module(module(spec)).load(spec)
+    source: Source = importlib.import_module(module(spec)).load(_read(spec))
     return source
 
 
@@ -50,7 +62,7 @@ def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = Fals
     """
     from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
 
-    found = Found(*importlib.import_module(module(spec)).inspect(name, spec))
+    found = Found(*importlib.import_module(module(spec)).inspect(name, _read(spec)))
     if labelled and not found.labelled:
         raise UserError(
             f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "
@@ -72,5 +84,5 @@ def fingerprint(spec: Spec) -> str | None:
     """
     if spec["source"] == "bundled":
         return None
-    found: str | None = importlib.import_module(module(spec)).fingerprint(spec)
+    found: str | None = importlib.import_module(module(spec)).fingerprint(_read(spec))
     return found

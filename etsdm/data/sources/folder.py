@@ -113,7 +113,10 @@ def _labels(folder: Path, paths: list[Path]) -> Labels | None:
         except OSError as error:
             _unreadable(error)
 
-    return find_labels([path.relative_to(folder) for path in paths], f"path: {folder}/", content)
+    try:
+        return find_labels([path.relative_to(folder) for path in paths], f"path: {folder}/", content)
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from error
 
 
 def load(spec: dict[str, Any]) -> Source:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from etsdm.data.archive import LARGEST_FILE, Pixels
+from etsdm.data.archive import LARGEST_FILE, LARGEST_SIDE, Pixels
 from etsdm.data.images import convert, decode, existing_file, file_fingerprint
 from etsdm.data.source import Source
 from etsdm.errors import UserError
@@ -169,6 +169,8 @@ def _header(file: IO[bytes], key: str) -> tuple[int, ...]:
         raise ValueError(f"`{key}` is in Fortran's order; save numpy.ascontiguousarray({key}) instead")
     if dtype != np.uint8 or not whole:
         raise ValueError(f"`{key}` is {dtype} of the shape {shape}; uint8 (N, H, W) or (N, H, W, 1 or 3) is needed")
+    if max(shape[1:3], default=0) > LARGEST_SIDE:
+        raise ValueError(f"refused: images of {shape[2]}x{shape[1]} pixels, more than {LARGEST_SIDE:,} a side")
     return tuple(shape)
 
 

@@ -51,7 +51,7 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
         below = f" below {spec['folder']!r}" if spec["folder"] else ""
         nothing = remarks or (f"allowed: {', '.join(sorted(SUFFIXES))}",)
         raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}{below}; {nothing[0]}")
-    return Found(len(names), _labels(names, beside) is not None, remarks)
+    return Found(len(names), _labels(spec, names, beside) is not None, remarks)
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
@@ -66,7 +66,7 @@ def load(spec: dict[str, Any]) -> Source:
         UserError: the archive is unsafe or damaged, or, while the images are read, one is corrupt or of another size.
     """
     names, beside = _names(spec)
-    labels, classes = _labels(names, beside) or (None, None)
+    labels, classes = _labels(spec, names, beside) or (None, None)
     return Source(_contents(spec), partial(decode, spec), len(names), labels, classes)
 
 
@@ -137,6 +137,12 @@ def _tarred(path: str) -> Iterator[Member]:
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("it does not end as a tar does")
+        while rest := archive.fileobj.read(2**20):
+            if rest.strip(b"\0"):
+                raise UserError(
+                    f"{path}: refused: something follows its end, as another tar does after `cat a.tar b.tar`; unpack "
+                    "both (`tar -xif`), and pack the images again"
+                )
 
 
 def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
@@ -145,5 +151,8 @@ def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-def _labels(names: Sequence[str], beside: Beside) -> Labels | None:
-    return find_labels([PurePosixPath(name) for name in names], "folder: ", beside.listings.get)
+def _labels(spec: dict[str, Any], names: Sequence[str], beside: Beside) -> Labels | None:
+    try:
+        return find_labels([PurePosixPath(name) for name in names], "folder: ", beside.listings.get)
+    except UserError as error:
+        raise UserError(f"{spec['path']}: {error}") from error
