@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, ExifTags, Image, ImageOps, PngImagePlugin
 
+from etsdm.data.area import area_mean
 from etsdm.data.images import decode, why_not
 from etsdm.data.labels import find_labels, folder_labels
 from etsdm.data.source import Remark
@@ -155,6 +156,35 @@ def test_the_first_of_several_frames_is_taken_and_told(kind: str) -> None:
 def test_a_name_that_is_there_twice_is_refused(names: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         find_labels([PurePosixPath(name) for name in names])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("size", "top"), [((7, 9), 1), ((13, 13), 0), ((18, 17), 0), ((41, 35), 0)])
+def test_box_takes_means_over_areas(channels: int, size: tuple[int, int], top: int) -> None:
+    """Every pixel cut into 4 x 4 equal parts; a pixel of the smaller image is the mean of side x side of them."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
+    side, left = min(size), (size[0] - min(size)) // 2
+    square = pixels[top : top + side, left : left + side]
+    parts = square.repeat(4, 0).repeat(4, 1).reshape(4, side, 4, side, channels)
+    item = encoded(Image.fromarray(pixels.squeeze()))
+    made = decode(SPEC | {"channels": channels, "resize": "box"}, item)
+    assert np.abs(made - parts.mean((1, 3))).max() <= 0.5 + 1e-9
+
+
+def test_box_is_pillows_where_the_resolution_divides_the_side() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    made = decode(SPEC | {"channels": 3, "resize": "box"}, encoded(image))
+    assert np.array_equal(made, np.asarray(image.resize((4, 4), Image.Resampling.BOX)))
+
+
+@pytest.mark.parametrize(("side", "reduced"), [(300, 256), (28, 16), (28, 8), (9, 9)])
+def test_an_area_mean_is_exact(side: int, reduced: int) -> None:
+    """A dense product of shares, as floating-point numbers, says the same, but where a mean lies between two greys."""
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    shares = np.eye(side).repeat(reduced, 0).reshape(reduced, side, side).mean(1)
+    means = np.einsum("ai,bj,ijc->abc", shares, shares, pixels, optimize=True)
+    assert np.abs(area_mean(reduced, pixels) - means).max() <= 0.5 + 1e-9
+    assert area_mean(reduced, np.full((side, side, 1), 255, np.uint8)).min() == 255
 
 
 def test_hidden_files_are_no_images() -> None:

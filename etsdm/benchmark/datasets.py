@@ -100,8 +100,8 @@ class OwnImages(Registrable):
     """1: converted to grey; 3: converted to RGB."""
     resize: Literal["lanczos", "box"] | None = None
     """null: every image must be square and of that resolution already. Otherwise the largest square in the middle of
-    each image is reduced with this antialiasing filter of PIL's; an image whose shorter side is below the resolution
-    stops the preparation."""
+    each image is reduced: by PIL's antialiasing filter `lanczos`, or with each pixel the mean over its area, `box`. An
+    image whose shorter side is below the resolution stops the preparation."""
     skip_damaged: int = Field(0, ge=0)
     """Up to this many images that cannot be decoded are named and left out; one more stops the preparation. It is part
     of the data set's identity only where it is not 0."""

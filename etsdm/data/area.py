@@ -1,23 +1,32 @@
 """Reduction by area averaging, to a side that need not divide the original one."""
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from etsdm.data.archive import Pixels
 
 
-def weights(side: int, reduced: int) -> NDArray[np.float64]:
-    """Share of each of `side` pixels in each of `reduced` pixels of the same length together: (reduced, side).
+@lru_cache(maxsize=64)
+def _parts(side: int, reduced: int) -> Any:
+    """Parts of each of `side` pixels, cut into `reduced`, in each of `reduced` pixels of the same length together.
 
-    A pixel that lies across a border counts in both, by its parts. Every row sums to 1.
+    A pixel that lies across a border has parts in both. Every row of the sparse matrix (reduced, side) sums to `side`.
     """
-    return np.eye(side).repeat(reduced, 0).reshape(reduced, side, side).mean(1)
+    from scipy.sparse import coo_array
+
+    part = np.arange(side * reduced)
+    return coo_array((np.ones(len(part), np.int64), (part // side, part // reduced)), (reduced, side)).tocsr()
 
 
 def area_mean(reduced: int, pixels: Pixels) -> Pixels:
-    """A square image (H, H, C) at `reduced` pixels: a pixel is the mean over its area, rounded to 8 bits.
+    """A square image (H, H, C) at `reduced` pixels: a pixel is the mean over its area, rounded to 8 bits, half to even.
 
     PIL's BOX filter takes whole pixels alone, so it does this only for a side that is divided.
     """
-    shares = weights(len(pixels), reduced)
-    return np.rint(np.einsum("ai,bj,ijc->abc", shares, shares, pixels, optimize=True)).astype(np.uint8)
+    side, _, channels = pixels.shape
+    parts = _parts(side, reduced)
+    rows = (parts @ pixels.reshape(side, -1)).reshape(reduced, side, channels)
+    sums = (parts @ rows.swapaxes(0, 1).reshape(side, -1)).reshape(reduced, reduced, channels).swapaxes(0, 1)
+    return np.rint(sums / side**2).astype(np.uint8)

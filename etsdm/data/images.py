@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from etsdm.data.archive import LARGEST_FILE, LARGEST_SIDE, Pixels
+from etsdm.data.area import area_mean
 from etsdm.data.source import Damaged, Remark
 from etsdm.errors import UserError
 
@@ -167,10 +168,17 @@ def _fit(image: Image.Image, name: str, spec: Spec) -> Pixels:
 
 
 def _square(image: Image.Image, resolution: int, resize: str) -> Image.Image:
-    """The largest square in the middle, brought to `resolution` by PIL's filter `resize`, which is antialiased."""
+    """The largest square in the middle, brought to `resolution` by PIL's filter `resize`, which is antialiased.
+
+    PIL's BOX is no mean over areas where `resolution` does not divide the side; there `area_mean` is.
+    """
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side)).resize((resolution, resolution), FILTERS[resize])
+    square = image.crop((left, top, left + side, top + side))
+    if resize == "box" and side % resolution:
+        reduced = area_mean(resolution, np.asarray(square).reshape(side, side, -1))
+        return Image.fromarray(reduced[..., 0] if image.mode == "L" else reduced)
+    return square.resize((resolution, resolution), FILTERS[resize])
 
 
 def _size_error(name: str, size: tuple[int, int], spec: Spec) -> UserError:
