@@ -37,7 +37,7 @@ class Claim:
     @property
     def label(self) -> str:
         """The few words, a question marked as one."""
-        return f"{self.short}?" if self.question else self.short
+        return f"{self.short}?" if self.question and not self.control else self.short
 
 
 @dataclass(frozen=True)
