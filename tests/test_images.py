@@ -42,7 +42,7 @@ def test_sixteen_bits_become_eight(kind: str) -> None:
 
 @pytest.mark.parametrize("values", [np.int32, np.float32])
 def test_values_of_no_known_range_are_refused(values: type) -> None:
-    with pytest.raises(UserError, match=r"picture: not a readable image .*32 bits.* mend or remove it"):
+    with pytest.raises(UserError, match=r"picture: not a readable image .*32 bits.* fix or remove it"):
         decode(SPEC, encoded(Image.fromarray(RAMP.astype(values)), "TIFF"))
 
 

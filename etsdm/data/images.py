@@ -75,7 +75,7 @@ def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
 
     Args:
         spec: "resolution", "channels" and "resize".
-        item: name of the image for messages, and the image, or why it cannot be had.
+        item: name of the image for messages, and the image, or why there is none.
 
     Raises:
         Damaged: it is no readable image.
@@ -98,11 +98,11 @@ def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        raise Damaged(f"{name}: not a readable image (no known format); mend or remove it") from error
+        raise Damaged(f"{name}: not a readable image (no known format); fix or remove it") from error
     except Exception as error:
         machine = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
         kind = UserError if machine else Damaged
-        raise kind(f"{name}: not a readable image ({error}); mend or remove it") from error
+        raise kind(f"{name}: not a readable image ({error}); fix or remove it") from error
     return _fit(image, name, spec)
 
 
