@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-DISTANCES = ("datasets", "fast-sampling", "schedules", "predictions", "alternatives", "ablation", "resolution")
-"""Experiments that end in a distance between images."""
 SAMPLED = ("datasets", "fast-sampling")
 """Experiments whose images are shown."""
 FIGURES = {
