@@ -50,9 +50,13 @@ demo: $(INSTALLED) ## Set up, run the whole benchmark on the embedded digits and
 reproduce: $(INSTALLED) ## The same for CONFIG, on the machine that PROFILE describes.
 	$(run-workflow)
 
-# A config that cannot run ends here with one message and exit code 2, before Snakemake starts.
+# A config that cannot run ends here with one message and exit code 2, before Snakemake starts. Data whose source has
+# changed are prepared first: Snakemake runs all that is below a job that runs, before it can know what that changes.
 define run-workflow
 @"$(BIN)/etsdm" check "$(CONFIG)"
+@outdated=$$("$(BIN)/etsdm" check --outdated "$(CONFIG)") && if [ -n "$$outdated" ]; then \
+    echo "Preparing again, as the source has changed:" $$outdated; \
+    $(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES)) $$outdated; fi
 @$(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES)) || { status=$$?; \
     echo 'Some jobs failed: what they should have measured is NA, with the reason, in' >&2; \
     "$(BIN)/etsdm" report "$(CONFIG)" >&2; exit $$status; }

@@ -18,6 +18,7 @@ include: "workflow/rules/common.smk"
 localrules:
     all,
     inception,
+    inventory,
     rows,
     tables,
     figures,

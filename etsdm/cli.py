@@ -6,15 +6,51 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from etsdm import finished, gpus, launch
+from etsdm import fingerprint, finished, gpus, launch
 from etsdm.errors import AlreadyMade, Interrupted, UserError
-from etsdm.files import read_json, sha256
-from etsdm.manifest import manifest
+from etsdm.files import read_json, sha256, write_json
+from etsdm.manifest import SPEC_FILE, manifest
 from etsdm.stop import StopRequest
+
+
+class Given(NamedTuple):
+    """A specification that a command is given.
+
+    Attributes:
+        values: its content.
+        file: the file that it was read from; None where the content itself was given, as a workflow does.
+    """
+
+    values: dict[str, Any]
+    file: Path | None
+
+    def beside(self) -> Path:
+        """The folder of the file.
+
+        Raises:
+            UserError: there is no file.
+        """
+        if self.file is None:
+            raise UserError("--out: missing; it must be given where --spec is no file")
+        return self.file.parent
+
+
+class Spec(click.ParamType):
+    """A specification: a JSON file, or JSON."""
+
+    name = "file"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Given:
+        """Read it."""
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            return Given(json.loads(value), None)
+        file = INPUT.convert(value, parameter, context)
+        return Given(read_json(file), file)
+
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -34,9 +70,7 @@ DEVICE = click.option(
     show_envvar=True,
     help="auto, cpu, cuda, cuda:1, ...",
 )
-SPEC = click.option(
-    "--spec", type=INPUT, required=True, help="The run's spec.json; `make plan CONFIG=...` writes those of a benchmark."
-)
+SPEC = click.option("--spec", type=Spec(), required=True, help="The run's spec.json, or its content.")
 BATCH = click.option("--batch", type=click.IntRange(1), help="Images at a time.  [default: by their size]")
 DISTANCE = click.option(
     "--distance",
@@ -96,6 +130,11 @@ def _job() -> dict[str, Any]:
     return click.get_current_context().find_root().params
 
 
+def _code(stage: str, *loaded: str) -> str:
+    """The code that a stage runs, as the workflow notes it, if there is one."""
+    return _job()["code"] or fingerprint.code(stage, *loaded)
+
+
 def _time() -> StopRequest:
     """What tells that the job's time is nearly up."""
     return StopRequest(_job()["minutes"])
@@ -105,17 +144,21 @@ def _recorded(
     path: Path,
     inputs: list[Path],
     outputs: list[Path],
-    spec: Any = None,
+    spec: Given | dict[str, Any] | None = None,
     device: str = "cpu",
     *progress: Path,
     code: str = "",
+    kept: bool = True,
 ) -> AbstractContextManager[dict[str, Any]]:
-    """The manifest of a stage, written by one of its processes."""
+    """The manifest of a stage, written by one of its processes, and `spec.json` beside it if there is no file yet."""
+    values = spec.values if isinstance(spec, Given) else spec
     if not launch.is_first():
-        if finished.has(path, inputs, outputs, spec, code):
+        if kept and finished.has(path, inputs, outputs, values, code):
             raise AlreadyMade(f"{path}: the first process puts it back")
         return nullcontext({})
-    return manifest(path, inputs, outputs, spec, device, _job()["attempt"], progress, code)
+    if isinstance(spec, Given) and spec.file is None:
+        write_json(path.with_name(SPEC_FILE), spec.values)
+    return manifest(path, inputs, outputs, values, device, _job()["attempt"], progress, code, kept)
 
 
 def _say(*lines: object) -> None:
@@ -159,7 +202,8 @@ class _Commands(click.Group):
     default=0,
     help="Time limit of the job: long work saves what it has before, and leaves with exit code 75. 0: none.",
 )
-def main(attempt: int, minutes: float) -> None:
+@click.option("--code", help="Code that a workflow was planned with, as it notes it; any other is refused.")
+def main(attempt: int, minutes: float, code: str | None) -> None:
     """Lipschitz singularities in diffusion models: the E-TSDM benchmark, stage by stage.
 
     \b
@@ -171,12 +215,15 @@ def main(attempt: int, minutes: float) -> None:
     RUN and DATA are folders that the workflow has made: results/models/.../seed0, say, and results/data/digits-....
     Each command has an example in its own help.
     """
+    if code:
+        fingerprint.check(code)
 
 
 @main.command()
 @CONFIG
 @click.option("--all", "every", is_flag=True, help="Open every image, not 64 of each data set.")
-def check(config: Path, every: bool) -> None:
+@click.option("--outdated", is_flag=True, help="Only name what must be prepared again, as its source has changed.")
+def check(config: Path, every: bool, outdated: bool) -> None:
     """Check a configuration and its data sources; run nothing.
 
     Of each data set of your own 64 images are opened, spread over a folder, or else the first ones. It says how many
@@ -185,13 +232,18 @@ def check(config: Path, every: bool) -> None:
     \b
     Example:  etsdm check config/digits.yaml
     """
-    from etsdm.benchmark.plan import load_plan
+    from etsdm.benchmark.plan import RESULTS, load_plan
     from etsdm.data.look import look
+    from etsdm.data.prepared import is_gone, is_outdated
 
     planned = load_plan(config)
+    if outdated:
+        folders = {RESULTS / run.path: run.spec for run in planned.data.values()}
+        _say(*(folder / "images.digest" for folder, spec in folders.items() if is_outdated(folder, spec)))
+        return
     for name, dataset in planned.config.datasets.items():
         _say(*(f"{name}: {remark}" for remark in planned.found[name].remarks))
-        if dataset.source == "bundled":
+        if dataset.source == "bundled" or is_gone(dataset.model_dump()):
             continue
         try:
             _say(*look(name, dataset.model_dump(), None if every else 64))
@@ -239,11 +291,11 @@ def fetch(config: Path, results: Path) -> None:
     from etsdm.metrics.names import ENCODER_FILES
 
     planned = load_plan(config, look=False)
-    planned.write_specs(results)
     for run in planned.encoders.values():
         if run.spec["name"] == "inception":
             out = results / run.path / ENCODER_FILES["inception"]
-            with _recorded(out.with_name("manifest.json"), [], [out], run.spec) as record:
+            spec, code = Given(run.spec, None), _code("inception")
+            with _recorded(out.with_name("manifest.json"), [], [out], spec, code=code) as record:
                 record.update(provide_inception(run.spec["weights"], out))
             click.echo(f"{out}: from {record['source']}, verified")
     for name, dataset in planned.config.datasets.items():
@@ -262,7 +314,7 @@ def fetch(config: Path, results: Path) -> None:
 @SPEC
 @click.option("--out", type=FOLDER, help="Folder for images.zip and dataset.json.  [default: that of --spec]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that read images.  [default: one a processor]")
-def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
+def prepare(spec: Given, out: Path | None, workers: int | None) -> None:
     """Turn a data source into images.zip and dataset.json.
 
     After a cut the same command goes on.
@@ -270,19 +322,21 @@ def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
     \b
     Example:  etsdm prepare --spec results/data/digits-8px-0a1b2c3d/spec.json
     """
-    from etsdm.benchmark.source import digest
+    from etsdm.data.prepare import DIGEST_FILE
     from etsdm.data.prepare import prepare as run
+    from etsdm.data.sources import fingerprint as source_fingerprint
     from etsdm.data.sources import module
     from etsdm.parts import folder_of
     from etsdm.workers import cpus
 
-    out = out or spec.parent
-    values, images = read_json(spec), out / "images.zip"
-    made = [images, out / "dataset.json"]
-    code = digest("prepare", module(values))
-    with _recorded(out / "manifest.json", [], made, values, "cpu", folder_of(images)) as record:  # sources may change
+    values, out = spec.values, out or spec.beside()
+    images = out / "images.zip"
+    made, code = [images, out / "dataset.json", out / DIGEST_FILE], _code("prepare", module(values))
+    record = _recorded(out / "manifest.json", [], made, spec, "cpu", folder_of(images), code=code, kept=False)
+    with record as noted:  # not kept, as sources may change
+        noted["source"] = source_fingerprint(values)
         description = run(values, out, workers=workers or cpus(), code=code, minutes=_job()["minutes"])
-        record.update({key: description[key] for key in ("count", "digest", "saturated", "damaged")})
+        noted.update({key: description[key] for key in ("count", "digest", "saturated", "damaged")})
     _say(f"{out / 'images.zip'}: {description['count']:,} images")
 
 
@@ -291,7 +345,7 @@ def prepare(spec: Path, out: Path | None, workers: int | None) -> None:
 @click.option("--data", type=INPUT, help="The data set's images.zip (classifier only).")
 @click.option("--out", type=FILE, required=True, help="Weights file to write.")
 @DEVICE
-def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
+def encoder(spec: Given, data: Path | None, out: Path, device: str) -> None:
     """Train the classifier, or find the Inception weights.
 
     Either turns images into the features that distances are computed from. The Inception weights are verified.
@@ -299,8 +353,9 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
     \b
     Example:  etsdm encoder --spec results/encoders/inception/spec.json --out inception-2015-12-05.pt
     """
-    values = read_json(spec)
-    with _recorded(out.with_name("manifest.json"), [data] if data else [], [out], values, device) as record:
+    values, inputs = spec.values, [data] if data else []
+    code = _code("inception" if values["name"] == "inception" else "encoder")
+    with _recorded(out.with_name("manifest.json"), inputs, [out], spec, device, code=code) as record:
         if values["name"] == "inception":
             from etsdm.metrics.inception import provide_inception
 
@@ -333,7 +388,7 @@ def encoder(spec: Path, data: Path | None, out: Path, device: str) -> None:
 @DEVICE
 @shared
 def train(
-    spec: Path,
+    spec: Given,
     data: Path,
     out: Path | None,
     save_minutes: float,
@@ -349,18 +404,17 @@ def train(
     \b
     Example:  etsdm train --spec RUN/spec.json --data results/data/digits-8px-0a1b2c3d/images.zip
     """
-    from etsdm.benchmark.source import digest
     from etsdm.diffusion import methods
     from etsdm.training.snapshots import kept
     from etsdm.training.train import train as run
 
-    values, out = read_json(spec), out or spec.parent
-    code = digest("train", methods.module(values["method"]["name"]))
+    values, out = spec.values, out or spec.beside()
+    code = _code("train", methods.module(values["method"]["name"]))
     snapshots = [out / snapshot.file for snapshot in kept(values["training"])]
     made = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
     initial = values["training"].get("initial")
     inputs = [data, Path(initial["weights"])] if initial else [data]
-    with _recorded(out / "manifest.json", inputs, made, values, device, out / "state", code=code) as record:
+    with _recorded(out / "manifest.json", inputs, made, spec, device, out / "state", code=code) as record:
         record.update(
             run(
                 values,
@@ -382,7 +436,7 @@ def train(
 @SPEC
 @click.option("--training", type=INPUT, required=True, help="manifest.json of the training that wrote the snapshot.")
 @click.option("--out", type=FILE, help="Weights file to write.  [default: weights.safetensors beside --spec]")
-def snapshot(spec: Path, training: Path, out: Path | None) -> None:
+def snapshot(spec: Given, training: Path, out: Path | None) -> None:
     """Make a model of a snapshot that a training has kept.
 
     The snapshot is checked against the training's manifest. Nothing is trained.
@@ -393,9 +447,9 @@ def snapshot(spec: Path, training: Path, out: Path | None) -> None:
     from etsdm.training.snapshots import Snapshot
     from etsdm.training.take import take_snapshot
 
-    values, out = read_json(spec), out or spec.with_name("weights.safetensors")
-    file = training.with_name(Snapshot(**values["snapshot"]).file)
-    with _recorded(out.with_name("manifest.json"), [file], [out], values) as record:
+    out = out or spec.beside() / "weights.safetensors"
+    file = training.with_name(Snapshot(**spec.values["snapshot"]).file)
+    with _recorded(out.with_name("manifest.json"), [file], [out], spec, code=_code("snapshot")) as record:
         record.update(take_snapshot(training, file, out))
     _say(out)
 
@@ -486,7 +540,9 @@ def import_(
 
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
-@click.option("--spec", type=INPUT, help="spec.json of a sample set, instead of the six options that follow.")
+@click.option(
+    "--spec", type=Spec(), help="spec.json of a sample set, or its content, instead of the six options that follow."
+)
 @click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.  [default: ddim]")
 @click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations an image.")
 @click.option(
@@ -514,7 +570,7 @@ def import_(
 @shared
 def sample(
     weights: Path,
-    spec: Path | None,
+    spec: Given | None,
     solver: str | None,
     nfe: int,
     grid: str,
@@ -551,25 +607,24 @@ def sample(
         settings = parse_solver(asked).model_dump(exclude_none=True) | {"nfe": nfe}
         values: dict[str, Any] = {"solver": settings, "samples": count, "precision": precision, "seed": seed}
     else:
-        values = read_json(spec)
+        values = spec.values
     from etsdm.parts import folder_of
     from etsdm.sampling.sample import sample as run
 
     beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
     code, minutes = _sampling_code("sample", values), _job()["minutes"]
-    with _recorded(beside, [weights], [out], values, device, folder_of(out), code=code) as record:
+    with _recorded(beside, [weights], [out], spec or values, device, folder_of(out), code=code) as record:
         record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=minutes, compiled=compiled))
     solved = values["solver"]
     _say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
 
 
 def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
-    """Digest of the code that draws images, whatever the method of the network."""
+    """The code that draws images, whatever the method of the network."""
     from etsdm import solvers
-    from etsdm.benchmark.source import digest
     from etsdm.diffusion import methods
 
-    return digest(stage, solvers.module(spec["solver"]["name"]), *map(methods.module, methods.MODULES))
+    return _code(stage, solvers.module(spec["solver"]["name"]), *map(methods.module, methods.MODULES))
 
 
 @main.command()
@@ -603,11 +658,10 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
     Example:  etsdm features --encoder inception --weights inception-2015-12-05.pt \\
                 --images samples.zip --out features.npz
     """
-    from etsdm.benchmark.source import digest
     from etsdm.metrics.features import extract_features
     from etsdm.parts import folder_of
 
-    code = digest("features", f"etsdm.metrics.{encoder}")
+    code = _code("features", f"etsdm.metrics.{encoder}")
     spec = {"encoder": encoder, "count": count}
     with _recorded(_beside(out), [weights, images], [out], spec, device, folder_of(out), code=code) as record:
         record.update(
@@ -631,7 +685,8 @@ def reference(features: Path, encoder: str, distance: tuple[str, ...], out: Path
     """
     from etsdm.metrics.score import summarise
 
-    with _recorded(_beside(out), [features], [out]) as record:
+    spec = {"encoder": encoder, "distances": [*distance]}
+    with _recorded(_beside(out), [features], [out], spec, code=_code("score")) as record:
         record.update(summarise(features, list(distance), encoder, out))
     _say(out)
 
@@ -670,7 +725,8 @@ def score(
     from etsdm.metrics.score import score as run
 
     inputs = [samples, reference, *([summary] if summary else [])]
-    with _recorded(_beside(out), inputs, [out]):
+    spec = {"encoder": encoder, "distances": [*distance], "count": count, "bootstrap": bootstrap}
+    with _recorded(_beside(out), inputs, [out], spec, code=_code("score")):
         values = run(samples, reference, summary, list(distance), encoder, count, out, bootstrap)["values"]
     _say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)
 
@@ -683,7 +739,7 @@ def score(
 @click.option("--out", type=FOLDER, required=True, help="Folder for inputs.zip and restored.zip.")
 @DEVICE
 @shared
-def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Path, device: str) -> None:
+def restore(weights: Path, images: Path, spec: Given, batch: int | None, out: Path, device: str) -> None:
     """Restore low-resolution images by a conditional network.
 
     \b
@@ -693,10 +749,10 @@ def restore(weights: Path, images: Path, spec: Path, batch: int | None, out: Pat
     from etsdm.parts import folder_of
     from etsdm.sampling.restore import restore as run
 
-    values, made = read_json(spec), [out / "inputs.zip", out / "restored.zip"]
+    values, made = spec.values, [out / "inputs.zip", out / "restored.zip"]
     parts = folder_of(out / "restored.zip")
     code = _sampling_code("restore", values)
-    with _recorded(out / "manifest.json", [weights, images], made, values, device, parts, code=code) as record:
+    with _recorded(out / "manifest.json", [weights, images], made, spec, device, parts, code=code) as record:
         record.update(run(weights, images, values, out, device, batch, fingerprint=code, minutes=_job()["minutes"]))
     _say(*made)
 
@@ -713,7 +769,7 @@ def compare(restored: Path, truth: Path, out: Path) -> None:
     """
     from etsdm.metrics.restoration import compare as run
 
-    with _recorded(_beside(out), [restored, truth], [out]):
+    with _recorded(_beside(out), [restored, truth], [out], code=_code("compare")):
         values = run(restored, truth, out)["values"]
     _say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)
 
@@ -721,10 +777,14 @@ def compare(restored: Path, truth: Path, out: Path) -> None:
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
-@click.option("--spec", type=INPUT, help="spec.json of a probe.  [default: K of 512 images, at the paper's times]")
+@click.option(
+    "--spec",
+    type=Spec(),
+    help="spec.json of a probe, or its content.  [default: K of 512 images, at the paper's times]",
+)
 @click.option("--out", type=FILE, required=True, help="JSON file to write.")
 @DEVICE
-def probe(weights: Path, data: Path, spec: Path | None, out: Path, device: str) -> None:
+def probe(weights: Path, data: Path, spec: Given | None, out: Path, device: str) -> None:
     """Probe a trained network: K, stability, solvers' errors.
 
     K(t', t) is its time-Lipschitz constant; E-TSDM's is 0 inside a sub-interval. The measured points are printed, too.
@@ -734,14 +794,17 @@ def probe(weights: Path, data: Path, spec: Path | None, out: Path, device: str) 
     """
     from tabulate import tabulate
 
-    from etsdm import probes
+    from etsdm import probes, solvers
     from etsdm.benchmark.experiments import Pairs
     from etsdm.devices import pick_device
-    from etsdm.files import write_json
+    from etsdm.diffusion import methods
 
-    values = read_json(spec) if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
+    values = spec.values if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
     beside = out.with_name("manifest.json") if spec else _beside(out)
-    with _recorded(beside, [weights, data], [out], values, device) as record:
+    tried = sorted({solver["name"] for solver in values.get("solvers", [])})
+    loaded = [probes.module(values["probe"]), *map(solvers.module, tried), *map(methods.module, methods.MODULES)]
+    code = _code("probe", *loaded)
+    with _recorded(beside, [weights, data], [out], spec or values, device, code=code) as record:
         result = probes.load(values["probe"])(weights, data, values, str(pick_device(device, _time())))
         write_json(out, result)
         record.update(n=result["n"])
@@ -751,7 +814,7 @@ def probe(weights: Path, data: Path, spec: Path | None, out: Path, device: str) 
 @main.command()
 @SPEC
 @click.option("--out", type=FILE, required=True, help="result.json to write.")
-def theory(spec: Path, out: Path) -> None:
+def theory(spec: Given, out: Path) -> None:
     """Compute what is known exactly, on a mixture of Gaussians.
 
     That is d eps/dt by schedule and time, and E-TSDM's error beside its bound.
@@ -759,11 +822,27 @@ def theory(spec: Path, out: Path) -> None:
     \b
     Example:  etsdm theory --spec results/theory/0a1b2c3d/spec.json --out result.json
     """
-    from etsdm.files import write_json
     from etsdm.probes.theory import theory as run
 
-    with _recorded(out.with_name("manifest.json"), [], [out], read_json(spec)):
-        write_json(out, run(read_json(spec)))
+    with _recorded(out.with_name("manifest.json"), [], [out], spec, code=_code("theory")):
+        write_json(out, run(spec.values))
+    _say(out)
+
+
+@main.command()
+@click.option("--config", type=Spec(), required=True, help="A resolved configuration: JSON, or a file of it.")
+@click.option("--out", type=FILE, required=True, help="inventory.json to write.")
+def inventory(config: Given, out: Path) -> None:
+    """Write what a configuration asks for, for its report.
+
+    That is all that the report knows of it.
+
+    \b
+    Example:  etsdm inventory --config resolved.json --out results/reports/digits/inventory.json
+    """
+    from etsdm.benchmark.plan import make_plan
+
+    write_json(out, make_plan(config.values, "--config", look=False).inventory())
     _say(out)
 
 
@@ -783,7 +862,13 @@ def _rows(inventory: Path, results: Path) -> None:
 
     plan, report = read_json(inventory), inventory.parent
     files = [results / measurement["file"] for measurement in plan["measurements"]]
-    with _recorded(_beside(report / "rows"), [file for file in files if file.exists()], _tidy(report)):
+    with _recorded(
+        _beside(report / "rows"),
+        [file for file in files if file.exists()],
+        _tidy(report),
+        code=_code("rows"),
+        kept=False,
+    ):
         write_rows(plan, results, report)
 
 
@@ -796,7 +881,13 @@ def _tables(inventory: Path, results: Path) -> None:
     from etsdm.report.tables.write import write_tables
 
     report = inventory.parent
-    with _recorded(_beside(report / "tables"), _tidy(report), table_files(report, read_json(inventory))):
+    with _recorded(
+        _beside(report / "tables"),
+        _tidy(report),
+        table_files(report, read_json(inventory)),
+        code=_code("tables"),
+        kept=False,
+    ):
         write_tables(report, results, PUBLISHED)
 
 
@@ -805,7 +896,13 @@ def _figures(inventory: Path, results: Path) -> None:
     from etsdm.report.figures.write import write_figures
 
     report = inventory.parent
-    with _recorded(_beside(report / "figures"), _tidy(report), figure_files(report, read_json(inventory))):
+    with _recorded(
+        _beside(report / "figures"),
+        _tidy(report),
+        figure_files(report, read_json(inventory)),
+        code=_code("figures"),
+        kept=False,
+    ):
         write_figures(report, results, PUBLISHED)
 
 
@@ -815,7 +912,7 @@ def _page(inventory: Path, results: Path) -> None:
 
     report, plan = inventory.parent, read_json(inventory)
     inputs = [*_tidy(report), *table_files(report, plan), *figure_files(report, plan)]
-    with _recorded(_beside(report / "report"), inputs, [report / "report.html"]):
+    with _recorded(_beside(report / "report"), inputs, [report / "report.html"], code=_code("page"), kept=False):
         said = write_page(report, results, PUBLISHED)
     for warning in said:
         click.echo(f"etsdm: warning: {warning}", err=True)
@@ -846,8 +943,8 @@ def report(config: Path, results: Path) -> None:
     from etsdm.benchmark.plan import load_plan
 
     planned = load_plan(config, look=False)
-    planned.write_specs(results)
     inventory = results / planned.report / "inventory.json"
+    write_json(inventory, planned.inventory())
     for _, run in REPORT.values():
         run(inventory, results)
     click.echo(f"{results / planned.report / 'report.html'}")

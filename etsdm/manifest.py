@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from etsdm.errors import AlreadyMade
 from etsdm.files import sha256, write_json
 from etsdm.gpus import driver_version
 
+SPEC_FILE = "spec.json"
+"""Name of the file with a specification that a command was given, beside the manifest."""
 PACKAGES = ("etsdm", "torch", "numpy", "clean-fid", "pillow", "snakemake")
 
 
@@ -71,6 +74,7 @@ def manifest(
     attempt: int = 1,
     progress: tuple[Path, ...] = (),
     code: str = "",
+    kept: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """Write `path` when the block ends well; what the block adds to the yielded dictionary is stored in it.
 
@@ -85,7 +89,8 @@ def manifest(
         device: what the stage was told to compute on.
         attempt: see `Attempts.recorded`.
         progress: see `Attempts`.
-        code: digest of the code that decides the result; without one, nothing is kept.
+        code: the code that decides the result, as `fingerprint.code` notes it; without it, nothing is kept.
+        kept: whether to keep what a long stage has made: if inputs, specification and code decide it.
 
     Raises:
         UserError: an earlier attempt has shown that this one would fail.
@@ -95,7 +100,7 @@ def manifest(
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
     with attempts.recorded(attempt):
-        if finished.has(path, inputs, outputs, spec, code):
+        if kept and finished.has(path, inputs, outputs, spec, code):
             finished.restore(path, outputs)
             raise AlreadyMade(f"{path}: made before and taken away; its files are put back, checked")
         yield result
@@ -103,7 +108,7 @@ def manifest(
         write_json(
             path,
             {
-                "command": shlex.join(["etsdm", *sys.argv[1:]]),
+                "command": shlex.join(["etsdm", *_arguments(path)]),
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.perf_counter() - clock, 3),
                 "cpu_seconds": round(time.process_time() - cpu_clock, 3),
@@ -124,10 +129,16 @@ def manifest(
                 "attempts": [_told(attempt) for attempt in attempts.history()],
             },
         )
-        if code and time.perf_counter() - clock >= finished.LONG:
+        if kept and code and time.perf_counter() - clock >= finished.LONG:
             finished.keep(path, outputs)
         for folder in progress:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _arguments(path: Path) -> list[str]:
+    """The command's arguments, with the file of its specification instead of its content."""
+    spec = str(path.with_name(SPEC_FILE))
+    return [spec if before == "--spec" and word.startswith("{") else word for before, word in pairwise(sys.argv)]
 
 
 def _told(attempt: dict[str, Any]) -> dict[str, Any]:

@@ -219,8 +219,8 @@ def write_runs(results: Path, inventory: dict[str, Any]) -> None:
 def write_results(results: Path, config: dict[str, Any], measure: Measure | None = write_measurement) -> Path:
     """All result files of a benchmark; the report's folder, with its rows. Without `measure` nothing was run."""
     plan = make_plan(config, "test")
-    plan.write_specs(results)
     inventory = plan.inventory()
+    write_json(results / plan.report / "inventory.json", inventory)
     if measure:
         write_runs(results, inventory)
         for measurement in inventory["measurements"]:

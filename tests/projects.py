@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from etsdm.benchmark.source import ROOT
+from etsdm.fingerprint import ROOT
 
 TOOLS = Path(sys.executable).parent
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from configs import write_config
-from trained import model_spec
+from trained import data_spec, model_spec
 
 from etsdm.cli import main
 from etsdm.data.prepare import prepare
@@ -69,7 +69,7 @@ def test_a_person_can_go_from_data_to_k_by_hand(tmp_path):
     """Three commands, with the fewest options each."""
     spec, data, model = model_spec("etsdm"), tmp_path / "data", tmp_path / "model"
     spec["training"]["images"] = 640
-    write_json(data / "spec.json", spec["dataset"])
+    write_json(data / "spec.json", data_spec())
     write_json(model / "spec.json", spec)
     prepared = run("prepare", "--spec", data / "spec.json")
     assert f"{data / 'images.zip'}: 1,797 images" in prepared.output
@@ -198,7 +198,7 @@ def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
     """A real process, a real SIGTERM, exit code 75."""
     spec = model_spec("ddpm")
     spec["training"]["images"] = 10**7
-    prepare(spec["dataset"], tmp_path, progress=False)
+    prepare(data_spec(), tmp_path, progress=False)
     write_json(tmp_path / "spec.json", spec)
     command = [Path(sys.executable).with_name("etsdm"), "train", "--spec", tmp_path / "spec.json"]
     files = ["--data", tmp_path / "images.zip", "--out", tmp_path / "run", "--save-minutes", "0"]

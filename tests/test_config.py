@@ -6,13 +6,13 @@ import pytest
 from click.testing import CliRunner
 from configs import tiny, write_config
 
-from etsdm.benchmark.plan import Plan
+from etsdm.benchmark.plan import Plan, make_plan
 from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.reference import json_schema, readme_with_reference
 from etsdm.benchmark.registry import FILE as REGISTRY
-from etsdm.benchmark.source import ROOT
 from etsdm.cli import main
 from etsdm.errors import UserError
+from etsdm.fingerprint import ROOT
 
 SOLVERS = "experiments.fast-sampling.solvers"
 METHODS = "experiments.fast-sampling.methods"
@@ -386,12 +386,19 @@ class TestIdentity:
         assert not sets().keys() & sets(lambda_start=-5.1).keys()
         assert all("lambda_start" not in run.spec["solver"] for run in sets().values())
 
-    def test_specifications_are_written_once(self, tmp_path):
-        plan().write_specs(tmp_path)
-        before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
-        plan().write_specs(tmp_path)
-        assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
-        assert len(before) == 1 + 1 + 2 + 4 + 2 + 1
+    def test_where_images_come_from_is_no_part_of_any_path(self):
+        def paths(**changes):
+            source = {"source": "folder", "path": "a", "resolution": 8, "channels": 1} | changes
+            runs = plan(**{"datasets.digits": source}).runs().values()
+            return {path for stage in runs for path in stage}
+
+        assert paths() == paths(path="b") == paths(source="zip", path="c.zip", folder="images")
+        unlike = [paths(channels=3), paths(resize="lanczos"), paths(skip_damaged=1), paths(resolution=16)]
+        assert all(not paths() & other for other in unlike)
+
+    def test_settings_give_the_plan_again(self):
+        settings = json.loads(json.dumps(plan().settings()))
+        assert make_plan(settings, "test").inventory() == plan().inventory()
 
 
 def test_several_grids_are_one_experiment_in_which_a_measurement_counts_once() -> None:

@@ -60,7 +60,7 @@ def test_any_number_of_workers_makes_the_same_bytes(
 ) -> None:
     prepare(spec, tmp_path / "out", progress=False, workers=workers)
     assert files(tmp_path / "out") == whole
-    assert set(whole) == {"images.zip", "dataset.json"}
+    assert set(whole) == {"images.zip", "dataset.json", "images.digest"}
 
 
 def test_the_size_of_parts_changes_no_byte(

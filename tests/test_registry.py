@@ -17,10 +17,10 @@ from etsdm.benchmark import registry as module
 from etsdm.benchmark.plan import Plan
 from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.registry import FILE, Entry, File, registry
-from etsdm.benchmark.source import ROOT
 from etsdm.cli import main
 from etsdm.data.download import download
 from etsdm.errors import UserError
+from etsdm.fingerprint import ROOT
 
 
 def test_every_entry_is_whole_and_those_of_the_paper_are_there() -> None:

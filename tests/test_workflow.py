@@ -10,13 +10,16 @@ import pandas as pd
 import pytest
 from configs import write_config
 from filelock import FileLock
+from PIL import Image
 from projects import Project, copy_project
+from sklearn.datasets import load_digits
 
 from etsdm.files import read_json
 from etsdm.training.train import train
 
 pytestmark = pytest.mark.workflow
 SOLVERS = "experiments.fast-sampling.solvers"
+PLAN = {"inventory": 1}
 REPORT = {"rows": 1, "tables": 1, "figures": 1, "page": 1, "all": 1}
 
 
@@ -97,25 +100,39 @@ def test_nothing_runs_twice_even_in_another_place(project):
     assert project.would_run() == {}
 
 
+def test_a_dry_run_writes_nothing(project):
+    """Nor does a plan: an inventory of more cells would be that of a run that is going on."""
+    write_config(project.config, **{f"{SOLVERS}.1.nfe": [2, 4]})
+    before = {file: file.stat().st_mtime_ns for file in (project.folder / "results").rglob("*")}
+    assert project.would_run()["sample"] == 2
+    assert project.run("etsdm", "plan", str(project.config)).returncode == 0
+    assert project.snakemake("--lint").returncode == 0
+    assert {file: file.stat().st_mtime_ns for file in (project.folder / "results").rglob("*")} == before
+
+
 def test_touched_but_equal_inputs_cause_nothing(project):
-    for pattern in ("spec.json", "dataset.json", "images.zip", "inventory.json"):
+    for pattern in ("spec.json", "images.digest", "images.zip", "inventory.json"):
         for file in project.folder.glob(f"results/**/{pattern}"):
             file.touch()
     assert project.would_run() == {}
 
 
-def test_a_comment_in_the_training_code_causes_nothing(project):
+def test_a_reworded_message_causes_nothing(project):
+    """Nor does a comment, an unused function, or an edit to what only writes results down."""
     project.edit("etsdm/training/train.py", "from etsdm", "# A remark.\nfrom etsdm")
+    project.edit("etsdm/training/train.py", "its images are {pixels", "its pictures are {pixels")
+    project.edit("etsdm/models/unet.py", "\nclass ", "\ndef unused():\n    return 1\n\n\nclass ")
+    project.edit("etsdm/manifest.py", '"cpu_seconds"', '"seconds_of_cpu"')
     assert project.would_run() == {}
 
 
 def test_edited_plotting_code_redraws_the_figures(project):
-    project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nassert True\n\n\ndef ")
     assert project.would_run() == {"figures": 1, "page": 1, "all": 1}
 
 
 def test_an_edited_distance_scores_again_without_extracting_features(project):
-    project.edit("etsdm/metrics/distances.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    project.edit("etsdm/metrics/distances.py", "\ndef ", "\nassert True\n\n\ndef ")
     assert project.would_run() == REPORT | {"reference": 1, "score": 4}
 
 
@@ -125,14 +142,14 @@ def test_an_edited_solver_resamples_its_own_sets(project):
 
 
 def test_edited_training_code_retrains(project):
-    project.edit("etsdm/training/ema.py", "\nclass ", "\nEDITED = True\n\n\nclass ")
+    project.edit("etsdm/training/ema.py", "\nclass ", "\nassert True\n\n\nclass ")
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
     assert project.would_run() == REPORT | expected
 
 
 def test_one_more_solver_samples_and_trains_nothing(project):
     write_config(project.config, **{f"{SOLVERS}.1.nfe": [2, 4]})
-    assert project.would_run() == REPORT | {"sample": 2, "sample_features": 2, "score": 2}
+    assert project.would_run() == PLAN | REPORT | {"sample": 2, "sample_features": 2, "score": 2}
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
     assert project.would_run() == {}
@@ -141,21 +158,21 @@ def test_one_more_solver_samples_and_trains_nothing(project):
 def test_one_more_seed_trains_that_seed(project):
     write_config(project.config, seeds=[0, 1])
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
-    assert project.would_run() == REPORT | expected
+    assert project.would_run() == PLAN | REPORT | expected
 
 
 def test_another_set_of_distances_only_scores(project):
     write_config(project.config, **{"evaluation.distances": ["kernel"]})
-    assert project.would_run() == REPORT | {"reference": 1, "score": 4}
+    assert project.would_run() == PLAN | REPORT | {"reference": 1, "score": 4}
 
 
 def test_more_replicates_only_score(project):
     write_config(project.config, **{"evaluation.bootstrap": 3})
-    assert project.would_run() == REPORT | {"score": 4}
+    assert project.would_run() == PLAN | REPORT | {"score": 4}
 
 
 def test_an_edited_network_leaves_the_classifier_alone(project):
-    project.edit("etsdm/models/unet.py", "\nclass ", "\nEDITED = True\n\n\nclass ")
+    project.edit("etsdm/models/unet.py", "\nclass ", "\nassert True\n\n\nclass ")
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
     assert project.would_run() == REPORT | expected
 
@@ -163,7 +180,7 @@ def test_an_edited_network_leaves_the_classifier_alone(project):
 def test_a_changed_learning_rate_retrains_and_keeps_data_and_encoder(project):
     write_config(project.config, **{"training.learning_rate": 2e-3})
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
-    assert project.would_run() == REPORT | expected
+    assert project.would_run() == PLAN | REPORT | expected
 
 
 def test_what_a_failed_job_took_away_is_made_again(project):
@@ -196,6 +213,71 @@ def test_snakemakes_own_report_can_be_made(project):
     done = project.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr
     assert (project.folder / "report.html").stat().st_size > 100_000
+
+
+# ---------------------------------------------------------------- data and results that are moved
+
+OWN = {
+    "datasets": {"own": {"source": "folder", "path": "raw", "resolution": 8, "channels": 1}},
+    "experiments": {"lipschitz": {"datasets": ["own"], "methods": ["ddpm"], "images": 8}},
+}
+
+
+def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_path):
+    """What is made from them is compared by content; and an edit that keeps a file's name and size is noticed."""
+    copy_project(tmp_path / "own")
+    project = Project(tmp_path / "own")
+    raw, moved = project.folder / "raw", project.folder / "photos of mine"
+    write_digits(raw, 40)
+    write_config(project.config, **OWN)
+
+    def prepared_again() -> list[str]:
+        """As `make reproduce` does: what is outdated first."""
+        outdated = project.run("etsdm", "check", "--outdated", str(project.config)).stdout.split()
+        if outdated:
+            done = project.snakemake(*outdated)
+            assert done.returncode == 0, done.stderr
+        return outdated
+
+    assert prepared_again() == []
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    weights = next(project.folder.glob("results/models/**/weights.safetensors"))
+    made = weights.stat().st_mtime_ns
+    assert prepared_again() == []
+    assert project.would_run() == {}
+
+    raw.rename(moved)
+    write_config(project.config, **OWN | {"datasets.own.path": moved.name})
+    for file in moved.rglob("*.bmp"):
+        file.touch()
+    assert len(prepared_again()) == 1
+    assert project.would_run() == PLAN | REPORT
+    done = project.snakemake()
+    assert done.returncode == 0, done.stderr
+    assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == ([], {}, made)
+
+    shutil.move(moved, tmp_path / "elsewhere")
+    assert (prepared_again(), project.would_run()) == ([], {})
+    done = project.run("etsdm", "check", str(project.config))
+    assert done.returncode == 0, done.stderr
+    assert "no source at 'photos of mine' any more; its images, prepared from 'photos of mine', serve" in done.stdout
+    done = project.snakemake("--forcerun", "probe")
+    assert done.returncode == 0, done.stderr
+
+    shutil.move(tmp_path / "elsewhere", moved)
+    first, other = moved / "00.bmp", moved / "10.bmp"
+    assert first.stat().st_size == other.stat().st_size
+    first.write_bytes(other.read_bytes())
+    assert len(prepared_again()) == 1
+    assert project.would_run()["train"] == 1
+
+
+def write_digits(folder, count):
+    """The first of scikit-learn's digits as images."""
+    folder.mkdir()
+    for number, digit in enumerate(load_digits().images[:count]):
+        Image.fromarray((digit * 15).astype("uint8")).save(folder / f"{number:02d}.bmp")
 
 
 # ---------------------------------------------------------------- interruptions
@@ -274,6 +356,18 @@ def test_a_fatal_error_does_not_burn_the_retries(fresh):
         "etsdm: error: no good",
         "etsdm: error: so ended the attempt before; it would end so again",
     ]
+
+
+def test_code_edited_while_a_run_goes_on_is_refused(fresh):
+    """The probe is broken while the training goes on: what it would measure is not taken for what was planned."""
+    workflow = start_training(fresh)
+    fresh.edit("etsdm/probes/lipschitz.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert workflow.wait(300) == 1
+    log = next(fresh.folder.glob("results/probes/**/probe.log")).read_text()
+    assert "etsdm: error: the code of 'probe etsdm.diffusion.methods.ddpm etsdm.probes.lipschitz' has changed" in log
+    assert not list(fresh.folder.glob("results/probes/**/result.json"))
+    fresh.edit("etsdm/probes/lipschitz.py", "\nEDITED = True\n\n\ndef ", "\ndef ")
+    assert fresh.would_run() == REPORT | {"probe": 1}
 
 
 def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):

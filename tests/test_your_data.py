@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from projects import Project, copy_project
 
-from etsdm.benchmark.source import ROOT
 from etsdm.data.sources.photos import read_photo
+from etsdm.fingerprint import ROOT
 
 
 @pytest.mark.slow

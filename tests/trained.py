@@ -28,6 +28,12 @@ def model_spec(method: str) -> dict[str, Any]:
     return next(run.spec for run in models if run.spec["method"]["name"] == method)
 
 
+def data_spec() -> dict[str, Any]:
+    """The specification of the data set of the digits."""
+    (data,) = Plan(parse_config(tiny(), "test")).data.values()
+    return data.spec
+
+
 @cache
 def _folder() -> TemporaryDirectory[str]:
     """Deleted when the process ends."""
@@ -37,7 +43,7 @@ def _folder() -> TemporaryDirectory[str]:
 @cache
 def prepared_digits() -> Path:
     """The archive of the digits."""
-    prepare(model_spec("ddpm")["dataset"], Path(_folder().name), progress=False)
+    prepare(data_spec(), Path(_folder().name), progress=False)
     return Path(_folder().name) / "images.zip"
 
 

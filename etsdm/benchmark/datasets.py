@@ -93,7 +93,7 @@ class OwnImages(Registrable):
     source: str
     path: str = Field(min_length=1)
     """Where it is, absolute or relative to where the workflow is started. `~` and `$SCRATCH`, say, are replaced when it
-    is read, and are no part of the data set's identity."""
+    is read. It is no part of the data set's identity, which the content of the images decides."""
     resolution: int = Field(ge=4, le=1024)
     """Side of every image in pixels."""
     channels: Literal[1, 3] = 3

@@ -1,8 +1,8 @@
 """The plan: the one place that turns a configuration into runs, their paths and their inputs.
 
-Each run is a folder under `results/` with a `spec.json` that says what it is. The folder's name ends in a digest of
-the resolved specification, so equal specifications share a folder whatever configuration asked for them. Nothing is
-read back out of a path: rules look runs up here.
+Each run is a folder under `results/`, in which its job writes a `spec.json` that says what it is. The folder's name
+ends in a digest of the resolved specification, so equal specifications share a folder whatever configuration asked for
+them. Nothing is read back out of a path: rules look runs up here. A plan writes nothing.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ from etsdm.benchmark.experiments import (
 from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.registry import how_to_get
 from etsdm.benchmark.solvers import Solvers
-from etsdm.data.sources import check_source, fingerprint
+from etsdm.data import prepared
+from etsdm.data.sources import check_found, inspect_source
 from etsdm.errors import UserError
-from etsdm.files import read_json, write_json
 from etsdm.replicas import shift
 from etsdm.training.snapshots import asked, last
 
@@ -41,6 +41,18 @@ if TYPE_CHECKING:
     from etsdm.data.source import Found
 
 Spec = dict[str, Any]
+
+
+WHERE = frozenset({"source", "bundle", "path", "folder"})
+"""Settings of a data set that say where its images are, not what they are like."""
+
+
+def images_of(dataset: Spec) -> Spec:
+    """What of a data set's settings belongs to the identity of its images, and of all that is made from them.
+
+    Where they come from does not: their content is compared by its digest.
+    """
+    return {key: value for key, value in dataset.items() if key not in WHERE}
 
 
 def identity(spec: Spec) -> str:
@@ -116,32 +128,36 @@ class Plan:
             for block in blocks:
                 self._add(experiment, block)
 
-    def check_files(self, file: str) -> None:
+    def check_files(self, file: str, results: Path) -> None:
         """Look for the data sources and weights files that the configuration names.
+
+        A source may be gone where its images are prepared.
 
         Args:
             file: name of the configuration, for messages.
+            results: root of the results.
 
         Raises:
             UserError: one is not there, or holds too little.
         """
         try:
-            self._check_files()
+            self._check_files(results)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
 
-    def _check_files(self) -> None:
+    def _check_files(self, results: Path) -> None:
         evaluation = self.config.evaluation
         scored = {m.model.needs["data"].spec["name"] for m in self.measurements if m.encoder and m.model}
         classified = any(encoder.name == "classifier" for encoder in evaluation.encoders)
         for name, dataset in self.config.datasets.items():
             at_least = evaluation.minimum_images() if name in scored else 1
-            spec = dataset.model_dump()
+            spec, labelled = dataset.model_dump(), classified and name in scored
+            folders = [results / run.path for run in self.data.values() if run.spec["name"] == name]
             try:
-                self.found[name] = check_source(name, spec, at_least, classified and name in scored)
+                found = prepared.found(folders, spec) or inspect_source(name, spec)
+                self.found[name] = check_found(name, spec, found, at_least, labelled)
             except UserError as error:
-                absent = spec["source"] != "bundled" and fingerprint(spec) is None
-                raise UserError(f"{error}{how_to_get(dataset) if absent else ''}") from error
+                raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
         for encoder in evaluation.encoders:
             if isinstance(encoder, Inception) and encoder.weights and not Path(encoder.weights).is_file():
                 raise UserError(
@@ -199,7 +215,7 @@ class Plan:
 
     def _add_restorations(self, experiment: str, block: SuperResolution, model: Run) -> None:
         test = self._dataset(block.test, self.config.datasets[block.test])
-        for slug, spec in _solver_runs(block.solvers, {"test": test.spec, "seed": model.spec["seed"]}):
+        for slug, spec in _solver_runs(block.solvers, {"test": images_of(test.spec), "seed": model.spec["seed"]}):
             path = f"restorations/{model.path.removeprefix('models/')}/{slug}"
             run = self.restorations.setdefault(path, Run(path, spec, {"model": model, "test": test}))
             self._ask(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
@@ -218,7 +234,7 @@ class Plan:
 
     def _dataset(self, name: str, dataset: Dataset) -> Run:
         spec = {"name": name, **dataset.model_dump()}
-        path = f"data/{name}-{dataset.resolution}px-{identity(spec)}"
+        path = f"data/{name}-{dataset.resolution}px-{identity(images_of(spec))}"
         return self.data.setdefault(path, Run(path, spec))
 
     def _encoders(self, data: Run) -> list[Run]:
@@ -227,7 +243,7 @@ class Plan:
             if isinstance(encoder, Inception):
                 run = Run("encoders/inception", encoder.model_dump())
             else:
-                spec = {"dataset": data.spec, "classifier": encoder.model_dump()}
+                spec = {"dataset": images_of(data.spec), "classifier": encoder.model_dump()}
                 run = Run(
                     f"encoders/{data.spec['name']}/classifier-{identity(spec)}",
                     encoder.model_dump(),
@@ -241,7 +257,7 @@ class Plan:
         spec = plain(
             {
                 "task": cell.task,
-                "dataset": data.spec,
+                "dataset": images_of(data.spec),
                 "diffusion": cell.diffusion.model_dump(),
                 "method": cell.method.model_dump(),
                 "network": self.config.network.model_dump(),
@@ -289,14 +305,9 @@ class Plan:
         """The encoder of each folder of reference features."""
         return {m.reference: m.encoder for m in self.measurements if m.encoder}
 
-    def write_specs(self, results: Path) -> None:
-        """Write each run's `spec.json` and the report's inventory; equal ones are left alone, time stamps included."""
-        specs = {run.path + "/spec.json": run.spec for stage in self.runs().values() for run in stage.values()}
-        specs[f"{self.report}/inventory.json"] = self.inventory()
-        for path, spec in specs.items():
-            file = results / path
-            if not file.exists() or read_json(file) != spec:
-                write_json(file, spec)
+    def settings(self) -> Spec:
+        """The resolved configuration, as plain data from which `make_plan` gives this plan again."""
+        return self.config.model_dump(mode="json", by_alias=True, exclude={"cost"})
 
     @property
     def report(self) -> str:
@@ -307,7 +318,7 @@ class Plan:
         """The plan as plain data, all the report knows of it: resolved configuration, specifications, measurements."""
         return {
             "name": self.config.name,
-            "config": self.config.model_dump(mode="json", by_alias=True, exclude={"cost"}),
+            "config": self.settings(),
             **{name: {run.path: run.spec for run in runs.values()} for name, runs in self.runs().items()},
             "measurements": [
                 {
@@ -352,27 +363,32 @@ def _solver_runs(solvers: Solvers, settings: Spec) -> Iterator[tuple[str, Spec]]
             yield f"{solver.name}-nfe{nfe}-{solver.grid}-{identity(spec)}".replace("+", "p"), spec
 
 
-def make_plan(values: Any, file: str, look: bool = True) -> Plan:
+RESULTS = Path("results")
+"""Where results are, relative to where the workflow is started."""
+
+
+def make_plan(values: Any, file: str, look: bool = True, results: Path = RESULTS) -> Plan:
     """The plan of a configuration given as plain values.
 
     Args:
         values: what the YAML file holds.
         file: its name, for messages.
         look: whether to look for the data sources and weights files, too.
+        results: root of the results, where a source that is gone may have been prepared.
 
     Raises:
         UserError: the configuration is not valid, or what it names is not there; each line begins with the file.
     """
-    return _plan(parse_config(values, file), file, look)
+    return _plan(parse_config(values, file), file, look, results)
 
 
-def load_plan(path: Path, look: bool = True) -> Plan:
+def load_plan(path: Path, look: bool = True, results: Path = RESULTS) -> Plan:
     """The plan of the configuration at `path`; see `make_plan`."""
-    return _plan(load_config(path), str(path), look)
+    return _plan(load_config(path), str(path), look, results)
 
 
-def _plan(config: Benchmark, file: str, look: bool) -> Plan:
+def _plan(config: Benchmark, file: str, look: bool, results: Path) -> Plan:
     plan = Plan(config)
     if look:
-        plan.check_files(file)
+        plan.check_files(file, results)
     return plan

@@ -207,13 +207,15 @@ def existing_file(name: str, path: Path, what: str) -> None:
 
 
 def file_fingerprint(path: Path) -> str | None:
-    """What tells that a file has changed, without reading it all: its size, beginning and end. None: it is not there.
+    """What tells that a file has changed, without reading it all: its size, time, beginning and end.
 
-    The end holds the checksums of a zip and of a gzip, the beginning the last transaction of an LMDB.
+    The end holds the checksums of a zip and of a gzip, the beginning the last transaction of an LMDB. None: it is not
+    there.
     """
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        size, head = path.stat().st_size, file.read(TAIL)
-        file.seek(max(0, size - TAIL))
-        return hashlib.sha256(repr((size, head, file.read())).encode()).hexdigest()[:16]
+        found, head = path.stat(), file.read(TAIL)
+        file.seek(max(0, found.st_size - TAIL))
+        known_by = (found.st_size, found.st_mtime_ns, head, file.read())
+        return hashlib.sha256(repr(known_by).encode()).hexdigest()[:16]

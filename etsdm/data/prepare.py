@@ -19,12 +19,14 @@ from etsdm.data.saturation import Saturation
 from etsdm.data.source import Damaged, Remark, Source
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
-from etsdm.files import write_json
+from etsdm.files import write_json, write_text
 from etsdm.parts import Parts
 from etsdm.processes import ALONE
 from etsdm.stop import StopRequest
 from etsdm.workers import ordered
 
+DIGEST_FILE = "images.digest"
+"""What is made from the images depends on this file alone: one line with their digest."""
 PART_VALUES = 2**22
 """Pixel values in a part, of which two a process are in memory."""
 MOST_ERRORS = 20
@@ -48,7 +50,7 @@ class Decoded(NamedTuple):
 def prepare(
     spec: dict[str, Any], out: Path, progress: bool = True, workers: int = 1, code: str = "", minutes: float = 0
 ) -> dict[str, Any]:
-    """Write the data set's images to `out/images.zip` and its description to `out/dataset.json`.
+    """Write the data set's images to `out/images.zip`, its description to `out/dataset.json`, its digest to a file.
 
     The files are the same for any number of workers. What an attempt that was cut off has left is gone on with.
 
@@ -63,8 +65,7 @@ def prepare(
     Returns:
         The description: name, count, height, width, channels, split, labels, classes and digest. The digest covers
         pixels and labels, so it tells whether two data sets are the same. Beside it `saturated`, the share of pixel
-        values at 0 or 255, and `damaged`, what is wrong with each image that was left out. These are not in the file,
-        which what is made from the images watches.
+        values at 0 or 255, and `damaged`, what is wrong with each image that was left out. These are not in the file.
 
     Raises:
         UserError: the source is missing, empty, too small, of unlike sizes, or has more damaged images than its
@@ -103,7 +104,11 @@ def prepare(
         "labels": labels,
     }
     write_json(out / "dataset.json", description)
-    return description | {"saturated": saturation.share, "damaged": [damaged[row] for row in sorted(damaged)]}
+    write_text(out / DIGEST_FILE, description["digest"] + "\n")
+    return description | {
+        "saturated": saturation.share,
+        "damaged": [damaged[row] for row in sorted(damaged)],
+    }
 
 
 def _decode(

@@ -1,19 +1,19 @@
 # The plan of this configuration, and what the rules look up in it.
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import forkserver, gpus, probes, solvers
-from etsdm.benchmark.plan import make_plan
-from etsdm.benchmark.source import digest
-from etsdm.data import sources
-from etsdm.diffusion import methods
+from etsdm import forkserver, gpus
+from etsdm.benchmark.plan import RESULTS, identity, make_plan
+from etsdm.benchmark.stages import loaded
+from etsdm.data import prepared
 from etsdm.errors import UserError
+from etsdm.fingerprint import Planned
 from etsdm.metrics.names import ENCODER_FILES, FEATURES
 from etsdm.report.contents import SAMPLED, figure_files, table_files
 
-RESULTS = Path("results")
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
 GPU = int(gpus.are_likely())
@@ -32,6 +32,9 @@ JOB = {"attempt": attempt_of}
 # A long job is told its time limit in minutes (0: none), before which it saves what it has and leaves, to go on in its
 # next attempt; and how many processes on how many nodes are to share the work.
 LONG_JOB = JOB | {"runtime": 0, "nodes": 1, "processes": 1}
+# How a job begins: with its attempt, and the code that it must run.
+ETSDM = "etsdm --attempt {resources.attempt} --code {params.depends[code]:q}"
+LONG_ETSDM = f"{ETSDM} --minutes {{resources.runtime}}"
 
 
 @contextmanager
@@ -52,7 +55,7 @@ with mistakes_explained():
 # A dry run needs no data; jobs do.
 onstart:
     with mistakes_explained():
-        plan.check_files(CONFIG)
+        plan.check_files(CONFIG, RESULTS)
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None
@@ -65,7 +68,6 @@ onstart:
             subprocess.Popen([sys.executable, "-P", "-c", "from etsdm import devices; devices.warn()"])
 
 
-plan.write_specs(RESULTS)
 SCORED, REFERENCES = plan.measured("distance"), plan.references
 
 DISTANCE_OPTIONS = " ".join(f"--distance {name}" for name in plan.config.evaluation.distances)
@@ -92,6 +94,9 @@ wildcard_constraints:
     encoder=r"[^/]+",
 
 
+CODES = Planned(workflow.is_main_process)
+
+
 def depends(stage, *modules, **settings):
     """The code and the settings that a result depends on besides its input files.
 
@@ -99,12 +104,17 @@ def depends(stage, *modules, **settings):
 
     One dictionary a rule, because Snakemake compares a rule's parameters as a set without keys.
     """
-    return {"code": digest(stage, *modules)} | settings
+    return {"code": CODES.code(stage, *modules)} | settings
 
 
-def source_of(spec):
+def does(stage, run, **settings):
+    """The same for the job of a run, which is handed its specification and writes it down."""
+    return depends(stage, *loaded(stage, run), spec=json.dumps(run.spec), **settings)
+
+
+def source_of(run):
     """What the images of a data set depend on: the code that reads its kind of source, and the source itself."""
-    return depends("prepare", sources.module(spec), source=sources.fingerprint(spec))
+    return does("prepare", run, source=prepared.known_by(RESULTS / run.path, run.spec))
 
 
 def measurement_of(wildcards):
@@ -129,29 +139,17 @@ def scoring_threads(encoder):
 
 def data_of(model):
     """Folder of the data set that a model is trained on."""
-    return f"results/{plan.networks[f'models/{model}'].needs['data'].path}"
+    return f"results/{model_run(model).needs['data'].path}"
 
 
-def method_of(model):
-    """The module of the method by which a model is trained, and which changes how it is sampled."""
-    return methods.module(plan.networks[f"models/{model}"].spec["method"]["name"])
+def model_run(model):
+    """The run that trains a model, or that makes one of a snapshot."""
+    return plan.networks[f"models/{model}"]
 
 
-def modules_of(run):
-    """The modules of solver and method behind a run that draws images from a model."""
-    return solvers.module(run.spec["solver"]["name"]), methods.module(run.needs["model"].spec["method"]["name"])
-
-
-def encoder_module(name):
-    """The module that makes the named feature extractor."""
-    return f"etsdm.metrics.{name}"
-
-
-def probe_modules(wildcards):
-    """The modules that a probe loads by name: its own, and those of the solvers it tries."""
-    spec = plan.probes[f"probes/{wildcards.model}/{wildcards.probe}"].spec
-    tried = sorted({solver["name"] for solver in spec.get("solvers", [])})
-    return probes.module(spec["probe"]), *map(solvers.module, tried)
+def probe_of(wildcards):
+    """The run that probes a model."""
+    return plan.probes[f"probes/{wildcards.model}/{wildcards.probe}"]
 
 
 def restoration_of(wildcards):
@@ -159,15 +157,20 @@ def restoration_of(wildcards):
     return plan.restorations[f"restorations/{wildcards.restoration}"]
 
 
-def model_of(sample):
-    """Folder of the model that a sample set is drawn from."""
-    return f"results/{plan.samples[f'samples/{sample}'].needs['model'].path}"
+def sample_of(wildcards):
+    """The run that draws a sample set."""
+    return plan.samples[f"samples/{wildcards.sample}"]
+
+
+def weights_of(run):
+    """The weights of the model that a run draws images from."""
+    return f"results/{run.needs['model'].path}/weights.safetensors"
 
 
 # Asked for by name, because Snakemake does not miss an intermediate file whose report is there already: a result that
 # a failed job has taken away would not be made again.
 RESULT_FILES = [
-    *(f"results/{path}/dataset.json" for path in plan.data),
+    *(f"results/{path}/{name}" for path in plan.data for name in ("images.digest", "dataset.json", "images.zip")),
     *(encoder_file(encoder) for encoder in plan.encoders.values()),
     *(f"results/{path}/weights.safetensors" for path in plan.networks),
     *(f"results/{path}/samples.zip" for path in plan.samples),

@@ -1,13 +1,12 @@
 # ------------------------------------------------------------------------------------------------------------------
-# Any source -> images.zip and dataset.json. What is made from the images watches dataset.json, which is small and holds
-# their digest: Snakemake compares small files by content, so a touched one causes nothing to run.
+# Any source -> images.zip, dataset.json and images.digest. What is made from the images watches images.digest alone: one
+# line, which Snakemake compares by content. So data that were moved or touched, and prepared again, change nothing else.
 # ------------------------------------------------------------------------------------------------------------------
 rule prepare:
-    input:
-        spec="results/data/{data}/spec.json",
     output:
         images="results/data/{data}/images.zip",
         description="results/data/{data}/dataset.json",
+        digest="results/data/{data}/images.digest",
         manifest="results/data/{data}/manifest.json",
     log:
         "results/data/{data}/prepare.log",
@@ -19,8 +18,8 @@ rule prepare:
         **JOB,
         runtime=0,
     params:
-        depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"].spec),
+        depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"]),
     shell:
-        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} prepare"
-        " --spec {input.spec:q} --out results/data/{wildcards.data:q} --workers {threads}"
+        f"{LONG_ETSDM} prepare"
+        " --spec {params.depends[spec]:q} --out results/data/{wildcards.data:q} --workers {threads}"
         " > {log:q} 2>&1"

@@ -3,8 +3,7 @@
 # ------------------------------------------------------------------------------------------------------------------
 rule classifier:
     input:
-        spec="results/encoders/{encoder}/spec.json",
-        data=lambda wildcards: f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/dataset.json",
+        data=lambda wildcards: f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/images.digest",
         images=lambda wildcards: ancient(
             f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/images.zip"
         ),
@@ -21,15 +20,14 @@ rule classifier:
         **JOB,
         gpu=GPU,
     params:
-        depends=depends("encoder"),
+        depends=lambda wildcards: does("encoder", plan.encoders[f"encoders/{wildcards.encoder}"]),
     shell:
-        "etsdm --attempt {resources.attempt} encoder --spec {input.spec:q} --data {input.images:q} --out {output.weights:q}"
+        f"{ETSDM} encoder"
+        " --spec {params.depends[spec]:q} --data {input.images:q} --out {output.weights:q}"
         " > {log:q} 2>&1"
 
 
 rule inception:
-    input:
-        spec="results/encoders/inception/spec.json",
     output:
         weights="results/encoders/inception/inception-2015-12-05.pt",
         manifest="results/encoders/inception/manifest.json",
@@ -40,9 +38,9 @@ rule inception:
     resources:
         **JOB,
     params:
-        depends=depends("inception"),
+        depends=lambda wildcards: does("inception", plan.encoders["encoders/inception"]),
     shell:
-        "etsdm --attempt {resources.attempt} encoder --spec {input.spec:q} --out {output.weights:q} > {log:q} 2>&1"
+        f"{ETSDM} encoder" " --spec {params.depends[spec]:q} --out {output.weights:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -65,12 +63,12 @@ rule sample_features:
     params:
         depends=lambda wildcards: depends(
             "features",
-            encoder_module(measurement_of(wildcards).encoder.spec["name"]),
+            *loaded("features", measurement_of(wildcards).encoder),
             encoder=measurement_of(wildcards).encoder.spec["name"],
-            count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
+            count=sample_of(wildcards).spec["samples"],
         ),
     shell:
-        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} features"
+        f"{LONG_ETSDM} features"
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --count {params.depends[count]} --out {output.features:q} > {log:q} 2>&1"
@@ -78,7 +76,7 @@ rule sample_features:
 
 rule reference_features:
     input:
-        data="results/data/{data}/dataset.json",
+        data="results/data/{data}/images.digest",
         images=ancient("results/data/{data}/images.zip"),
         encoder=lambda wildcards: encoder_file(reference_of(wildcards)),
     output:
@@ -94,11 +92,11 @@ rule reference_features:
     params:
         depends=lambda wildcards: depends(
             "features",
-            encoder_module(reference_of(wildcards).spec["name"]),
+            *loaded("features", reference_of(wildcards)),
             encoder=reference_of(wildcards).spec["name"],
         ),
     shell:
-        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} features"
+        f"{LONG_ETSDM} features"
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --encoder {params.depends[encoder]} --weights {input.encoder:q} --images {input.images:q}"
         " --out {output.features:q} > {log:q} 2>&1"
@@ -125,7 +123,8 @@ rule reference:
             "score", encoder=reference_of(wildcards).spec["name"], distances=DISTANCE_OPTIONS
         ),
     shell:
-        "etsdm --attempt {resources.attempt} reference --features {input.features:q}"
+        f"{ETSDM} reference"
+        " --features {input.features:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]} --out {output.summary:q} > {log:q} 2>&1"
 
 
@@ -149,11 +148,12 @@ rule score:
             "score",
             encoder=measurement_of(wildcards).encoder.spec["name"],
             distances=DISTANCE_OPTIONS,
-            count=plan.samples[f"samples/{wildcards.sample}"].spec["samples"],
+            count=sample_of(wildcards).spec["samples"],
             bootstrap=plan.config.evaluation.bootstrap,
         ),
     shell:
-        "etsdm --attempt {resources.attempt} score --samples {input.samples:q} --reference {input.reference:q}"
+        f"{ETSDM} score"
+        " --samples {input.samples:q} --reference {input.reference:q}"
         " --summary {input.summary:q}"
         " --encoder {params.depends[encoder]} {params.depends[distances]}"
         " --count {params.depends[count]} --bootstrap {params.depends[bootstrap]}"
@@ -166,7 +166,7 @@ rule score:
 rule compare:
     input:
         restored="results/restorations/{restoration}/restored.zip",
-        data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/dataset.json",
+        data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/images.digest",
         truth=lambda wildcards: ancient(f"results/{restoration_of(wildcards).needs['test'].path}/images.zip"),
     output:
         scores="results/restorations/{restoration}/scores.json",
@@ -180,5 +180,6 @@ rule compare:
     params:
         depends=depends("compare"),
     shell:
-        "etsdm --attempt {resources.attempt} compare --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q}"
+        f"{ETSDM} compare"
+        " --restored {input.restored:q} --truth {input.truth:q} --out {output.scores:q}"
         " > {log:q} 2>&1"

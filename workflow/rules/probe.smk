@@ -3,9 +3,8 @@
 # ------------------------------------------------------------------------------------------------------------------
 rule probe:
     input:
-        spec="results/probes/{model}/{probe}/spec.json",
         weights="results/models/{model}/weights.safetensors",
-        data=lambda wildcards: f"{data_of(wildcards.model)}/dataset.json",
+        data=lambda wildcards: f"{data_of(wildcards.model)}/images.digest",
         images=lambda wildcards: ancient(f"{data_of(wildcards.model)}/images.zip"),
     output:
         result="results/probes/{model}/{probe}/result.json",
@@ -20,9 +19,10 @@ rule probe:
         **JOB,
         gpu=GPU,
     params:
-        depends=lambda wildcards: depends("probe", method_of(wildcards.model), *probe_modules(wildcards)),
+        depends=lambda wildcards: does("probe", probe_of(wildcards)),
     shell:
-        "etsdm --attempt {resources.attempt} probe --weights {input.weights:q} --data {input.images:q} --spec {input.spec:q}"
+        f"{ETSDM} probe"
+        " --weights {input.weights:q} --data {input.images:q} --spec {params.depends[spec]:q}"
         " --out {output.result:q} > {log:q} 2>&1"
 
 
@@ -30,8 +30,6 @@ rule probe:
 # What is known exactly, on a mixture of Gaussians.
 # ------------------------------------------------------------------------------------------------------------------
 rule theory:
-    input:
-        spec="results/theory/{hash}/spec.json",
     output:
         result="results/theory/{hash}/result.json",
         manifest="results/theory/{hash}/manifest.json",
@@ -42,6 +40,6 @@ rule theory:
     resources:
         **JOB,
     params:
-        depends=depends("theory"),
+        depends=lambda wildcards: does("theory", plan.theories[f"theory/{wildcards.hash}"]),
     shell:
-        "etsdm --attempt {resources.attempt} theory --spec {input.spec:q} --out {output.result:q} > {log:q} 2>&1"
+        f"{ETSDM} theory" " --spec {params.depends[spec]:q} --out {output.result:q} > {log:q} 2>&1"

@@ -1,4 +1,24 @@
 # ------------------------------------------------------------------------------------------------------------------
+# The plan as plain data: all that the report knows of it. Its digest decides, so a plan of a running workflow's
+# configuration that was edited meanwhile changes nothing under its feet.
+# ------------------------------------------------------------------------------------------------------------------
+rule inventory:
+    output:
+        inventory=f"{REPORT}/inventory.json",
+    log:
+        f"{REPORT}/inventory.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        **JOB,
+    params:
+        depends={"plan": identity(plan.inventory()), "config": json.dumps(plan.settings())},
+    shell:
+        "etsdm --attempt {resources.attempt} inventory --config {params.depends[config]:q} --out {output.inventory:q}"
+        " > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
 # Every measurement -> one tidy table -> tables, figures and the page.
 # ------------------------------------------------------------------------------------------------------------------
 rule rows:
@@ -19,7 +39,7 @@ rule rows:
     params:
         depends=depends("rows"),
     shell:
-        "etsdm --attempt {resources.attempt} rows --inventory {input.inventory:q} > {log:q} 2>&1"
+        f"{ETSDM} rows" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -43,7 +63,7 @@ rule tables:
     params:
         depends=depends("tables"),
     shell:
-        "etsdm --attempt {resources.attempt} tables --inventory {input.inventory:q} > {log:q} 2>&1"
+        f"{ETSDM} tables" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule figures:
@@ -65,7 +85,7 @@ rule figures:
     params:
         depends=depends("figures"),
     shell:
-        "etsdm --attempt {resources.attempt} figures --inventory {input.inventory:q} > {log:q} 2>&1"
+        f"{ETSDM} figures" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
 rule page:
@@ -91,4 +111,4 @@ rule page:
     params:
         depends=depends("page"),
     shell:
-        "etsdm --attempt {resources.attempt} page --inventory {input.inventory:q} > {log:q} 2>&1"
+        f"{ETSDM} page" " --inventory {input.inventory:q} > {log:q} 2>&1"

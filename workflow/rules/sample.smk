@@ -3,8 +3,7 @@
 # ------------------------------------------------------------------------------------------------------------------
 rule sample:
     input:
-        spec="results/samples/{sample}/spec.json",
-        weights=lambda wildcards: f"{model_of(wildcards.sample)}/weights.safetensors",
+        weights=lambda wildcards: weights_of(sample_of(wildcards)),
     output:
         samples="results/samples/{sample}/samples.zip",
         manifest="results/samples/{sample}/manifest.json",
@@ -18,11 +17,11 @@ rule sample:
         # 1: compile the network first, which takes minutes and a C compiler.
         compile=0,
     params:
-        depends=lambda wildcards: depends("sample", *modules_of(plan.samples[f"samples/{wildcards.sample}"])),
+        depends=lambda wildcards: does("sample", sample_of(wildcards)),
     shell:
-        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} sample"
+        f"{LONG_ETSDM} sample"
         " --nodes {resources.nodes} --processes {resources.processes}"
-        " --weights {input.weights:q} --spec {input.spec:q} --out {output.samples:q}"
+        " --weights {input.weights:q} --spec {params.depends[spec]:q} --out {output.samples:q}"
         " --compile {resources.compile} > {log:q} 2>&1"
 
 
@@ -31,9 +30,8 @@ rule sample:
 # ------------------------------------------------------------------------------------------------------------------
 rule restore:
     input:
-        spec="results/restorations/{restoration}/spec.json",
-        weights=lambda wildcards: f"results/{restoration_of(wildcards).needs['model'].path}/weights.safetensors",
-        data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/dataset.json",
+        weights=lambda wildcards: weights_of(restoration_of(wildcards)),
+        data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/images.digest",
         images=lambda wildcards: ancient(f"results/{restoration_of(wildcards).needs['test'].path}/images.zip"),
     output:
         inputs="results/restorations/{restoration}/inputs.zip",
@@ -47,9 +45,9 @@ rule restore:
         **LONG_JOB,
         gpu=GPU,
     params:
-        depends=lambda wildcards: depends("restore", *modules_of(restoration_of(wildcards))),
+        depends=lambda wildcards: does("restore", restoration_of(wildcards)),
     shell:
-        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} restore"
+        f"{LONG_ETSDM} restore"
         " --nodes {resources.nodes} --processes {resources.processes}"
-        " --weights {input.weights:q} --images {input.images:q} --spec {input.spec:q}"
+        " --weights {input.weights:q} --images {input.images:q} --spec {params.depends[spec]:q}"
         " --out results/restorations/{wildcards.restoration:q} > {log:q} 2>&1"

@@ -4,8 +4,7 @@
 # ------------------------------------------------------------------------------------------------------------------
 rule train:
     input:
-        spec="results/models/{model}/spec.json",
-        data=lambda wildcards: f"{data_of(wildcards.model)}/dataset.json",
+        data=lambda wildcards: f"{data_of(wildcards.model)}/images.digest",
         images=lambda wildcards: ancient(f"{data_of(wildcards.model)}/images.zip"),
     output:
         weights="results/models/{model}/weights.safetensors",
@@ -29,11 +28,11 @@ rule train:
         # 1: compile the network first, which takes minutes and a C compiler.
         compile=0,
     params:
-        depends=lambda wildcards: depends("train", method_of(wildcards.model)),
+        depends=lambda wildcards: does("train", model_run(wildcards.model)),
     shell:
-        "etsdm --attempt {resources.attempt} --minutes {resources.runtime} train"
+        f"{LONG_ETSDM} train"
         " --nodes {resources.nodes} --processes {resources.processes}"
-        " --spec {input.spec:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
+        " --spec {params.depends[spec]:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
         " --save-minutes {resources.save_minutes} --checkpointing {resources.checkpointing}"
         " --compile {resources.compile}"
         " > {log:q} 2>&1"
@@ -44,7 +43,6 @@ rule train:
 # ------------------------------------------------------------------------------------------------------------------
 rule snapshot:
     input:
-        spec="results/models/{model}/snapshots/{snapshot}/spec.json",
         training="results/models/{model}/manifest.json",
     output:
         weights="results/models/{model}/snapshots/{snapshot}/weights.safetensors",
@@ -59,7 +57,8 @@ rule snapshot:
     resources:
         **JOB,
     params:
-        depends=depends("snapshot"),
+        depends=lambda wildcards: does("snapshot", model_run(f"{wildcards.model}/snapshots/{wildcards.snapshot}")),
     shell:
-        "etsdm --attempt {resources.attempt} snapshot --spec {input.spec:q} --training {input.training:q}"
+        f"{ETSDM} snapshot"
+        " --spec {params.depends[spec]:q} --training {input.training:q}"
         " --out {output.weights:q} > {log:q} 2>&1"

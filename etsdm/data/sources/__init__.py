@@ -60,9 +60,18 @@ def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = Fals
     Raises:
         UserError: naming the data set, the place looked and what to do.
     """
+    return check_found(name, spec, inspect_source(name, spec), at_least, labelled)
+
+
+def inspect_source(name: str, spec: Spec) -> Found:
+    """What is found in a source, without reading pixels; see `check_source`."""
     from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
 
-    found = Found(*importlib.import_module(module(spec)).inspect(name, _read(spec)))
+    return Found(*importlib.import_module(module(spec)).inspect(name, _read(spec)))
+
+
+def check_found(name: str, spec: Spec, found: Found, at_least: int, labelled: bool) -> Found:
+    """Refuse what is found where it is too little; see `check_source`."""
     if labelled and not found.labelled:
         raise UserError(
             f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "

@@ -89,9 +89,9 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
-    """What tells that the folder has changed: names and sizes of its images, and listed labels. None: unreadable.
+    """What tells that the folder has changed: names, sizes and times of its images, and listed labels.
 
-    Time stamps don't count, so a folder that was copied or touched leaves trained models alone.
+    None: it is not there, or cannot be read.
     """
     folder = Path(spec["path"])
     if not folder.is_dir():
@@ -100,10 +100,15 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
         paths = list_folder(folder)
     except UserError:
         return None
-    listing: list[tuple[str, int | str]] = [(str(path.relative_to(folder)), path.stat().st_size) for path in paths]
+    listing: list[tuple[object, ...]] = [(str(path.relative_to(folder)), *_version(path)) for path in paths]
     lists = [place for place in listings([path.relative_to(folder) for path in paths]) if (folder / place).is_file()]
     listing += [(str(place), sha256(folder / place)) for place in lists]
     return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _labels(folder: Path, paths: list[Path]) -> Labels | None:

@@ -1,0 +1,81 @@
+"""What is known of a data set that has been prepared: whether its source is still the same, or at least was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etsdm import fingerprint
+from etsdm.data import sources
+from etsdm.files import read_json
+
+if TYPE_CHECKING:
+    from etsdm.data.source import Found
+
+FILES = ("images.zip", "dataset.json", "images.digest")
+"""What is made of a data set."""
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all files of a prepared data set are in its folder."""
+    return all((folder / name).is_file() for name in (*FILES, "manifest.json"))
+
+
+def known_by(folder: Path, spec: dict[str, Any]) -> str | None:
+    """What a source is known by: its fingerprint, or, where the source is gone, that of the time of its preparation.
+
+    Args:
+        folder: of the prepared data set.
+        spec: its specification.
+
+    Returns:
+        None for a bundle, and for a source that is not there and was never prepared.
+    """
+    found = sources.fingerprint(spec)
+    return _recorded(folder)["result"].get("source") if found is None and is_whole(folder) else found
+
+
+def is_outdated(folder: Path, spec: dict[str, Any]) -> bool:
+    """Whether a data set that was prepared has to be prepared again: its source, settings or code have changed.
+
+    A file of it that is missing is a reason, too. A data set that never was prepared is not outdated.
+    """
+    if not is_whole(folder):
+        return any((folder / name).exists() for name in FILES)
+    before = _recorded(folder)
+    return (before["code"], before["spec"], before["result"].get("source")) != (
+        fingerprint.code("prepare", sources.module(spec)),
+        spec,
+        known_by(folder, spec),
+    )
+
+
+def is_gone(spec: dict[str, Any]) -> bool:
+    """Whether the source of a data set is not there, or cannot be read."""
+    return spec["source"] != "bundled" and sources.fingerprint(spec) is None
+
+
+def found(folders: list[Path], spec: dict[str, Any]) -> Found | None:
+    """What the archives hold of a data set whose source is gone.
+
+    Args:
+        folders: where it was prepared, at each resolution.
+        spec: its specification.
+
+    Returns:
+        None if the source is there, or an archive is not.
+    """
+    from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
+
+    if not folders or not is_gone(spec) or not all(map(is_whole, folders)):
+        return None
+    folder = folders[0]
+    description, made = read_json(folder / "dataset.json"), _recorded(folder)
+    origin = made["spec"].get("path", made["spec"]["source"])
+    remark = f"no source at {spec['path']!r} any more; its images, prepared from {origin!r}, serve: {folder}"
+    return Found(description["count"], description["labels"] is not None, (remark,))
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    made: dict[str, Any] = read_json(folder / "manifest.json")
+    return made
