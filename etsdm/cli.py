@@ -950,6 +950,39 @@ def report(config: Path, results: Path) -> None:
     click.echo(f"{results / planned.report / 'report.html'}")
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@CONFIG
+@click.option("--any-code", is_flag=True, help="Results of other code, too: where you know that the numbers are equal.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be taken over, and what not.")
+@click.argument("snakemake", nargs=-1)
+def adopt(config: Path, any_code: bool, dry_run: bool, snakemake: tuple[str, ...]) -> None:
+    """Take over results that Snakemake would make again.
+
+    For results that were copied without their times, belong to a new clone, or come from a machine with another clock.
+    Each is checked by its manifest: its files, what it was made from, its settings and its code. Further arguments go
+    to Snakemake.
+
+    \b
+    Example:  etsdm adopt config/digits.yaml
+    """
+    from tqdm import tqdm
+
+    from etsdm.benchmark import adopt as run
+    from etsdm.benchmark.plan import RESULTS, load_plan
+
+    planned = load_plan(config, look=False)
+    with tqdm(desc="check", unit="B", unit_scale=True) as bar:
+        verdict = run.judge(planned, RESULTS, any_code, bar.update)
+    for file, reason in verdict.refused.items():
+        click.echo(f"{file}: {reason}", err=True)
+    if verdict.adopted and not dry_run:
+        run.adopt(verdict, planned, RESULTS, config, [*snakemake])
+    _say(
+        f"{len(verdict.adopted):,} results {'would be' if dry_run else 'are'} taken over, {len(verdict.refused):,} not"
+    )
+    sys.exit(1 if verdict.refused else 0)
+
+
 @main.command()
 @click.argument("file", type=FILE)
 def trace(file: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from hashlib import sha256
 
 import pandas as pd
 import pytest
@@ -278,6 +279,42 @@ def write_digits(folder, count):
     folder.mkdir()
     for number, digit in enumerate(load_digits().images[:count]):
         Image.fromarray((digit * 15).astype("uint8")).save(folder / f"{number:02d}.bmp")
+
+
+def without_times_and_records(project):
+    """As after a copy that keeps no times, into a new clone."""
+    shutil.rmtree(project.folder / ".snakemake")
+    files = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
+    for second, file in enumerate(sorted(files, key=lambda file: sha256(str(file).encode()).hexdigest())):
+        os.utime(file, (1_700_000_000 + second, 1_700_000_000 + second))
+
+
+def test_results_without_times_and_records_are_taken_over(project):
+    without_times_and_records(project)
+    assert project.would_run()["train"] == 2
+    done = project.run("etsdm", "adopt", str(project.config))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "24 results are taken over, 0 not"), done.stderr
+    assert project.would_run() == {}
+    write_config(project.config, **{"evaluation.bootstrap": 3})
+    assert project.would_run() == PLAN | REPORT | {"score": 4}, "Snakemake's records are not there"
+
+
+def test_only_results_that_are_right_are_taken_over(project):
+    """A damaged one, one of other code, one of other settings, and what is made from them, are made again."""
+    damaged = next(project.folder.glob("results/models/*/ddpm-*/**/weights.safetensors"))
+    damaged.write_bytes(bytes(byte ^ 1 for byte in damaged.read_bytes()))
+    project.edit("etsdm/solvers/ddim.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    without_times_and_records(project)
+    done = project.run("etsdm", "adopt", str(project.config))
+    assert done.returncode == 1
+    assert "weights.safetensors is not what its manifest says that was made" in done.stderr
+    assert "made by other code" in done.stderr
+    expected = {"train": 1, "probe": 1, "sample": 3, "sample_features": 3, "score": 3}
+    assert project.would_run() == REPORT | expected
+    shutil.copy(next(project.folder.glob("results/models/*/etsdm-*/**/weights.safetensors")), damaged)
+    done = project.run("etsdm", "adopt", "--any-code", str(project.config))
+    assert "made by other code" not in done.stderr
+    assert project.would_run() == REPORT | expected | {"sample": 2, "sample_features": 2, "score": 2}
 
 
 # ---------------------------------------------------------------- interruptions
