@@ -29,9 +29,11 @@ def attempt_of(wildcards, attempt):
 
 # Every job is told its attempt: where the one before failed in a way that another would, too, it fails at once.
 JOB = {"attempt": attempt_of}
-# A long job is told its time limit in minutes (0: none), before which it saves what it has and leaves, to go on in its
-# next attempt; and how many processes on how many nodes are to share the work.
-LONG_JOB = JOB | {"runtime": 0, "nodes": 1, "processes": 1}
+# The time limit that the profile gives to all jobs stands; a rule's own would beat it. 0: none.
+TIME_LIMIT = {} if "runtime" in (workflow.resource_settings.default_resources or {}) else {"runtime": 0}
+# A long job is told its time limit in minutes, before which it saves what it has and leaves, to go on in its next
+# attempt; and how many processes on how many nodes are to share the work.
+LONG_JOB = JOB | TIME_LIMIT | {"nodes": 1, "processes": 1}
 # How a job begins: with its attempt, and the code that it must run.
 ETSDM = "etsdm --attempt {resources.attempt} --code {params.depends[code]:q}"
 LONG_ETSDM = f"{ETSDM} --minutes {{resources.runtime}}"

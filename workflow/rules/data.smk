@@ -16,7 +16,7 @@ rule prepare:
     threads: 8
     resources:
         **JOB,
-        runtime=0,
+        **TIME_LIMIT,
     params:
         depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"]),
     shell:
