@@ -1,4 +1,4 @@
-"""The cluster profiles: what they submit, with stand-ins for SLURM's commands."""
+"""The cluster profiles and every line of docs/slurm.md: what they submit, with stand-ins for SLURM's commands."""
 
 import os
 import re
@@ -13,6 +13,8 @@ from stand_ins import StandIns
 from etsdm.benchmark.source import ROOT
 
 PROFILES = ("slurm", "slurm-gres")
+DOCUMENTATION = (ROOT / "docs" / "slurm.md").read_text(encoding="utf-8")
+OF_A_RULE = re.compile(r"([a-z_]+):[a-z_]+=")
 QUICK = {"retries": 0, "slurm-init-seconds-before-status-checks": 1}
 """The profiles as they are, but a refused job is not tried again, and Snakemake does not wait for states."""
 
@@ -67,3 +69,55 @@ def test_every_job_has_a_time_limit(project, profile):
         limits = dict(re.findall(r"^rule (\w+):\n(?: +.*\n)*?    resources: .*\bruntime=(\d+)", said, re.MULTILINE))
         assert limits.keys() == set(re.findall(r"^rule (\w+):$", said, re.MULTILINE)) > {"sample_features", "train"}
         assert [rule for rule, minutes in limits.items() if minutes == "0"] == []
+
+
+def documented():
+    """Settings that docs/slurm.md tells: the options in its tables and text, and each block of YAML as a whole."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```.*?^```", "", DOCUMENTATION, flags=re.MULTILINE | re.DOTALL)
+    lines = [span for span in re.findall(r"`([^`\n]+)`", rest) if OF_A_RULE.match(span) or re.match(r"[a-z-]+: ", span)]
+    return list(dict.fromkeys([*lines, *blocks]))
+
+
+SUBMITTED = {
+    "default-resources: slurm_partition=gpu": "-p gpu",
+    "default-resources: slurm_account=your-project": "-A your-project",
+    "default-resources: qos=long": "--qos=long",
+    "default-resources: slurm_extra='--exclusive'": "--exclusive",
+    "default-resources: slurm_extra='--exclusive --mail-type=END'": "--exclusive|--mail-type=END",
+    "train:gpu_model=a100": "--gpus=a100:1",
+    "train:gres=gpu:a100:1": "--gres=gpu:a100:1",
+    "train:runtime=120": "-t 120|--minutes 120",
+    "train:slurm_partition=gpu": "-p gpu",
+    "train:checkpointing=1": "--checkpointing 1",
+    "train:compile=1": "--compile 1",
+    "sample:compile=1": "--compile 1",
+    "slurm-no-account: true": "-t 240",
+    "slurm-status-command: squeue": "-t 240",
+    "set-threads: prepare=2": "--cpus-per-task=2",
+    "set-resources:\n  - train:gpu=4\n  - train:processes=4\n": "--gpus=4|--processes 4",
+    "set-resources:\n  - train:nodes=2\n  - train:gres=gpu:4\n  - train:processes=4\n": (
+        "--nodes=2|--gres=gpu:4|--nodes 2 --processes 4"
+    ),
+}
+"""What each documented setting submits, parts between bars: a new one in docs/slurm.md needs a line here."""
+
+
+def test_each_documented_setting_is_known():
+    assert set(documented()) == set(SUBMITTED)
+
+
+@pytest.mark.parametrize("line", documented())
+def test_every_documented_setting_is_submitted_as_documented(project, line):
+    """Beside all that the profile asks for: no job is refused, and none loses its GPU or its time."""
+    settings = {"set-resources": line} if OF_A_RULE.match(line) else yaml.safe_load(line)
+    rule = (OF_A_RULE.search(line) or re.search(r"threads: ([a-z_]+)", line) or ["", "train"])[1]
+    said = snakemake(project, "slurm-gres" if "gres" in line else "slurm", settings, "--forcerun", rule)
+    submission = re.search(r"^ +(sbatch .*) --wrap=", said, re.MULTILINE)
+    job = re.search(r"^ +(etsdm --attempt .+)$", said, re.MULTILINE)
+    assert submission and job, said
+    asked = f" {submission[1]} {job[1]} "
+    for part in (*SUBMITTED[line].split("|"), "-t", "--mem"):
+        assert f" {part} " in asked
+    assert rule == "prepare" or re.search(r" --(gpus=|gres=gpu:)", asked)
+    assert "ntasks-per-gpu" not in asked

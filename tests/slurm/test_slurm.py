@@ -72,7 +72,7 @@ def test_a_training_on_two_nodes_learns_what_one_process_learns(
     longer = {"training.images": 200 * 32, "training.learning_rate": 1e-4}
     write_config(project.config, experiments=LIPSCHITZ, **longer)
     profile = project.folder / "workflow/profiles/slurm-gres/config.yaml"
-    more = "- train:nodes=2\n- train:tasks=2\n- train:gpu=0"
+    more = "- train:nodes=2\n- train:gpu=0"
     profile.write_text(profile.read_text().replace("- train:gpu=0", more))
     workflow = project.start(*snakemake(project, "slurm-gres"))
     wait_until(lambda: "2" in cluster.ask("squeue", "-h", "-o", "%D").split() or workflow.poll() is not None, 120)
