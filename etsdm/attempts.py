@@ -28,6 +28,11 @@ KILLS = 3
 """So many attempts in a row that are killed and leave nothing behind are enough."""
 
 
+def file_of(manifest: Path) -> Path:
+    """Where the attempts at the result with this manifest are written down."""
+    return manifest.with_name(f".{manifest.stem}.attempts.jsonl")
+
+
 class Attempts:
     """A file with a line for the beginning and, unless it was killed, the end of each attempt.
 

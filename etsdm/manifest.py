@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from etsdm import finished
-from etsdm.attempts import Attempts
+from etsdm.attempts import Attempts, file_of
 from etsdm.errors import AlreadyMade
 from etsdm.files import sha256, write_json
 from etsdm.gpus import driver_version
@@ -96,7 +96,7 @@ def manifest(
         UserError: an earlier attempt has shown that this one would fail.
         AlreadyMade: another process has made the result in the meantime, or it was made and taken away.
     """
-    attempts = Attempts(path.with_name(f".{path.stem}.attempts.jsonl"), path, *progress)
+    attempts = Attempts(file_of(path), path, *progress)
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
     with attempts.recorded(attempt):

@@ -13,6 +13,7 @@ from etsdm.errors import UserError
 from etsdm.fingerprint import Planned
 from etsdm.metrics.names import ENCODER_FILES, FEATURES
 from etsdm.report.contents import SAMPLED, figure_files, table_files
+from etsdm.retries import Retries
 
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
@@ -61,6 +62,8 @@ onstart:
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None
+    if not workflow.local_exec:
+        workflow.scheduler.error_callback = Retries(workflow.scheduler.error_callback).failed
     # Jobs on this machine start at once, as forks of a process that has PyTorch loaded; those on others, or in
     # environments of their own, cannot.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
