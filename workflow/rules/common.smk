@@ -5,7 +5,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import forkserver, gpus
+from etsdm import forkserver, gpus, slurm
 from etsdm.benchmark.plan import RESULTS, identity, make_plan
 from etsdm.benchmark.stages import loaded
 from etsdm.data import prepared
@@ -62,6 +62,10 @@ onstart:
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None
+    if hasattr(workflow.executor_settings, "status_command"):
+        with mistakes_explained():
+            settings = workflow.executor_settings
+            slurm.check_states(settings.status_command, settings.init_seconds_before_status_checks)
     if not workflow.local_exec:
         workflow.scheduler.error_callback = Retries(workflow.scheduler.error_callback).failed
     # Jobs on this machine start at once, as forks of a process that has PyTorch loaded; those on others, or in

@@ -1,0 +1,50 @@
+"""Whether SLURM can tell how jobs end. Where it cannot, Snakemake waits for jobs that are over."""
+
+import shutil
+import subprocess
+
+from etsdm.errors import UserError
+
+HOW = "docs/slurm.md, 'Describe the cluster'"
+
+
+def check_states(command: str | None, interval: int) -> None:
+    """Ask once, before any job is submitted, in the way in which the states of jobs will be asked.
+
+    Args:
+        command: that the profile asks by, "sacct" or "squeue".
+        interval: seconds before the first look.
+
+    Raises:
+        UserError: states cannot be known; the message says what to set.
+    """
+    from snakemake_executor_plugin_slurm.job_status_query import get_min_job_age
+
+    accounting = shutil.which("sacct") is not None
+    remembered = get_min_job_age()
+    forgets = remembered is not None and remembered < 3 * interval
+    if accounting and (command == "sacct" or forgets):
+        if said := _refusal("sacct", "-X", "-n", "-S", "now"):
+            squeue = "slurm-no-account: true and slurm-status-command: squeue"
+            change = f"{squeue} and {_sooner(remembered)}" if remembered and forgets else squeue
+            raise UserError(f"the states of jobs cannot be known: {said}; set {change} in the profile ({HOW})")
+    elif said := _refusal("squeue", "-h", "-n", "etsdm"):
+        raise UserError(f"the states of jobs cannot be known: {said}")
+    elif remembered is not None and forgets:
+        raise UserError(
+            f"the states of jobs cannot be known: SLURM forgets a job {remembered} s after its end (MinJobAge); "
+            f"set {_sooner(remembered)} in the profile ({HOW})"
+        )
+
+
+def _sooner(remembered: int) -> str:
+    return f"slurm-init-seconds-before-status-checks: {max(1, remembered // 3)}"
+
+
+def _refusal(*command: str) -> str | None:
+    """What a command says when it fails; None if it works."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return None if done.returncode == 0 else f"{command[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}"
