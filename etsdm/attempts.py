@@ -11,19 +11,23 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
 from etsdm.errors import AlreadyMade, Interrupted, UserError
+from etsdm.locks import HOW_TO_FREE, is_marker, lock_at
+from etsdm.slurm import is_over
 
 Entry = dict[str, Any]
 SAVED = (".pt", ".npy")
 """Suffixes of what a cut-off attempt leaves for the next one."""
+MARKER = 1.0
+"""Seconds in which the marker of a process that was killed on this machine is found out."""
 KILLS = 3
 """So many attempts in a row that are killed and leave nothing behind are enough."""
 
@@ -45,7 +49,6 @@ class Attempts:
     def __init__(self, file: Path, result: Path, *progress: Path) -> None:
         self.file = file
         self.result = result
-        self.lock = FileLock(file.with_suffix(".lock"))
         self.progress = progress
 
     @contextmanager
@@ -118,21 +121,32 @@ class Attempts:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold off other processes; one that is at work on this result, left by a dead workflow, is told to leave."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        lock = self._lock()
         try:
-            self.lock.acquire(blocking=False)
+            lock.acquire(timeout=MARKER if is_marker(lock) else 0)
         except Timeout:
             before = self._version()
-            self._take_over()
-            self.lock.acquire()
+            self._take_over(lock)
+            lock.acquire()
             if self._version() not in (None, before):
-                self.lock.release()
+                lock.release()
                 raise AlreadyMade(f"{self.result}: made by the other process") from None
         try:
             yield
         finally:
-            Path(self.lock.lock_file).unlink(missing_ok=True)
-            self.lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+
+    def _lock(self) -> BaseFileLock:
+        folder = self.file.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except PermissionError as error:
+            raise UserError(f"{folder}: {error.strerror}; it belongs to another user") from error
+        lock = lock_at(self.file.with_suffix(".lock"))
+        if is_marker(lock):
+            print(f"etsdm: warning: {folder}: no locks on this file system; a marker stands for one", file=sys.stderr)
+        return lock
 
     def _version(self) -> tuple[int, int] | None:
         """What tells one file of the result from another at the same path: no clock, for machines differ in theirs."""
@@ -141,13 +155,33 @@ class Attempts:
         found = self.result.stat()
         return found.st_ino, found.st_mtime_ns
 
-    def _take_over(self) -> None:
+    def _take_over(self, lock: BaseFileLock) -> None:
+        """Have the lock freed; wait for it afterwards.
+
+        Raises:
+            UserError: it will not be: the other process belongs to another user, or there is only its marker, made on
+                another machine, and it may still be at work.
+        """
         print(f"etsdm: {self.file.parent}: another process is at work here; waiting for it", file=sys.stderr)
-        for at_work in self.history()[-1:]:
-            if at_work["host"] == socket.gethostname():
-                print(f"etsdm: process {at_work['pid']} is told to save what it has and leave", file=sys.stderr)
-                with suppress(ProcessLookupError):  # it has just ended
-                    os.kill(at_work["pid"], signal.SIGTERM)
+        at_work = self.history()[-1:]
+        if at_work and at_work[0]["host"] == socket.gethostname():
+            self._tell_to_leave(at_work[0]["pid"])
+        elif is_marker(lock):
+            if not at_work or not is_over(at_work[0]["job"]):
+                host = f" on {at_work[0]['host']}" if at_work else ""
+                raise UserError(f"{lock.lock_file}: another process{host} holds this result; {HOW_TO_FREE}")
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+    def _tell_to_leave(self, process: int) -> None:
+        print(f"etsdm: process {process} is told to save what it has and leave", file=sys.stderr)
+        try:
+            os.kill(process, signal.SIGTERM)
+        except ProcessLookupError:  # it has just ended
+            pass
+        except PermissionError:
+            raise UserError(
+                f"{self.file.parent}: process {process} of another user is at work here; ask them"
+            ) from None
 
     def _write(self, **entry: Any) -> None:
         try:

@@ -181,6 +181,9 @@ class _Commands(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"etsdm: error: {line}", err=True)
             sys.exit(2)
+        except PermissionError as error:
+            click.echo(f"etsdm: error: {error.filename or 'a file'}: {error.strerror}", err=True)
+            sys.exit(2)
         except AlreadyMade as made:
             click.echo(f"etsdm: {made}", err=True)
         except Interrupted as interruption:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from stat import S_ISDIR
-from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from etsdm import gpus, launch
 from etsdm.errors import Interrupted, UserError
+from etsdm.locks import probe
 from etsdm.stop import StopRequest
 
 WAIT = 1.0
@@ -173,7 +173,7 @@ def claims_folder() -> Path:
 
 
 def writable_folder(job: str = "") -> Path:
-    """The folder of claims, or, where it can't be written, one in the user's runtime folder.
+    """The folder of claims, or, where it can't be written or has no locks, one in the user's runtime folder.
 
     Args:
         job: folder in it for the processes of one job.
@@ -198,8 +198,8 @@ def _below(folder: Path) -> Path:
 
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=folder):
-        return folder
+    probe(folder)
+    return folder
 
 
 def _runtime_folders() -> Iterator[Path]:
@@ -214,7 +214,8 @@ def _runtime_folders() -> Iterator[Path]:
 
 
 def _unwritable(error: Exception) -> UserError:
-    return UserError(f"GPUs cannot be claimed ({error}); set XDG_CACHE_HOME to a folder that you can write")
+    where = "a folder that you can write, on a file system with locks"
+    return UserError(f"GPUs cannot be claimed ({error}); set XDG_CACHE_HOME to {where}")
 
 
 def claim(names: Sequence[str], folder: Path, stop: StopRequest | None = None) -> tuple[int, FileLock]:

@@ -1,5 +1,6 @@
-"""Whether SLURM can tell how jobs end. Where it cannot, Snakemake waits for jobs that are over."""
+"""What SLURM tells of jobs: whether it can tell how they end, and whether one is over."""
 
+import os
 import shutil
 import subprocess
 
@@ -10,6 +11,8 @@ HOW = "docs/slurm.md, 'Describe the cluster'"
 
 def check_states(command: str | None, interval: int) -> None:
     """Ask once, before any job is submitted, in the way in which the states of jobs will be asked.
+
+    Where they cannot be known, Snakemake would wait for jobs that are over.
 
     Args:
         command: that the profile asks by, "sacct" or "squeue".
@@ -35,6 +38,17 @@ def check_states(command: str | None, interval: int) -> None:
             f"the states of jobs cannot be known: SLURM forgets a job {remembered} s after its end (MinJobAge); "
             f"set {_sooner(remembered)} in the profile ({HOW})"
         )
+
+
+def is_over(job: str | None) -> bool:
+    """Whether a job has surely ended: SLURM knows it no more, or runs it again, as this one."""
+    if not job or job == os.environ.get("SLURM_JOB_ID"):
+        return bool(job)
+    try:
+        done = subprocess.run(["squeue", "-h", "-j", job], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return "Invalid job id" in done.stderr or (done.returncode == 0 and not done.stdout.strip())
 
 
 def _sooner(remembered: int) -> str:

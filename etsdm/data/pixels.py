@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.lib import format as npy
 
 from etsdm.data.archive import Pixels, count_images, iterate_images
 from etsdm.errors import UserError
 from etsdm.files import atomic
+from etsdm.locks import held
 from etsdm.workers import cpus, ordered
 
 PART_VALUES = 2**23
@@ -29,10 +29,10 @@ def map_images(archive: Path, digest: str) -> Pixels:
         digest: its SHA-256.
 
     Raises:
-        UserError: the archive is missing or damaged, or its images are of unlike sizes.
+        UserError: the archive is missing or damaged, or its images are of unlike sizes; or see `locks.held`.
     """
     file = archive.with_name(f".{archive.name}.{digest[:16]}.npy")
-    with FileLock(archive.with_name(f".{archive.name}.lock")):
+    with held(archive.with_name(f".{archive.name}.lock")):
         pixels = _read(file, count_images(archive))
         if pixels is None:
             for other in archive.parent.glob(f".{glob.escape(archive.name)}.*.npy"):
