@@ -5,7 +5,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import forkserver, gpus, slurm
+from etsdm import forkserver, gpus, neighbours, slurm
 from etsdm.benchmark.plan import RESULTS, identity, make_plan
 from etsdm.benchmark.stages import loaded
 from etsdm.data import prepared
@@ -59,6 +59,8 @@ with mistakes_explained():
 onstart:
     with mistakes_explained():
         plan.check_files(CONFIG, RESULTS)
+        files = workflow.persistence
+        neighbours.enter(RESULTS, map(str, files.all_inputfiles()), map(str, files.all_outputfiles()))
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None
