@@ -74,6 +74,13 @@ class Project:
         table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
         return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
+    def made(self) -> int:
+        """Number of files in results/ but the report's."""
+        files = (
+            path.relative_to(self.folder / "results") for path in self.folder.glob("results/**/*") if path.is_file()
+        )
+        return sum(path.parts[0] not in ("reports", ".workflows") for path in files)
+
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
         text = path.read_text()

@@ -15,6 +15,8 @@ from PIL import Image
 from projects import Project, copy_project
 from sklearn.datasets import load_digits
 
+from etsdm.benchmark.cost import describe, estimate
+from etsdm.benchmark.plan import load_plan
 from etsdm.files import read_json
 from etsdm.training.train import train
 
@@ -65,6 +67,14 @@ def test_the_report_has_every_measurement(finished):
     page = (finished / "results/reports/tiny/report.html").read_text()
     for word in ("ddpm", "etsdm", "ddim", "dpm-solver-2", "fd-classifier-70"):
         assert word in page
+
+
+def test_as_many_files_are_made_as_the_plan_says(project):
+    rows = estimate(load_plan(project.config, look=False), None)
+    assert project.made() == sum(row.files for row in rows)
+    notes = [path for path in project.folder.glob(".snakemake/metadata/**/*") if path.is_file()]
+    made_for_the_report = 26  # rows, tables, figures and the page
+    assert f"keeps about {len(notes) - made_for_the_report:,} small" in describe(load_plan(project.config), None)
 
 
 def test_an_edited_method_retrains_its_own_networks(project):

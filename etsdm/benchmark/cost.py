@@ -1,4 +1,4 @@
-"""What a benchmark costs before anything runs: jobs by rule, device-hours and disk by experiment.
+"""What a benchmark costs before anything runs: jobs by rule, device-hours, bytes and files by experiment.
 
 Counted are training, sampling, restoring, probing and Inception features. Left out, as seconds to minutes a job: its
 start, the classifier, distances, theory and the report. A run that several experiments share is counted once.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tabulate import tabulate
 
+from etsdm.benchmark.disk import count_files, count_notes
 from etsdm.benchmark.rates import Rates, Shape, shape_of
 from etsdm.data import sources
 from etsdm.errors import UserError
@@ -84,6 +85,7 @@ class Row:
         seconds: of the device.
         alone: seconds of the device if this were the only experiment.
         bytes: on disk.
+        files: in results/.
     """
 
     experiment: str
@@ -94,6 +96,7 @@ class Row:
     seconds: float
     alone: float
     bytes: float
+    files: int
 
     @property
     def new_trainings(self) -> int:
@@ -226,7 +229,7 @@ class _Prices:
     def bytes(self, job: Job) -> float:
         """On disk when the job is done: images, weights and features; what is small is left out."""
         if job.rule == "train":
-            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.spec["training"])))
+            return 4.0 * self.parameters[shape_of(job.run)] * (1 + _snapshots(job))
         if job.encoder:
             return 4.0 * FEATURES[job.encoder.spec["name"]] * self.count(job)
         if job.rule == "prepare":  # and decoded, for training
@@ -279,10 +282,17 @@ def _rows(prices: _Prices) -> list[Row]:
                 seconds=sum(map(prices.seconds, new)),
                 alone=sum(map(prices.seconds, needed.values())),
                 bytes=sum(map(prices.bytes, new)),
+                files=count_files(
+                    rules, sum(len(kept(job.run.spec["training"])) for job in new if job.rule == "train")
+                ),
             )
         )
         counted |= {job.key: experiment for job in new}
     return rows
+
+
+def _snapshots(job: Job) -> int:
+    return len(kept(job.run.spec["training"])) if job.rule == "train" else 0
 
 
 def _by_experiment(plan: "Plan") -> "dict[str, list[Measurement]]":
@@ -302,7 +312,7 @@ def shared_trainings(plan: "Plan") -> int:
 
 
 def describe(plan: "Plan", rates: Rates | None) -> str:
-    """What a benchmark asks for and costs, for people: jobs by rule, then trainings, hours and disk by experiment.
+    """What a benchmark asks for and costs, for people: jobs by rule, then the rest by experiment.
 
     Args:
         plan: the benchmark's plan; its data need not be there.
@@ -325,6 +335,7 @@ def _table(rows: list[Row], rates: Rates | None) -> str:
             "hours": _hours(row.seconds),
             "alone": _hours(row.alone),
             "disk": _size(row.bytes),
+            "files": f"{row.files:,}",
             "of these trainings": ", ".join(f"{n} shared with {name}" for name, n in row.shared.items()),
         }
         for row in rows
@@ -339,6 +350,7 @@ def _table(rows: list[Row], rates: Rates | None) -> str:
             "probes": sum(row.probes for row in rows),
             "hours": _hours(sum(row.seconds for row in rows)),
             "disk": _size(sum(row.bytes for row in rows)),
+            "files": f"{sum(row.files for row in rows):,}",
         }
     )
     hidden = () if rates else ("hours", "alone")
@@ -349,6 +361,8 @@ def _table(rows: list[Row], rates: Rates | None) -> str:
 
 def _notes(prices: _Prices) -> Iterator[str]:
     yield "What several experiments share is counted in the first of them in this table."
+    notes = count_notes(Counter(job.rule for job in _distinct(prices.plan.measurements).values()))
+    yield f"Files are those in results/; Snakemake keeps about {notes:,} small ones more, in .snakemake/."
     if prices.rates:
         yield (
             f"Hours of one device: {prices.rates.device}. `alone`: if it were the only experiment. Not counted: the "
