@@ -10,6 +10,7 @@ from etsdm.benchmark.plan import Plan, make_plan
 from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.reference import json_schema, readme_with_reference
 from etsdm.benchmark.registry import FILE as REGISTRY
+from etsdm.benchmark.yaml_file import given_to_snakemake
 from etsdm.cli import main
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
@@ -290,6 +291,16 @@ def test_a_bad_configuration_is_one_clear_message_and_exit_code_2(tmp_path, chan
         ("- 1", "a configuration is a mapping of keys, not list"),
         ("", "a configuration is a mapping of keys, not NoneType"),
         ("name: a\nname: b", "the key 'name' is given twice"),
+        ("a: " + "[" * 3000 + "]" * 3000, "not valid YAML: nested too deeply"),
+        ("a: &a [" + "x," * 900 + "]\nb: &b [" + "*a," * 90 + "]\nc: [" + "*b," * 9 + "]", r"unfold to \S+ values"),
+        ("a: &x [*x]", "an alias stands within what it repeats"),
+        ("a: 1" + "0" * 5000, "a number of 5,001 characters"),
+        ("a: 0400", "0400 is 256 in YAML: write 256, or what was meant, in decimals"),
+        ("a: 4:16", "4:16 is 256 in YAML"),
+        ("a: 1:30.5", "1:30.5 is 90.5 in YAML"),
+        ("a: 2026-13-45", "'2026-13-45' is no timestamp: month must be in"),
+        ("a: !!timestamp x", "'x' is no timestamp"),
+        ("__use_yte__: true", "refused: __use_yte__ lets Snakemake run Python"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path, text, message):
@@ -297,6 +308,49 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(UserError, match=message):
         load_config(file)
+
+
+def test_a_message_is_short_however_much_is_wrong(tmp_path):
+    """Long values are cut, many mistakes counted, and one that experiments share by an alias is told once."""
+    with pytest.raises(UserError) as error:
+        parse_config(tiny(**{"x" * 10**6: 1, "seeds": "9" * 10**6, **{f"key{i}": 1 for i in range(100)}}), "test")
+    assert len(str(error.value)) < 5000
+    assert str(error.value).endswith("test: and 82 more mistakes")
+    solvers = [{"name": "dimm", "nfe": [4]}]
+    changes = {f"experiments.{name}": SAMPLED | {"solvers": solvers} for name in ("datasets", "fast-sampling")}
+    with pytest.raises(UserError) as error:
+        parse_config(tiny(**changes), "test")
+    (line,) = str(error.value).splitlines()
+    assert line.startswith("test: experiments.datasets.solvers[0].name: unknown 'dimm'")
+    assert line.endswith("the same in experiments.fast-sampling")
+
+
+def test_every_number_has_a_largest_value():
+    """Beyond which arithmetic breaks, or a plan takes minutes."""
+
+    def endless(node):
+        if isinstance(node, dict) and node.get("type") == "integer" and not {"const", "enum"} & node.keys():
+            yield from [] if {"maximum", "exclusiveMaximum"} & node.keys() else [node]
+        for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from endless(part)
+
+    assert not list(endless(json_schema()))
+
+
+def test_values_are_snakemakes_and_numbers_given_to_it_as_text_are_numbers(tmp_path):
+    """Within lists, `--config 'seeds=[0,1]'` hands over texts; those of a file stay what they are."""
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("name: a\nseeds: [5]\ntraining: {images: 4, path: '7', more: ['8']}")
+    two.write_text("name: b")
+    merged = {"name": "b", "seeds": ["0", "1", "x"], "training": {"images": "6", "path": "7", "more": ["8"]}}
+    assert given_to_snakemake(merged, [one, two]) == {
+        "name": "b",
+        "seeds": [0, 1, "x"],
+        "training": {"images": 6, "path": "7", "more": ["8"]},
+    }
+    two.write_text("name: b\nname: c")
+    with pytest.raises(UserError, match=r"two\.yaml.*given twice"):
+        given_to_snakemake(merged, [one, two])
 
 
 def test_a_missing_file_is_named(tmp_path):

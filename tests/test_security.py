@@ -134,10 +134,21 @@ def test_a_pickle_as_images_is_refused(tmp_path: Path, sprung: Path) -> None:
     assert not sprung.exists()
 
 
-def test_code_in_a_configuration_is_refused(tmp_path: Path, sprung: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: !!python/object/apply:os.system ['touch {}']",
+        """__use_yte__: true\nname: ?__import__("os").system("touch {}")""",
+        """{{"__use_yte__": true, "?__import__('os').system('touch {}')": 1}}""",
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "plan", "fetch", "report"])
+def test_code_in_a_configuration_is_refused(tmp_path: Path, sprung: Path, command: str, text: str) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(f"name: !!python/object/apply:os.system ['touch {sprung}']\n")
-    assert CliRunner().invoke(main, ["check", str(file)]).exit_code == 2
+    file.write_text(text.format(sprung))
+    done = CliRunner().invoke(main, [command, str(file)])
+    assert done.exit_code == 2
+    assert "refused: __use_yte__" in done.output or "!!python" in done.output or "could not determine" in done.output
     assert not sprung.exists()
 
 

@@ -25,10 +25,13 @@ from etsdm.benchmark.experiments import (
 from etsdm.benchmark.methods import ModifiedSchedule
 from etsdm.benchmark.rates import Cost
 from etsdm.benchmark.registry import resolved
-from etsdm.benchmark.strict import Counts, Name, Rate, Real, Strict, allowed_instead, distinct, named
+from etsdm.benchmark.strict import MOST, Count, Counts, Name, Rate, Real, Strict, allowed_instead, distinct, named
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.metrics.names import FEATURES
 from etsdm.replicas import STEP
+
+MOST_CHANNELS = 4096 * 64
+"""Of a level of the network."""
 
 # ---------------------------------------------------------------- what is trained, and how
 
@@ -52,21 +55,21 @@ class Diffusion(Strict):
 class Network(Strict):
     """The ADM U-Net. Every value is stated here, none is hidden in code."""
 
-    channels: int = Field(ge=1)
+    channels: int = Field(ge=1, le=4096)
     """Channels of the first level."""
-    multipliers: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    multipliers: list[Annotated[int, Field(ge=1, le=64)]] = Field(min_length=1, max_length=11)
     """Channels of each level, as multiples of `channels`; each level halves the resolution."""
-    blocks: int = Field(ge=1)
+    blocks: int = Field(ge=1, le=32)
     """Residual blocks a level."""
-    attention: list[int]
+    attention: list[Annotated[int, Field(ge=1, le=1024)]]
     """Resolutions, in pixels, that have self-attention."""
-    heads: int = Field(ge=1)
+    heads: int = Field(ge=1, le=MOST_CHANNELS)
     """Attention heads, where `head_channels` is null."""
-    head_channels: int | None = Field(ge=1)
+    head_channels: int | None = Field(ge=1, le=MOST_CHANNELS)
     """Channels a head; overrides `heads`."""
     dropout: Real = Field(ge=0, lt=1)
     """Dropout rate in the residual blocks."""
-    norm_groups: int = Field(ge=1)
+    norm_groups: int = Field(ge=1, le=MOST_CHANNELS)
     """Groups of each group normalisation; must divide the channels of every level."""
     scale_shift_norm: bool
     """Let time scale and shift the normalised activations (adaptive group normalisation)."""
@@ -112,9 +115,9 @@ class Snapshots(Strict):
 class Training(Strict):
     """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory."""
 
-    images: int = Field(ge=0)
+    images: int = Field(ge=0, le=MOST)
     """Length of the training, in images seen; with 0, the model is the `initial` one as it is."""
-    batch: int = Field(ge=1)
+    batch: int = Field(ge=1, le=1_000_000)
     """Images a step, over all devices together."""
     optimizer: Literal["adamw"]
     """The optimizer."""
@@ -124,9 +127,9 @@ class Training(Strict):
     """AdamW's moment decay rates."""
     weight_decay: Real = Field(ge=0)
     """AdamW's decoupled weight decay."""
-    warmup: int = Field(ge=0)
+    warmup: int = Field(ge=0, le=MOST)
     """Images over which the learning rate rises linearly."""
-    ema_half_life: int = Field(ge=1)
+    ema_half_life: Count
     """Half-life of the averaged weights, in images."""
     gradient_clip: Real = Field(gt=0)
     """Largest norm of the gradient."""
@@ -161,17 +164,17 @@ class Classifier(Strict):
     """A small CNN that the workflow trains on the data set's own labels. Its distances are not FID."""
 
     name: Literal["classifier"]
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=4096)
     """Channels of the first layer."""
     features: Literal[64] = 64
     """Length of the feature vector."""
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=1_000_000)
     """Passes over the training images."""
-    batch: int = Field(ge=1)
+    batch: int = Field(ge=1, le=1_000_000)
     """Images a step."""
     learning_rate: Real = Field(gt=0)
     """Peak learning rate."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
     """Seed of its initialisation, order and hold-out."""
 
 
@@ -192,7 +195,7 @@ Encoder = Annotated[
 class Evaluation(Strict):
     """How sample sets are scored."""
 
-    samples: int = Field(ge=2)
+    samples: int = Field(ge=2, le=100_000_000)
     """Images generated for each sample set; the metric's name carries the number."""
     precision: Literal["float32", "tf32", "bfloat16"] = "tf32"
     """Of the network's products while sample sets are drawn; solvers compute in float32. A CPU takes tf32 for float32.
@@ -203,7 +206,7 @@ class Evaluation(Strict):
     """Distances between the features of samples and of the data set."""
     margin: Real = Field(0.05, gt=0, lt=1)
     """Changes below this share of a value are called equivalent to none, where that can be shown."""
-    bootstrap: int = Field(50, ge=0)
+    bootstrap: int = Field(50, ge=0, le=100_000)
     """Replicates of the bootstrap over images, beside each Frechet distance; 0: none."""
 
     def minimum_images(self) -> int:

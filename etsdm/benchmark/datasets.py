@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from etsdm.benchmark.strict import Strict
+from etsdm.benchmark.strict import MOST, Strict
 
 Split = Literal["all", "train", "test"]
 PhotoSize = Literal[8, 16, 32, 64, 128]
@@ -102,7 +102,7 @@ class OwnImages(Registrable):
     """null: every image must be square and of that resolution already. Otherwise the largest square in the middle of
     each image is reduced: by PIL's antialiasing filter `lanczos`, or with each pixel the mean over its area, `box`. An
     image whose shorter side is below the resolution stops the preparation."""
-    skip_damaged: int = Field(0, ge=0)
+    skip_damaged: int = Field(0, ge=0, le=MOST)
     """Up to this many images that cannot be decoded are named and left out; one more stops the preparation. It is part
     of the data set's identity only where it is not 0."""
 

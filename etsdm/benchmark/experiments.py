@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from etsdm.benchmark.methods import Ddpm, Etsdm, Method, Methods
 from etsdm.benchmark.solvers import AncestralSolver, DdimSolver, Solvers
-from etsdm.benchmark.strict import Counts, Names, Positive, Strict, distinct
+from etsdm.benchmark.strict import MOST_STEPS, Count, Counts, Names, Positive, Steps, Strict, distinct
 
 ScheduleName = Literal["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
 TimeName = Literal["discrete", "continuous"]
@@ -53,9 +53,9 @@ Grids = Annotated[
 class Ablation(_Trained):
     """E-TSDM for every t_tilde and n, and ddpm, sampled by each solver."""
 
-    t_tilde: Counts
+    t_tilde: Steps
     """Ends of the shared interval, in steps."""
-    n: Counts
+    n: Steps
     """Numbers of sub-intervals; each must divide each t_tilde."""
     solvers: Solvers
     """Solvers, each with its budgets."""
@@ -78,15 +78,15 @@ class Ablation(_Trained):
 class Pairs(Strict):
     """Of which times, and over how many images, K(t', t) is measured."""
 
-    images: int = Field(ge=1)
+    images: Count
     """Images x_0 over which K is averaged."""
-    fine_step: int = Field(10, ge=1)
+    fine_step: int = Field(10, ge=1, le=MOST_STEPS)
     """Pairs (t - fine_step, t) up to `fine_until`..."""
-    fine_until: int = Field(100, ge=1)
+    fine_until: int = Field(100, ge=1, le=MOST_STEPS)
     """...and (t - coarse_step, t) above."""
-    coarse_step: int = Field(100, ge=1)
+    coarse_step: int = Field(100, ge=1, le=MOST_STEPS)
     """Step of the coarse pairs."""
-    coarse_until: int = Field(400, ge=1)
+    coarse_until: int = Field(400, ge=1, le=MOST_STEPS)
     """Last t of the coarse pairs."""
 
     @model_validator(mode="after")
@@ -105,24 +105,24 @@ class Lipschitz(_Compared, Pairs):
 class Stability(_Compared):
     """How much the predicted and the fully solved x_0 change when noise is added to x_t."""
 
-    images: int = Field(ge=1)
+    images: Count
     """Images x_0 over which the change is averaged."""
-    t: int = Field(100, ge=1)
+    t: int = Field(100, ge=1, le=MOST_STEPS)
     """Time of the perturbed x_t, in steps."""
     stds: Annotated[list[Positive], AfterValidator(distinct)] = Field([0.01, 0.03, 0.1, 0.2, 0.3], min_length=1)
     """Standard deviations of the added noise."""
-    nfe: int = Field(20, ge=1)
+    nfe: int = Field(20, ge=1, le=MOST_STEPS)
     """Evaluations of DDIM with which x_0 is solved for."""
 
 
 class SolverError(_Compared):
     """Distance of each solver's x at the end of sampling from a tight solution of the same ODE, from the same noise."""
 
-    images: int = Field(ge=1)
+    images: Count
     """Images over which the distance is averaged."""
     solvers: Solvers
     """Deterministic solvers, each with its budgets; none of them denoises at the end here."""
-    reference_nfe: int = Field(600, ge=60)
+    reference_nfe: int = Field(600, ge=60, le=MOST_STEPS)
     """Evaluations of the reference, by DPM-Solver++ 3M on steps even in both log-SNR and t."""
 
     @model_validator(mode="after")
@@ -144,7 +144,7 @@ class SuperResolution(Strict):
     """Name from `datasets` of the images to train on."""
     test: str
     """Name from `datasets` of the images to restore."""
-    factor: int = Field(ge=2)
+    factor: int = Field(ge=2, le=1024)
     """How many times smaller the low-resolution images are."""
     methods: Methods
     """Methods: a name alone takes that method's defaults."""
@@ -159,11 +159,11 @@ class Theory(Strict):
     """Noise schedules."""
     times: Times
     """Discrete or continuous time."""
-    t_tilde: int = Field(100, ge=1)
+    t_tilde: int = Field(100, ge=1, le=MOST_STEPS)
     """End of the shared interval, in steps."""
-    n: Counts = Field([1, 2, 4, 5, 10, 20, 50, 100])
+    n: Steps = Field([1, 2, 4, 5, 10, 20, 50, 100])
     """Numbers of sub-intervals."""
-    points: int = Field(256, ge=2)
+    points: int = Field(256, ge=2, le=1_000_000)
     """Samples x_t at each time."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from etsdm.benchmark.strict import Real, Strict, distinct, named
+from etsdm.benchmark.strict import MOST_STEPS, Real, Strict, distinct, named
 
 
 class Ddpm(Strict):
@@ -21,9 +21,9 @@ class Ddpm(Strict):
 
 class _Sharing(Strict):
     name: str
-    t_tilde: int = Field(100, ge=1)
+    t_tilde: int = Field(100, ge=1, le=MOST_STEPS)
     """End of the shared interval, in steps."""
-    n: int = Field(5, ge=1)
+    n: int = Field(5, ge=1, le=MOST_STEPS)
     """Number of sub-intervals."""
     partition: Literal["uniform", "sigma"] | list[Real] = "uniform"
     """How [0, t_tilde) is divided: evenly in t (n must divide t_tilde), evenly in sigma_t, or the n left ends."""
@@ -63,7 +63,7 @@ class Regularization(Strict):
     """The baseline with a penalty on the network's derivative in t."""
 
     name: Literal["regularization"]
-    t_tilde: int = Field(100, ge=1)
+    t_tilde: int = Field(100, ge=1, le=MOST_STEPS)
     """The penalty applies below this time, in steps."""
     weight: Real = Field(100.0, gt=0)
     """Weight of the mean squared derivative, t counted in steps."""
@@ -80,7 +80,7 @@ class ModifiedSchedule(Strict):
     """The baseline on a schedule that starts flat: d alpha/dt = 0 at t = 0."""
 
     name: Literal["modified-schedule"]
-    t_tilde: int = Field(100, ge=1)
+    t_tilde: int = Field(100, ge=1, le=MOST_STEPS)
     """Beta rises smoothly from 0 to its own value at this time, in steps (cosine: s = 0 instead)."""
 
     @property

@@ -26,7 +26,7 @@ class Cost(Strict):
 
     device: str = Field(min_length=1)
     """What it is called in the estimate; say here whether its rates were measured."""
-    resolution: int = Field(ge=1)
+    resolution: int = Field(ge=1, le=1024)
     """Side in pixels at which `train` and `sample` hold; at other sizes they scale by the number of pixels."""
     train: Real = Field(gt=0)
     """Images a second in training, without the extra cost of a method."""

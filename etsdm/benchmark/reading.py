@@ -1,16 +1,17 @@
 """From a YAML file to a checked configuration, or to one line for each thing wrong with it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from etsdm.benchmark.config import Benchmark
 from etsdm.benchmark.experiments import ONE, SEVERAL
 from etsdm.benchmark.solvers import Solver, SolverName
-from etsdm.benchmark.strict import allowed_instead
+from etsdm.benchmark.strict import allowed_instead, brief, short
+from etsdm.benchmark.yaml_file import read_yaml
 from etsdm.diffusion import methods
 from etsdm.errors import UserError
 
@@ -18,6 +19,9 @@ Model = TypeVar("Model")
 SOURCES = {"bundled", "digits", "photos", "mnist", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
 TAGS = {*methods.MODULES, *get_args(SolverName), *SOURCES, "classifier", "inception"}
 """Names that tell which kind of block a value is: part of a location, but no key."""
+MOST_TOLD = 20
+"""Lines of mistakes in one configuration."""
+EXPERIMENT = re.compile(r"experiments\.[a-z-]+(?:\[\d+\])?\.")
 FIXED = 2
 """The first steps of a location are keys, whatever they are called: a data set may be named like a kind of source."""
 
@@ -59,38 +63,58 @@ def _key(location: tuple[int | str, ...]) -> str:
         if isinstance(step, int):
             key += f"[{step}]"
         elif place < FIXED or step not in TAGS:
-            key += f".{step}" if key else step
+            key += f".{short(step)}" if key else short(step)
     return key
+
+
+def _within(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
 
 
 def _message(error: Any) -> str:
     location, kind, value = error["loc"], error["type"], error["input"]
     key = _key(location)
     if kind == "extra_forbidden":
-        return f"{key}: unknown key; " + allowed_instead(str(location[-1]), _allowed_keys(location, Benchmark))
+        return f"{key}: unknown key; " + allowed_instead(short(location[-1]), _allowed_keys(location, Benchmark))
     if kind == "union_tag_invalid":
         expected = [tag.strip().strip("'") for tag in error["ctx"]["expected_tags"].split(",")]
         field = error["ctx"]["discriminator"].strip("'")
-        tag = str(error["ctx"]["tag"])
-        return f"{key}.{field}: unknown {tag!r}; " + allowed_instead(tag, expected)
+        tag = short(error["ctx"]["tag"])
+        return f"{_within(key, field)}: unknown {tag!r}; " + allowed_instead(tag, expected)
     if kind == "union_tag_not_found":
-        return f"{key}.{error['ctx']['discriminator'].strip(chr(39))}: missing; it must be given"
+        return f"{_within(key, error['ctx']['discriminator'].strip(chr(39)))}: missing; it must be given"
     if kind == "literal_error" and isinstance(value, str):
         expected = [tag.strip().strip("'") for tag in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        return f"{key}: unknown {value!r}; " + allowed_instead(value, expected)
+        return f"{key}: unknown {short(value)!r}; " + allowed_instead(short(value), expected)
     if kind == "missing":
         return f"{key}: missing; it must be given"
     if kind == "value_error":
         return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {value!r}"
+    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {brief(value)}"
+
+
+def _told(problems: list[str]) -> list[str]:
+    """The problems, the first `MOST_TOLD`; what several experiments share, by an alias perhaps, is told once."""
+    places: dict[str, list[str]] = {}
+    for problem in problems:
+        experiment = EXPERIMENT.match(problem)
+        places.setdefault(problem[experiment.end() :] if experiment else problem, []).append(
+            experiment[0] if experiment else ""
+        )
+    lines = [
+        f"{first}{problem}" + (f"; the same in {', '.join(place[:-1] for place in others)}" if others else "")
+        for problem, (first, *others) in places.items()
+    ]
+    more = len(lines) - MOST_TOLD
+    return lines[:MOST_TOLD] + ([f"and {more:,} more mistakes"] if more > 0 else [])
 
 
 def _checked(validate: Callable[[Any], Model], values: Any, source: str) -> Model:
     try:
         return validate(values)
     except ValidationError as error:
-        lines = [f"{source}: {_message(problem)}" for problem in error.errors(include_url=False)]
-        raise UserError("\n".join(lines)) from None
+        problems = [_message(problem) for problem in error.errors(include_url=False)]
+        raise UserError("\n".join(f"{source}: {line}" for line in _told(problems))) from None
 
 
 def parse_solver(values: dict[str, Any]) -> Solver:
@@ -117,27 +141,10 @@ def parse_config(values: Any, file: str) -> Benchmark:
     return _checked(Benchmark.model_validate, values, file)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(None, None, f"the key {key!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def load_config(path: Path) -> Benchmark:
     """Read and check the configuration at `path`.
 
     Raises:
-        UserError: the file is missing, not YAML, or not a valid configuration.
+        UserError: `read_yaml` refuses the file, or it is not a valid configuration.
     """
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); see config/ for examples") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-    return parse_config(values, str(path))
+    return parse_config(read_yaml(path), str(path))

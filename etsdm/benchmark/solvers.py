@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from etsdm.benchmark.strict import Counts, Real, Strict, distinct
+from etsdm.benchmark.strict import Real, Steps, Strict, distinct
 from etsdm.solvers import minimum_nfe
 
 GridName = Literal["uniform", "quadratic", "log-snr"]
@@ -15,7 +15,7 @@ SolverName = Literal[
 
 class _Solver(Strict):
     name: str
-    nfe: Counts
+    nfe: Steps
     """Budgets of network evaluations; each becomes a sample set."""
     grid: GridName = "uniform"
     """How the times are spaced: evenly in t, evenly in sqrt(t), or evenly in lambda_t."""

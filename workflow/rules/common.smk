@@ -8,6 +8,7 @@ from pathlib import Path
 from etsdm import forkserver, gpus, neighbours, slurm
 from etsdm.benchmark.plan import RESULTS, identity, make_plan
 from etsdm.benchmark.stages import loaded
+from etsdm.benchmark.yaml_file import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import Planned
@@ -21,6 +22,8 @@ GPU = int(gpus.are_likely())
 ENVIRONMENT = workflow.source_path("../../environment.yml")
 
 CONFIG = ", ".join(map(str, workflow.configfiles))
+if len(workflow.configfiles) > 1:
+    print(f"etsdm: merged: {CONFIG}; where they differ, the last one counts", file=sys.stderr)
 
 
 def attempt_of(wildcards, attempt):
@@ -52,7 +55,7 @@ def mistakes_explained():
 
 
 with mistakes_explained():
-    plan = make_plan(config, CONFIG, look=False)
+    plan = make_plan(given_to_snakemake(config, workflow.configfiles), CONFIG, look=False)
 
 
 # A dry run needs no data; jobs do.
