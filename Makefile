@@ -13,6 +13,11 @@ BENCH = training_step sampling fid score overhead rerun scaling baseline
 DEVICE = cpu
 REPEATS =
 
+# make knows no variable `config`, and would take the default without a word.
+CAPITALS = config profile cores python venv bench device repeats confirm
+$(foreach name,$(CAPITALS),$(if $(filter command,$(firstword $(origin $(name)))),\
+    $(error $(name)=... is not known: write $(shell echo $(name) | tr a-z A-Z)=...)))
+
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
@@ -31,11 +36,24 @@ install: $(INSTALLED) ## Make .venv and install requirements.lock and the packag
 # Whatever changes the list of packages or the entry points installs again; what is there already is left as it is.
 $(INSTALLED): requirements.lock pyproject.toml
 	@"$(BIN)/python" -m pip --version > /dev/null 2>&1 || { $(make-venv); }
+	@"$(BIN)/python" -P -c '$(refuse-other)' "$(CURDIR)"
 	"$(BIN)/python" -m pip install --no-deps -r requirements.lock
 	"$(BIN)/python" -m pip install --no-deps --no-build-isolation -e .
 	@touch "$@"
 
+# An editable install of another folder is left alone.
+define refuse-other
+import sys, json, pathlib, importlib.metadata as metadata, urllib.parse as urls; \
+found = [*metadata.distributions(name="etsdm")]; \
+url = json.loads((found and found[0].read_text("direct_url.json")) or "{}").get("url", ""); \
+other = pathlib.Path(urls.unquote(urls.urlparse(url).path)).resolve(); \
+sys.exit(f"make: error: the environment has the etsdm of {other} installed; take another one, such as VENV=.venv-2, " \
+    "or remove it there: pip uninstall etsdm" if url and other != pathlib.Path(sys.argv[1]).resolve() else 0)
+endef
+
 define make-venv
+	command -v "$(PYTHON)" > /dev/null || \
+	    { echo 'make: error: there is no $(PYTHON); name a Python with PYTHON=/path/to/python3.12' >&2; exit 2; }; \
 	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'make: error: etsdm needs Python 3.11 or newer; name one with PYTHON=python3.12' >&2; exit 2; }; \
 	"$(PYTHON)" -c 'import ensurepip' 2> /dev/null || \
@@ -50,16 +68,28 @@ demo: $(INSTALLED) ## Set up, run the whole benchmark on the embedded digits and
 reproduce: $(INSTALLED) ## The same for CONFIG, on the machine that PROFILE describes.
 	$(run-workflow)
 
-# A config that cannot run ends here with one message and exit code 2, before Snakemake starts. Data whose source has
-# changed are prepared first: Snakemake runs all that is below a job that runs, before it can know what that changes.
+# Not every target installs: these need what `make install` has made.
+define installed
+@test -x "$(BIN)/etsdm" || { echo 'make: error: there is no $(BIN)/etsdm; run `make install` first' >&2; exit 2; }
+endef
+
+# Before Snakemake, which would run Python in a configuration: what is wrong with it ends here, with exit code 2.
+CHECK = @"$(BIN)/etsdm" check "$(CONFIG)"
+
+# Data whose source has changed are prepared first: Snakemake runs all that is below a job that runs, before it can know
+# what that changes. Only a failure of jobs leaves something to report; the Snakefile says in a file whether they have begun.
 define run-workflow
-@"$(BIN)/etsdm" check "$(CONFIG)"
+$(CHECK)
 @outdated=$$("$(BIN)/etsdm" check --outdated "$(CONFIG)") && if [ -n "$$outdated" ]; then \
     echo "Preparing again, as the source has changed:" $$outdated; \
-    $(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES)) $$outdated; fi
-@$(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores $(CORES)) || { status=$$?; \
+    $(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores "$(CORES)") $$outdated; fi
+@begun="$$(mktemp)"; trap 'rm -f "$$begun"' EXIT; trap 'stopped=yes' INT; \
+ETSDM_BEGUN="$$begun" $(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores "$(CORES)") && exit; status=$$?; \
+if [ "$$stopped" ]; then echo 'Stopped: the same command goes on.' >&2; \
+elif [ -s "$$begun" ]; then \
     echo 'Some jobs failed: what they should have measured is NA, with the reason, in' >&2; \
-    "$(BIN)/etsdm" report "$(CONFIG)" >&2; exit $$status; }
+    "$(BIN)/etsdm" report "$(CONFIG)" >&2; fi; \
+exit $$status
 @"$(BIN)/python" -c '$(say-where)' "$(CONFIG)"
 endef
 
@@ -71,11 +101,13 @@ lines = [line for log in folder.glob("page.log") for line in log.read_text().spl
 print(*[line for line in lines if line.startswith("etsdm: warning")], f"Report: {folder}/report.html", sep="\n")
 endef
 
-plan: $(INSTALLED) ## Show what CONFIG asks for and costs, what would run and why; run nothing.
+plan: ## Show what CONFIG asks for and costs, what would run and why; run nothing.
+	$(installed)
 	@"$(BIN)/etsdm" plan "$(CONFIG)"
 	@$(SNAKEMAKE) --profile "$(PROFILE)" --dry-run --quiet rules host
 
-report: $(INSTALLED) ## Build the report from the results there are, without running anything else.
+report: ## Build the report from the results there are, without running anything else.
+	$(installed)
 	@"$(BIN)/etsdm" report "$(CONFIG)"
 
 PYTEST = OMP_NUM_THREADS=1 "$(BIN)/pytest"
@@ -102,9 +134,12 @@ lint: $(INSTALLED) ## Check style, types and the workflow.
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/snakefmt" --check Snakefile workflow
+	$(CHECK) --no-data
 	$(SNAKEMAKE) --lint
 
-unlock: $(INSTALLED) ## Free the folder after Snakemake was killed.
+unlock: ## Free the folder after Snakemake was killed.
+	$(installed)
+	$(CHECK) --no-data
 	@$(SNAKEMAKE) --unlock
 
 clean: ## Delete everything in results/ but its README.md; asks for CONFIRM=1.
@@ -116,7 +151,7 @@ else
 	@echo 'To do it: make clean CONFIRM=1' >&2; exit 2
 endif
 
-lock: ## Resolve pyproject.toml into requirements.lock anew (needs uv).
+lock: ## Resolve pyproject.toml into requirements.lock again (needs uv).
 	@command -v uv > /dev/null || { echo 'make: error: uv is missing: pip install uv' >&2; exit 2; }
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --quiet \
 	    --no-emit-index-url --no-annotate --no-header --index-strategy unsafe-best-match -o requirements.lock

@@ -225,8 +225,9 @@ def main(attempt: int, minutes: float, code: str | None) -> None:
 @main.command()
 @CONFIG
 @click.option("--all", "every", is_flag=True, help="Open every image, not 64 of each data set.")
+@click.option("--no-data", is_flag=True, help="Check the configuration alone; its data need not be there.")
 @click.option("--outdated", is_flag=True, help="Only name what must be prepared again, as its source has changed.")
-def check(config: Path, every: bool, outdated: bool) -> None:
+def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
     """Check a configuration and its data sources; run nothing.
 
     Of each data set of your own 64 images are opened, spread over a folder, or else the first ones. It says how many
@@ -239,10 +240,12 @@ def check(config: Path, every: bool, outdated: bool) -> None:
     from etsdm.data.look import look
     from etsdm.data.prepared import is_gone, is_outdated
 
-    planned = load_plan(config)
+    planned = load_plan(config, look=not no_data)
     if outdated:
         folders = {RESULTS / run.path: run.spec for run in planned.data.values()}
         _say(*(folder / "images.digest" for folder, spec in folders.items() if is_outdated(folder, spec)))
+        return
+    if no_data:
         return
     for name, dataset in planned.config.datasets.items():
         _say(*(f"{name}: {remark}" for remark in planned.found[name].remarks))

@@ -1,5 +1,6 @@
 # The plan of this configuration, and what the rules look up in it.
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ onstart:
         plan.check_files(CONFIG, RESULTS)
         files = workflow.persistence
         neighbours.enter(RESULTS, map(str, files.all_inputfiles()), map(str, files.all_outputfiles()))
+    if begun := os.environ.get("ETSDM_BEGUN"):  # by which the Makefile knows a failure of jobs from one before them
+        Path(begun).write_text("jobs have begun\n")
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
     # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
     workflow.scheduler.job_rate_limiter = None

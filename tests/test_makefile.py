@@ -1,0 +1,134 @@
+"""What the Makefile does before and after it calls the tools, with stand-ins for these."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from etsdm.benchmark.source import ROOT
+
+OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+SNAKEMAKE = 'test -z "$FAKE_BEGIN" || echo begun > "$ETSDM_BEGUN"\neval "$FAKE_DO"\nexit ${FAKE_STATUS:-0}\n'
+
+
+class Made:
+    """A folder with the Makefile, and an environment whose tools note how they are called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "venv" / "bin").mkdir(parents=True)
+        (folder / "config").mkdir()
+        shutil.copy(ROOT / "Makefile", folder)
+        for name in ("requirements.lock", "pyproject.toml", "venv/.installed"):
+            (folder / name).touch()
+        for name in ("etsdm", "snakemake", "python", "ruff", "mypy", "snakefmt"):
+            tool = folder / "venv" / "bin" / name
+            does = SNAKEMAKE if name == "snakemake" else 'test "${1:-none}" != "$FAKE_REFUSE" || exit 2\n'
+            tool.write_text(f'#!/bin/sh\necho "{name} $*" >> calls\n{does}')
+            tool.chmod(0o755)
+
+    def command(self, *arguments: str) -> list[str]:
+        return ["make", "VENV=venv", *arguments]
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        (self.folder / "calls").unlink(missing_ok=True)
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=OUTSIDE | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def calls(self) -> list[str]:
+        file = self.folder / "calls"
+        return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return Made(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["demo", "reproduce", "plan", "lint", "unlock"])
+def test_every_target_checks_first(made: Made, target: str) -> None:
+    """Snakemake would run Python that stands in a configuration."""
+    done = made.make(target, FAKE_REFUSE="plan" if target == "plan" else "check")
+    assert done.returncode == 2
+    assert not [call for call in made.calls() if call.startswith("snakemake")]
+    assert made.make(target).returncode == 0
+    assert [call for call in made.calls() if call.startswith("snakemake")]
+
+
+def test_a_failure_is_one_of_jobs_only_if_they_have_begun(made: Made) -> None:
+    """A wrong profile or number of cores is not; what Snakemake says of it is enough."""
+    done = made.make("reproduce", "CORES=many", FAKE_STATUS="1")
+    assert done.returncode == 2
+    assert "Some jobs failed" not in done.stderr
+    assert not [call for call in made.calls() if "report" in call]
+    done = made.make("reproduce", FAKE_STATUS="1", FAKE_BEGIN="1")
+    assert done.returncode == 2
+    assert "Some jobs failed" in done.stderr
+    assert made.calls()[-1].startswith("etsdm report")
+
+
+def test_an_interrupt_is_no_failure(made: Made) -> None:
+    environment = OUTSIDE | {"FAKE_DO": "touch running; sleep 60", "FAKE_STATUS": "1", "FAKE_BEGIN": "1"}
+    command, pipe = made.command("reproduce"), subprocess.PIPE
+    process = subprocess.Popen(
+        command, cwd=made.folder, env=environment, stderr=pipe, text=True, start_new_session=True
+    )
+    while not (made.folder / "running").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert "Stopped: the same command goes on." in said
+    assert "Some jobs failed" not in said
+
+
+@pytest.mark.parametrize("target", ["plan", "report", "unlock"])
+def test_what_runs_nothing_installs_nothing(made: Made, target: str) -> None:
+    shutil.rmtree(made.folder / "venv")
+    done = made.make(target)
+    assert done.returncode == 2
+    assert done.stderr.startswith("make: error: there is no venv/bin/etsdm; run `make install` first")
+    assert not (made.folder / "venv").exists()
+
+
+def test_a_variable_in_lower_case_is_refused(made: Made) -> None:
+    done = made.make("reproduce", "config=config/mine.yaml")
+    assert done.returncode == 2
+    assert "config=... is not known: write CONFIG=..." in done.stderr
+    assert not made.calls()
+
+
+def test_a_python_that_is_not_there_is_named(made: Made) -> None:
+    shutil.rmtree(made.folder / "venv")
+    done = made.make("install", "PYTHON=no-such-python")
+    assert done.returncode == 2
+    assert done.stderr.startswith("make: error: there is no no-such-python; name a Python")
+
+
+def test_an_editable_install_of_another_folder_is_left_alone(made: Made) -> None:
+    packages = made.folder / "packages" / "etsdm-1.dist-info"
+    packages.mkdir(parents=True)
+    (packages / "METADATA").write_text("Metadata-Version: 2.1\nName: etsdm\nVersion: 1\n")
+    python = made.folder / "venv" / "bin" / "python"
+    python.write_text(
+        f'#!/bin/sh\nif [ "$1" = -P ]; then PYTHONPATH=packages exec {sys.executable} "$@"; fi\necho "$@" >> calls\n'
+    )
+    (made.folder / "venv" / ".installed").unlink()
+    for place, refused in ((made.folder, False), (made.folder / "an other", True)):
+        (packages / "direct_url.json").write_text(f'{{"url": "{place.as_uri()}", "dir_info": {{"editable": true}}}}')
+        done = made.make("install")
+        assert bool(done.returncode) == refused
+        assert ("has the etsdm of" in done.stderr) == refused
+        assert bool([call for call in made.calls() if "-e ." in call]) == (not refused)
+        (made.folder / "venv" / ".installed").unlink(missing_ok=True)
