@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -33,6 +34,10 @@ PRELOADED = ("etsdm.cli", "etsdm.training.train", "etsdm.sampling.sample", "etsd
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """What libraries read while they are loaded: a job that is given other numbers runs by itself."""
 REQUEST_BYTES = 2**17
+PREFIX = "etsdm-"
+"""Of the folder of a socket, which only its owner may enter."""
+STARTING = 60
+"""Seconds in which a folder may have a socket on which nobody listens yet."""
 FORKS = multiprocessing.get_context("fork")
 
 
@@ -43,7 +48,8 @@ def start() -> subprocess.Popen[bytes] | None:
     """
     if sys.platform != "linux":  # elsewhere a fork of what has PyTorch loaded is not safe, or unknown
         return None
-    folder = Path(tempfile.mkdtemp(prefix="etsdm-"))  # nobody else may enter it
+    _remove_left_over()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # nobody else may enter it
     try:
         with _socket() as listener:
             listener.bind(str(folder / "socket"))
@@ -54,6 +60,20 @@ def start() -> subprocess.Popen[bytes] | None:
         return None
     os.environ[ADDRESS] = str(folder / "socket")
     return server
+
+
+def _remove_left_over() -> None:
+    """Remove the folders of this user's servers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError), _socket() as connection:
+            status = folder.lstat()
+            if status.st_uid != os.getuid() or time.time() - status.st_mtime < STARTING:
+                continue
+            connection.setblocking(False)
+            try:
+                connection.connect(str(folder / "socket"))
+            except ConnectionRefusedError:
+                shutil.rmtree(folder)
 
 
 def _started(listener: socket.socket) -> subprocess.Popen[bytes]:
@@ -122,6 +142,7 @@ class Server:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
+        self._silent: set[socket.socket] = set()  # clients that have yet to say what they want
         self._selector = DefaultSelector()
         self._selector.register(listener, EVENT_READ, self._accept)
         self._selector.register(sys.stdin.fileno(), EVENT_READ, self._close)
@@ -133,8 +154,17 @@ class Server:
             key.data()
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        request, files, *_ = socket.recv_fds(connection, REQUEST_BYTES, 2)
+        with suppress(OSError):  # the client is gone already
+            connection, _ = self._listener.accept()
+            self._silent.add(connection)
+            self._selector.register(connection, EVENT_READ, partial(self._start, connection))
+
+    def _start(self, connection: socket.socket) -> None:
+        self._hear(connection)
+        try:
+            request, files, *_ = socket.recv_fds(connection, REQUEST_BYTES, 2)
+        except OSError:
+            request, files = b"", []
         job = FORKS.Process(target=self._become, args=(connection, request, files))
         with suppress(OSError):  # where no process is to be had, the client runs by itself
             if request:  # else it has been killed
@@ -166,7 +196,14 @@ class Server:
         connection.close()
         job.close()
 
+    def _hear(self, connection: socket.socket) -> None:
+        self._silent.remove(connection)
+        self._selector.unregister(connection)
+
     def _close(self) -> None:
+        for connection in [*self._silent]:  # which could keep this process for ever
+            self._hear(connection)
+            connection.close()
         self._selector.unregister(sys.stdin.fileno())
         self._selector.unregister(self._listener)
         self._listener.close()

@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from trained import model_spec, prepared_digits, write_weights
 
 from etsdm.attempts import Attempts
 from etsdm.files import write_json
-from etsdm.forkserver import ADDRESS, PRELOADED, THREADS
+from etsdm.forkserver import ADDRESS, PRELOADED, THREADS, _remove_left_over
 
 ETSDM = Path(sys.executable).with_name("etsdm")
 OWNER = """
@@ -184,6 +186,41 @@ def test_a_job_that_the_server_does_not_suit_runs_by_itself(tmp_path: Path) -> N
         os.utime(owner.address, (0, 0))
         assert owner.start(tmp_path, "--version").wait(timeout=60) == 0
         os.kill(owner.server, signal.SIGCONT)
+
+
+def test_a_client_that_says_nothing_holds_up_nobody(tmp_path: Path) -> None:
+    """Neither other jobs nor the end of the server."""
+    with Owner() as owner, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.connect(owner.address)
+        assert owner.start(tmp_path, "--version").wait(timeout=60) == 0
+        owner.process.kill()
+        until(lambda: not is_running(owner.server))
+        assert not Path(owner.address).parent.exists()
+
+
+def test_the_folder_of_a_killed_server_is_removed_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of servers that run, or are just starting, stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kinds = {name: tmp_path / f"etsdm-{name}" for name in ("killed", "running", "starting")}
+    listeners = []
+    for name, folder in kinds.items():
+        folder.mkdir()
+        listeners.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        listeners[-1].bind(str(folder / "socket"))
+        listeners[-1].listen()
+        if name != "starting":
+            os.utime(folder, (0, 0))
+        if name != "running":
+            listeners[-1].close()
+    _remove_left_over()
+    assert {name: folder.exists() for name, folder in kinds.items()} == {
+        "killed": False,
+        "running": True,
+        "starting": True,
+    }
+    listeners[1].close()
 
 
 def test_without_its_server_a_job_runs_by_itself(tmp_path: Path) -> None:
