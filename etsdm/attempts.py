@@ -6,6 +6,7 @@ same words, if what stopped it would stop it again.
 
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -30,6 +31,8 @@ MARKER = 1.0
 """Seconds in which the marker of a process that was killed on this machine is found out."""
 KILLS = 3
 """So many attempts in a row that are killed and leave nothing behind are enough."""
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""What NumPy says on a full disk, without an error number."""
 
 
 def file_of(manifest: Path) -> Path:
@@ -197,10 +200,12 @@ def _now() -> str:
 
 
 def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+    short = isinstance(error, OSError) and error.errno is None and SHORT_WRITE.fullmatch(str(error))
+    if short or (isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)):
         where = f"{error.filename}: " if error.filename else ""
         return UserError(
-            f"{where}no space left ({error.strerror}); free some, then the same command goes on from what is saved"
+            f"{where}no space left ({getattr(error, 'strerror', None) or error}); free some, then the same command "
+            "goes on from what is saved"
         )
     return error
 

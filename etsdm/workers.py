@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,14 +22,21 @@ def cpus() -> int:
 def ordered(function: Callable[[Argument], Result], arguments: Iterable[Argument], workers: int) -> Iterator[Result]:
     """`map(function, arguments)`, in its order, by so many processes (1: this one).
 
+    Without room for the locks that processes share (in /dev/shm, say), this one works alone, and says so.
+
     At most twice as many pieces as processes are on their way at a time, so memory does not grow with their number. The
     function must be one that can be imported, or a `partial` of one; its errors are raised here.
     """
     if workers == 1:
         yield from map(function, arguments)
         return
-    # Spawned, not forked: a fork would copy the locks of this process's threads as they are at the moment.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin) as pool:
+    try:  # spawned, not forked: a fork would copy the locks of this process's threads as they are at the moment
+        executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    except OSError as error:
+        print(f"etsdm: no processes can share the work ({error}; is /dev/shm full?); one does it", file=sys.stderr)
+        yield from map(function, arguments)
+        return
+    with executor as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for argument in arguments:

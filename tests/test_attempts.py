@@ -90,6 +90,12 @@ def test_a_full_disk_is_explained(tmp_path):
         attempt(tmp_path, 1, error)
 
 
+def test_a_short_write_is_a_full_disk(tmp_path):
+    """So NumPy says it, of features for one."""
+    with pytest.raises(UserError, match=r"no space left \(400000 requested and 131056 written\)"):
+        attempt(tmp_path, 1, OSError("400000 requested and 131056 written"))
+
+
 def test_attempts_that_are_killed_without_progress_come_to_an_end(tmp_path):
     for _ in range(KILLS):
         process = in_a_process(killed, tmp_path)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from configs import write_config
-from trained import data_spec, model_spec
+from trained import data_spec, model_spec, write_weights
 
 from etsdm.cli import main
 from etsdm.data.prepare import prepare
@@ -213,6 +213,15 @@ def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
     assert "images; the same command goes on" in said
     assert "Traceback" not in said
     assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_a_command_without_streams_does_its_work(tmp_path):
+    """What it opens gets other numbers than those of its messages."""
+    weights, out = write_weights(tmp_path / "weights.safetensors"), tmp_path / "grid.png"
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", str(Path(sys.executable).with_name("etsdm"))]
+    command = [*closed, "sample", "--weights", str(weights), "--nfe", "2", "-n", "4", "--out", str(out)]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert out.exists()
 
 
 def test_what_needs_the_internet_can_be_fetched_beforehand(tmp_path):

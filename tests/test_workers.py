@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_work_comes_back_in_its_order_and_is_not_begun_far_ahead(workers: int) -
 def test_an_error_in_a_worker_is_raised(workers: int) -> None:
     with pytest.raises(UserError, match="unlucky"):
         list(ordered(squared, range(100), workers))
+
+
+def test_without_room_for_shared_locks_one_process_does_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a machine whose /dev/shm is full."""
+
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("etsdm.workers.ProcessPoolExecutor", full)
+    assert list(ordered(squared, range(5), 2)) == [0, 1, 4, 9, 16]
+    assert "is /dev/shm full?" in capsys.readouterr().err
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
