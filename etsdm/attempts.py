@@ -200,12 +200,11 @@ def _now() -> str:
 
 
 def _explained(error: BaseException) -> BaseException:
-    short = isinstance(error, OSError) and error.errno is None and SHORT_WRITE.fullmatch(str(error))
-    if short or (isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)):
+    if isinstance(error, OSError) and (error.errno in (ENOSPC, EDQUOT) or SHORT_WRITE.fullmatch(str(error))):
         where = f"{error.filename}: " if error.filename else ""
         return UserError(
-            f"{where}no space left ({getattr(error, 'strerror', None) or error}); free some, then the same command "
-            "goes on from what is saved"
+            f"{where}no space left ({error.strerror or error}); free some, then the same command goes on from what "
+            "is saved"
         )
     return error
 

@@ -136,20 +136,23 @@ class Zip(OwnImages):
 
 
 class Lmdb(OwnImages):
-    """The folder of an LMDB, each value of which is the content of an image file, as LSUN comes. It has no labels."""
+    """The folder of an LMDB, or its single file. Each value is the content of an image file, as LSUN comes. It has no
+    labels."""
 
     source: Literal["lmdb"]
 
 
 class Npz(OwnImages):
-    """A NumPy .npz with `images`, uint8 (N, H, W) or (N, H, W, C), or with encoded ones: `jpeg` and `offsets`.
+    """A NumPy .npz with `images`, uint8 (N, H, W) or (N, H, W, C), with encoded ones, `jpeg` and `offsets`, or with
+    `data`, uint8 (N, 3 H H), the rows of ImageNet-32.
 
     `labels`, `classes` and `split` (0 for training, 1 for testing) are read if they are there.
     """
 
     source: Literal["npz"]
     split: Split = "all"
-    """`train` and `test` need the array `split`, or are those of MedMNIST's `train_images` and `test_images`."""
+    """`train` and `test` need the array `split`, or are those of MedMNIST's `train_images` and `test_images`; `all` are
+    its training, validation and test images, in this order."""
 
 
 class Cifar10(OneSize):

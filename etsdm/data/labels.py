@@ -18,6 +18,8 @@ TRAINING = re.compile(rf"train(ing)?{_KIND}", re.IGNORECASE)
 OTHER_PART = re.compile(rf"(val|valid|validation|test|testing|dev|eval){_KIND}", re.IGNORECASE)
 PICTURES = re.compile(r"image|img|photo|picture|rgb", re.IGNORECASE)
 NO_PICTURES = re.compile(r"mask|anno|segment|trimap|label|parsing|depth|^gt", re.IGNORECASE)
+MOST_CLASSES = 100_000
+"""The classifier has an output for each number up to the largest label."""
 Labels = tuple[list[int], list[str] | None]
 
 
@@ -151,6 +153,11 @@ def _listed(labels: Any, names: list[str], place: PurePath) -> Labels | None:
     found = [by_name[name] for name in names]
     if all(isinstance(label, list) for label in found):
         return None
-    if not all(type(label) is int and label >= 0 for label in found):
-        raise UserError(f"{place}: labels are not numbers from 0; repair or rename it")
+    if not are_numbers(found):
+        raise UserError(f"{place}: labels are not numbers from 0 to {MOST_CLASSES - 1:,}; repair or rename it")
     return found, None
+
+
+def are_numbers(labels: Sequence[Any]) -> bool:
+    """Whether labels are whole numbers from 0 to one below `MOST_CLASSES`."""
+    return all(type(label) is int and 0 <= label < MOST_CLASSES for label in labels)

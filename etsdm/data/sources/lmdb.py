@@ -1,4 +1,7 @@
-"""An LMDB of encoded images, as LSUN comes: every value is the content of an image file."""
+"""An LMDB of encoded images, as LSUN comes: every value is the content of an image file.
+
+The database is a folder with `data.mdb` in it, or a single file (made with `subdir=False`).
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
     Raises:
         UserError: there is no such database, or it is damaged or empty.
     """
-    if not (Path(spec["path"]) / FILE).is_file():
+    if not _file(spec["path"]).is_file():
         raise UserError(
-            f"datasets.{name}.path: no {FILE} in {spec['path']!r} (looked in {Path.cwd()}); give the folder of an LMDB"
+            f"datasets.{name}.path: no {FILE} in {spec['path']!r} (looked in {Path.cwd()}); give the folder of an "
+            "LMDB, or its file"
         )
     with _open(spec["path"]) as database:
         noted = _noted(database)
@@ -47,7 +51,12 @@ def _noted(database: Environment) -> list[str]:
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
     """What tells that the database has changed. None: it is not there."""
-    return file_fingerprint(Path(spec["path"]) / FILE)
+    return file_fingerprint(_file(spec["path"]))
+
+
+def _file(path: str) -> Path:
+    """The database's file, in its folder or by itself."""
+    return Path(path) if Path(path).is_file() else Path(path) / FILE
 
 
 def load(spec: dict[str, Any]) -> Source:
@@ -77,9 +86,10 @@ def _open(path: str) -> Iterator[Environment]:
     import lmdb
 
     try:
-        with lmdb.open(path, readonly=True, lock=False, create=False, readahead=False) as database:
+        folder = not Path(path).is_file()
+        with lmdb.open(path, subdir=folder, readonly=True, lock=False, create=False, readahead=False) as database:
             needed = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
-            if (Path(path) / FILE).stat().st_size < needed:
+            if _file(path).stat().st_size < needed:
                 raise UserError(f"{path}: the database is cut off: {needed:,} bytes are needed; get it again")
             yield database
     except lmdb.Error as error:

@@ -3,15 +3,18 @@
 It holds either `images` (or, as `numpy.savez` calls a nameless array, `arr_0`), uint8 (N, H, W) or (N, H, W, C), or
 encoded images: `jpeg`, the files' bytes one after the other, in any format, and `offsets` (N + 1), where each begins.
 In both forms there may be `labels` (N), `classes`, the names of the labels, and `split` (N), 0 for training and 1
-for testing. Of other layouts two are read: `arr_1`, beside `arr_0`, as labels, as guided-diffusion saves samples; and
-MedMNIST's `train_images`, `train_labels`, `test_images`, `test_labels`, where a split must be asked for.
+for testing. Of other layouts three are read: `arr_1`, beside `arr_0`, as labels, as guided-diffusion saves samples;
+MedMNIST's `train_images`, `train_labels`, and the same of `val` and `test`, one after the other where no split is asked
+for; and `data` (N, 3 H H), ImageNet-32's rows of the red, the green and the blue plane, beside `labels`.
 """
 
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -21,12 +24,17 @@ from numpy.typing import NDArray
 
 from etsdm.data.archive import LARGEST_FILE, LARGEST_SIDE, Pixels
 from etsdm.data.images import convert, decode, existing_file, file_fingerprint
+from etsdm.data.labels import MOST_CLASSES, are_numbers
 from etsdm.data.source import Source
 from etsdm.errors import UserError
 
 SPLITS = {"train": 0, "test": 1}
-LABELS = {"arr_0": "arr_1", "train_images": "train_labels", "test_images": "test_labels"}
+PARTS = ("train_images", "val_images", "test_images")
+"""MedMNIST's, in the order in which they are joined."""
+LABELS = {"arr_0": "arr_1", **{part: part.replace("images", "labels") for part in PARTS}}
 """Where the labels of arrays are that are not called `images`."""
+ROWS = "data"
+"""ImageNet-32's name of images as rows: three planes, one after the other."""
 MOST_NAMES = 8
 """Arrays that a message names."""
 DAMAGE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError)
@@ -84,16 +92,18 @@ def _open(path: str) -> Iterator[zipfile.ZipFile]:
 
 def _contents(archive: zipfile.ZipFile, spec: dict[str, Any]) -> Contents:
     offsets = _offsets(archive) if _holds(archive, "jpeg") else None
-    key = "jpeg" if offsets is not None else _images(archive, spec["split"])
-    count = _shape(archive, key)[0] if offsets is None else len(offsets) - 1
-    rows = np.full(count, True)
-    if spec["split"] != "all" and not key.startswith(spec["split"]):
-        rows = _array(archive, "split", count) == SPLITS[spec["split"]]
-    numbers = _labels(archive, LABELS.get(key, "labels"), count)
+    keys = ["jpeg"] if offsets is not None else _images(archive, spec["split"])
+    counts = [_shape(archive, key)[0] for key in keys] if offsets is None else [len(offsets) - 1]
+    rows = np.full(sum(counts), True)
+    if spec["split"] != "all" and keys != [f"{spec['split']}_images"]:
+        rows = _array(archive, "split", len(rows)) == SPLITS[spec["split"]]
+    found = [_labels(archive, LABELS.get(key, "labels"), count) for key, count in zip(keys, counts, strict=True)]
+    given = [part for part in found if part is not None]
+    numbers = np.concatenate(given) if len(given) == len(found) else None
     labels = None if numbers is None else numbers[rows].tolist()
     classes = _array(archive, "classes").tolist() if _holds(archive, "classes") else None
-    if labels is not None and not all(type(label) is int and label >= 0 for label in labels):
-        raise ValueError("labels are not numbers from 0")
+    if labels is not None and not are_numbers(labels):
+        raise ValueError(f"labels are not numbers from 0 to {MOST_CLASSES - 1:,}")
     if classes is not None and not all(type(name) is str for name in classes):
         raise ValueError("classes are not names")
     return Contents(rows, offsets, labels, classes)
@@ -103,16 +113,16 @@ def _holds(archive: zipfile.ZipFile, key: str) -> bool:
     return f"{key}.npy" in archive.namelist()
 
 
-def _images(archive: zipfile.ZipFile, split: str) -> str:
-    for key in ("images", f"{split}_images", "arr_0"):
+def _images(archive: zipfile.ZipFile, split: str) -> list[str]:
+    """The arrays of images, one after the other."""
+    for key in ("images", f"{split}_images", "arr_0", ROWS):
         if _holds(archive, key):
-            return key
+            return [key]
+    if split == "all" and (parts := [key for key in PARTS if _holds(archive, key)]):
+        return parts
     found = ", ".join(f"`{name.removesuffix('.npy')}`" for name in archive.namelist()[:MOST_NAMES])
-    if _holds(archive, "train_images"):
-        raise ValueError(f"it has parts, so give split: train or split: test; it holds {found}")
     raise ValueError(
-        f"it has neither `images` nor `jpeg`; it holds {found}; save the images again as `images`, uint8 (N, H, W, C); "
-        "rows of 3,072 values as of ImageNet-32 are .reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)"
+        f"it has neither `images` nor `jpeg`; it holds {found}; save the images again as `images`, uint8 (N, H, W, C)"
     )
 
 
@@ -154,37 +164,60 @@ def _offsets(archive: zipfile.ZipFile) -> NDArray[np.int64]:
 
 def _shape(archive: zipfile.ZipFile, key: str) -> tuple[int, ...]:
     with archive.open(f"{key}.npy") as file:
-        return _header(file, key)
+        shape = _header(file, key)
+    if archive.getinfo(f"{key}.npy").file_size < math.prod(shape):
+        raise ValueError(f"`{key}` is cut off: it is shorter than its shape {shape}")
+    return shape
 
 
 def _header(file: IO[bytes], key: str) -> tuple[int, ...]:
-    """Read the header of an array of bytes: (N,) encoded, or (N, H, W) or (N, H, W, C) images."""
+    """Read the header of an array of bytes: (N,) encoded, (N, 3 H H) as rows, or (N, H, W) or (N, H, W, C) images."""
     readers: dict[tuple[int, int], Callable[..., Any]] = {
         (1, 0): npy.read_array_header_1_0,
         (2, 0): npy.read_array_header_2_0,
     }
     shape, fortran, dtype = readers[npy.read_magic(file)](file)
-    whole = len(shape) == 1 if key == "jpeg" else len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    if not all(type(length) is int and length >= 0 for length in shape):  # True is one, too
+        raise ValueError(f"`{key}` has the shape {shape}")
+    if key == ROWS:
+        side = math.isqrt(shape[1] // 3) if len(shape) == 2 else 0
+        whole, needed = len(shape) == 2 and 0 < 3 * side**2 == shape[1], "(N, 3 H H)"
+    elif key == "jpeg":
+        whole, needed = len(shape) == 1, "(N,)"
+    else:
+        whole = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+        needed = "(N, H, W) or (N, H, W, 1 or 3)"
     if fortran and dtype == np.uint8 and whole:
         raise ValueError(f"`{key}` is in Fortran's order; save numpy.ascontiguousarray({key}) instead")
     if dtype != np.uint8 or not whole:
-        raise ValueError(f"`{key}` is {dtype} of the shape {shape}; uint8 (N, H, W) or (N, H, W, 1 or 3) is needed")
-    if max(shape[1:3], default=0) > LARGEST_SIDE:
+        raise ValueError(f"`{key}` is {dtype} of the shape {shape}; uint8 {needed} is needed")
+    if key != ROWS and max(shape[1:3], default=0) > LARGEST_SIDE:
         raise ValueError(f"refused: images of {shape[2]}x{shape[1]} pixels, more than {LARGEST_SIDE:,} a side")
     return tuple(shape)
 
 
 def _arrays(spec: dict[str, Any], rows: NDArray[np.bool_]) -> Iterator[tuple[str, Pixels]]:
-    with _open(spec["path"]) as archive, archive.open(f"{_images(archive, spec['split'])}.npy") as file:
-        shape = _header(file, "images")[1:]
-        size = int(np.prod(shape))
-        if size > LARGEST_FILE:
-            raise ValueError(f"refused: images of {size:,} bytes")
-        side = shape[:2] if shape[2:] in ((), (1,)) else shape
-        for number, wanted in enumerate(rows):
-            content = file.read(size)
-            if wanted:
-                yield f"{spec['path']}: image {number}", np.frombuffer(content, np.uint8).reshape(side)
+    wanted = enumerate(rows)
+    with _open(spec["path"]) as archive:
+        for key in _images(archive, spec["split"]):
+            with archive.open(f"{key}.npy") as file:
+                count, *shape = _header(file, key)
+                size = math.prod(shape)
+                if size > LARGEST_FILE:
+                    raise ValueError(f"refused: images of {size:,} bytes")
+                for number, take in islice(wanted, count):
+                    content = file.read(size)
+                    if take:
+                        pixels = _pixels(np.frombuffer(content, np.uint8).reshape(shape))
+                        yield f"{spec['path']}: image {number}", pixels
+
+
+def _pixels(image: Pixels) -> Pixels:
+    """An image (H, W) or (H, W, 3), from such a one, from (H, W, 1), or from a row of three planes."""
+    if image.ndim == 1:
+        side = math.isqrt(len(image) // 3)
+        return image.reshape(3, side, side).transpose(1, 2, 0)
+    return image[..., 0] if image.shape[2:] == (1,) else image
 
 
 def _encoded(spec: dict[str, Any], rows: NDArray[np.bool_], offsets: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
