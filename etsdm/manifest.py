@@ -5,7 +5,6 @@ import platform
 import resource
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from etsdm.attempts import Attempts, file_of
 from etsdm.errors import AlreadyMade
 from etsdm.files import sha256, write_json
 from etsdm.gpus import driver_version
+from etsdm.places import host, relative, without_places
 
 SPEC_FILE = "spec.json"
 """Name of the file with a specification that a command was given, beside the manifest."""
@@ -78,6 +78,9 @@ def manifest(
 ) -> Iterator[dict[str, Any]]:
     """Write `path` when the block ends well; what the block adds to the yielded dictionary is stored in it.
 
+    A manifest is made to be shared: absolute paths are those of its specification alone, and hosts have no name (see
+    `etsdm.places`).
+
     Until then, `.<name>.attempts.jsonl` beside it keeps the attempts, which become part of it. Afterwards `progress` is
     removed, and what a long stage has made is kept (see `finished`).
 
@@ -108,12 +111,12 @@ def manifest(
         write_json(
             path,
             {
-                "command": shlex.join(["etsdm", *_arguments(path)]),
+                "command": without_places(shlex.join(["etsdm", *_arguments(path)])),
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.perf_counter() - clock, 3),
                 "cpu_seconds": round(time.process_time() - cpu_clock, 3),
                 "peak_memory_mb": peak,
-                "host": socket.gethostname(),
+                "host": host(),
                 "cpu": cpu_name(),
                 "cpus": os.cpu_count(),
                 "processes": int(os.environ.get("WORLD_SIZE", "1")),
@@ -121,11 +124,11 @@ def manifest(
                 "python": platform.python_version(),
                 "packages": {name: version(name) for name in PACKAGES},
                 "git": git_state(),
-                "inputs": {str(file): sha256(file) for file in inputs},
+                "inputs": {relative(file, path): sha256(file) for file in inputs},
                 "outputs": {file.name: sha256(file) for file in outputs},
                 "code": code,
                 "spec": spec,
-                "result": result,
+                "result": without_places(result),
                 "attempts": [_told(attempt) for attempt in attempts.history()],
             },
         )
@@ -142,4 +145,5 @@ def _arguments(path: Path) -> list[str]:
 
 
 def _told(attempt: dict[str, Any]) -> dict[str, Any]:
-    return {key: attempt.get(key) for key in ("started", "ended", "host", "job", "exit", "message")}
+    told = {key: attempt.get(key) for key in ("started", "ended", "host", "job", "exit", "message")}
+    return without_places(told | ({} if host() else {"host": None}))

@@ -70,8 +70,8 @@ def _how(made: dict[str, Any], indent: str) -> str:
     attempts = f", in {len(made['attempts'])} attempts" if len(made["attempts"]) > 1 else ""
     return (
         f"{made['command']}\n"
-        f"{indent}  on {made['host']} ({made['device']}), {made['started']}, {made['seconds']:g} s{attempts}; "
-        f"etsdm {made['packages']['etsdm']}, torch {made['packages']['torch']}, {revision}"
+        f"{indent}  on {made['host'] or 'a machine'} ({made['device']}), {made['started']}, {made['seconds']:g} s"
+        f"{attempts}; etsdm {made['packages']['etsdm']}, torch {made['packages']['torch']}, {revision}"
     )
 
 

@@ -1,6 +1,8 @@
 """The command line: examples in every help text, errors as one message, manifests that tell the truth."""
 
+import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from etsdm.data.prepare import prepare
 from etsdm.files import read_json, sha256, write_json
 from etsdm.manifest import manifest
 from etsdm.metrics.store import save_features
+from etsdm.places import HOST, without_places
 
 
 def run(*arguments):
@@ -181,11 +184,42 @@ def test_a_manifest_tells_how_a_file_came_to_be(tmp_path):
         made.write_text("y")
         record["answer"] = 42
     written = read_json(tmp_path / "manifest.json")
-    assert written["inputs"] == {str(tmp_path / "input"): sha256(tmp_path / "input")}
+    assert written["inputs"] == {"input": sha256(tmp_path / "input")}
     assert written["outputs"] == {"output": sha256(made)}
-    assert written["host"] and written["cpu"] and written["git"].keys() == {"revision", "dirty"}
+    assert written["cpu"] and written["git"].keys() == {"revision", "dirty"}
     assert written["spec"] == {"a": 1} and written["result"] == {"answer": 42}
     assert written["seconds"] >= 0 and written["packages"]["torch"]
+
+
+def test_a_manifest_says_nothing_of_the_machine_unless_it_is_asked(tmp_path, monkeypatch):
+    for asked in (False, True):
+        monkeypatch.setenv(HOST, "1" if asked else "")
+        monkeypatch.setattr(sys, "argv", ["etsdm", "sample", "--weights", f"{tmp_path}/a/w", "--out", "b/c"])
+        made = tmp_path / "output"
+        with pytest.raises(OSError), manifest(tmp_path / "manifest.json", [], [made]):
+            raise OSError(f"{tmp_path}/data/x: broken")
+        with manifest(tmp_path / "manifest.json", [], [made]) as record:
+            made.touch()
+            record["source"] = f"{tmp_path}/packages/file.pt"
+        written = read_json(tmp_path / "manifest.json")
+        assert written["command"] == "etsdm sample --weights .../w --out b/c"
+        assert written["result"] == {"source": ".../file.pt"}
+        assert ".../x: broken" in written["attempts"][0]["message"]
+        assert str(tmp_path) not in json.dumps(written)
+        assert {written["host"], *(attempt["host"] for attempt in written["attempts"])} == {
+            socket.gethostname() if asked else None
+        }
+
+
+def test_places_are_told_by_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text, told in {
+        f"no folder '{tmp_path}/data/mine'": "no folder 'data/mine'",
+        "give '/data/my images/a.png' (looked in /home/me/x)": "give '.../my images/a.png' (looked in .../x)",
+        "~/a/b, $SCRATCH/a/b, ${SCRATCH}/a/b and https://a.org/b/c": None,
+        "3 img/s, either/or/not, results/data/x, a / b / c": None,
+    }.items():
+        assert without_places(text) == (told or text)
 
 
 def test_no_manifest_of_what_failed(tmp_path):

@@ -933,6 +933,16 @@ def test_page_says_what_was_not_confirmed(text: str) -> None:
     assert "not part of this run: schedules, alternatives, stability and super-resolution" in text
 
 
+def test_page_says_nothing_of_the_machine(built: tuple[Path, Path]) -> None:
+    results = read(built[0])
+    results.config["training"]["initial"] = {"weights": "/home/alice/w.safetensors", "sha256": "0" * 64}
+    next(iter(results.inventory["data"].values())).update(source="folder", bundle=None, path="/data/alice/mine")
+    text = page.render(results, built[0] / "figures")
+    assert "alice" not in text
+    assert text.count(".../w.safetensors") == 2
+    assert "source: folder .../mine" in text
+
+
 def test_page_holds_the_resolved_configuration(text: str) -> None:
     start = text.index("<pre>") + len("<pre>")
     config = yaml.safe_load(html.unescape(text[start : text.index("</pre>")]))

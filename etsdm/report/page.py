@@ -7,6 +7,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etsdm.files import write_text
+from etsdm.places import without_places
 from etsdm.report.answer import CONFIRMED, RULE_TEXT, answer, limits
 from etsdm.report.captions import Plate, plates
 from etsdm.report.cells import Cell, judged
@@ -121,11 +122,11 @@ def render(results: Results, figures: Path) -> str:
         groups=_grouped(found),
         rule=RULE_TEXT,
         limits=limits(results),
-        facts=what_was_run(results),
+        facts=without_places(what_was_run(results)),
         sections=_sections(results, plates(results, figures)),
         failures=_failures(results),
         measured=results.measured,
-        config=yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True),
+        config=yaml.safe_dump(without_places(results.config), sort_keys=False, allow_unicode=True),
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from etsdm.files import atomic, read_json
 from etsdm.finite import NOT_FINITE
 from etsdm.metrics.names import metric_name
+from etsdm.places import without_places
 from etsdm.replicas import shift
 
 COLUMNS = [
@@ -63,7 +64,7 @@ def _reason(folders: list[Path]) -> str:
         for log in sorted(folder.glob("*.log")):
             for line in log.read_text(errors="replace").splitlines():
                 if line.startswith(ERROR):
-                    return line.removeprefix(ERROR)
+                    return str(without_places(line.removeprefix(ERROR)))
             if unfinished == "not run" and not (folder / "manifest.json").exists():
                 unfinished = f"did not finish; see {log}"
     return unfinished
