@@ -410,6 +410,7 @@ def train(
     \b
     Example:  etsdm train --spec RUN/spec.json --data results/data/digits-8px-0a1b2c3d/images.zip
     """
+    from etsdm.data.sources import expanded
     from etsdm.diffusion import methods
     from etsdm.training.snapshots import kept
     from etsdm.training.train import train as run
@@ -419,7 +420,7 @@ def train(
     snapshots = [out / snapshot.file for snapshot in kept(values["training"])]
     made = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
     initial = values["training"].get("initial")
-    inputs = [data, Path(initial["weights"])] if initial else [data]
+    inputs = [data, Path(expanded(initial["weights"]))] if initial else [data]
     with _recorded(out / "manifest.json", inputs, made, spec, device, out / "state", code=code) as record:
         record.update(
             run(

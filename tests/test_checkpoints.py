@@ -21,6 +21,7 @@ from etsdm.cli import main
 from etsdm.data.archive import count_images
 from etsdm.errors import UserError
 from etsdm.files import read_json, sha256, write_json
+from etsdm.metrics.inception import provide_inception
 from etsdm.models.guided_diffusion import check_tensors, recognise, without_variance
 from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import load_weights
@@ -426,6 +427,19 @@ def test_initial_weights_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         load_plan(tuned(tmp_path, model, **changes))
+
+
+def test_home_and_variables_in_paths_of_weights_are_replaced(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH", str(model.parent))
+    initial = {"weights": f"$SCRATCH/{model.name}", "sha256": sha256(model)}
+    (spec, *_) = (
+        run.spec for run in load_plan(tuned(tmp_path, model, **{"training.initial": initial})).models.values()
+    )
+    assert spec["training"]["initial"] == initial
+    with pytest.raises(UserError, match="not the Inception weights"):  # but found
+        provide_inception(f"$SCRATCH/{model.name}", tmp_path / "inception.pt")
 
 
 def test_initial_weights_of_another_digest_are_refused(model: Path, tmp_path: Path) -> None:

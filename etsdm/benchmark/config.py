@@ -98,7 +98,8 @@ class Initial(Strict):
     """Weights that a training starts from: of a training, or of `etsdm import`, which prints this block."""
 
     weights: str = Field(min_length=1)
-    """The weights.safetensors, absolute or relative to where the workflow is started."""
+    """The weights.safetensors, absolute or relative to where the workflow is started. As in all paths, `~` and
+    `$SCRATCH`, say, are replaced when it is read."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Its SHA-256, which tells models trained from different weights apart."""
 
@@ -183,7 +184,8 @@ class Inception(Strict):
 
     name: Literal["inception"]
     weights: str | None = None
-    """A local copy of inception-2015-12-05.pt; null: the installed offline package, else a download."""
+    """A local copy of inception-2015-12-05.pt, where `~` and `$SCRATCH` may stand; null: the installed offline package,
+    else a download."""
 
 
 Encoder = Annotated[

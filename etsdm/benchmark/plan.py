@@ -32,7 +32,7 @@ from etsdm.benchmark.reading import load_config, parse_config
 from etsdm.benchmark.registry import how_to_get
 from etsdm.benchmark.solvers import Solvers
 from etsdm.data import prepared
-from etsdm.data.sources import check_found, inspect_source
+from etsdm.data.sources import check_found, expanded, inspect_source
 from etsdm.errors import UserError
 from etsdm.replicas import shift
 from etsdm.training.snapshots import asked, last
@@ -159,7 +159,7 @@ class Plan:
             except UserError as error:
                 raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
         for encoder in evaluation.encoders:
-            if isinstance(encoder, Inception) and encoder.weights and not Path(encoder.weights).is_file():
+            if isinstance(encoder, Inception) and encoder.weights and not Path(expanded(encoder.weights)).is_file():
                 raise UserError(
                     f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
                 )

@@ -22,6 +22,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from etsdm.data.archive import Pixels
+from etsdm.data.sources import expanded
 from etsdm.devices import to_device
 from etsdm.errors import UserError
 from etsdm.files import atomic, sha256
@@ -49,7 +50,7 @@ def provide_inception(weights: str | None, out: Path, url: str = URL) -> dict[st
     Raises:
         UserError: the file is missing, can't be fetched, or is not the network.
     """
-    source = Path(weights) if weights else offline_weights()
+    source = Path(expanded(weights)) if weights else offline_weights()
     with atomic(out) as temporary:
         if source is None:
             _download(url, temporary)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from etsdm.data.sources import expanded
 from etsdm.diffusion.predictor import Network, NoisePredictor
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
@@ -60,7 +61,7 @@ def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
         UserError: the file cannot be used or is another one, or its network is not that of each of `specs`. Dropout
             and whatever does not change the network may differ.
     """
-    path = Path(initial["weights"])
+    path = Path(expanded(initial["weights"]))
     network, earlier = load_network(path)
     if (found := sha256(path)) != initial["sha256"]:
         raise UserError(f"training.initial: {path} has the SHA-256 {found}, not {initial['sha256']}")
