@@ -40,16 +40,32 @@ class Given(NamedTuple):
 
 
 class Spec(click.ParamType):
-    """A specification: a JSON file, or JSON."""
+    """A specification: a JSON file, which is checked like a configuration, or the JSON of a workflow.
+
+    Args:
+        kind: see `specs.read_spec`; None: it is not checked.
+    """
 
     name = "file"
+
+    def __init__(self, kind: str | None) -> None:
+        self._kind = kind
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Given:
         """Read it."""
         if isinstance(value, str) and value.lstrip().startswith("{"):
             return Given(json.loads(value), None)
         file = INPUT.convert(value, parameter, context)
-        return Given(read_json(file), file)
+        if self._kind is None:
+            return Given(read_json(file), file)
+        from etsdm.benchmark.specs import read_spec  # slow to import
+
+        return Given(read_spec(file, self._kind), file)
+
+
+def spec_option(kind: str) -> Callable[..., Any]:
+    """The option for a specification of one kind."""
+    return click.option("--spec", type=Spec(kind), required=True, help="The run's spec.json, or its content.")
 
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -70,7 +86,6 @@ DEVICE = click.option(
     show_envvar=True,
     help="auto, cpu, cuda, cuda:1, ...",
 )
-SPEC = click.option("--spec", type=Spec(), required=True, help="The run's spec.json, or its content.")
 BATCH = click.option("--batch", type=click.IntRange(1), help="Images at a time.  [default: by their size]")
 DISTANCE = click.option(
     "--distance",
@@ -317,7 +332,7 @@ def fetch(config: Path, results: Path) -> None:
 
 
 @main.command()
-@SPEC
+@spec_option("data")
 @click.option("--out", type=FOLDER, help="Folder for images.zip and dataset.json.  [default: that of --spec]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that read images.  [default: one a processor]")
 def prepare(spec: Given, out: Path | None, workers: int | None) -> None:
@@ -347,7 +362,7 @@ def prepare(spec: Given, out: Path | None, workers: int | None) -> None:
 
 
 @main.command()
-@SPEC
+@spec_option("encoder")
 @click.option("--data", type=INPUT, help="The data set's images.zip (classifier only).")
 @click.option("--out", type=FILE, required=True, help="Weights file to write.")
 @DEVICE
@@ -378,7 +393,7 @@ def encoder(spec: Given, data: Path | None, out: Path, device: str) -> None:
 
 
 @main.command()
-@SPEC
+@spec_option("model")
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
 @click.option("--out", type=FOLDER, help="Folder for the weights.  [default: that of --spec]")
 @click.option(
@@ -440,7 +455,7 @@ def train(
 
 
 @main.command()
-@SPEC
+@spec_option("snapshot")
 @click.option("--training", type=INPUT, required=True, help="manifest.json of the training that wrote the snapshot.")
 @click.option("--out", type=FILE, help="Weights file to write.  [default: weights.safetensors beside --spec]")
 def snapshot(spec: Given, training: Path, out: Path | None) -> None:
@@ -548,7 +563,9 @@ def import_(
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training.")
 @click.option(
-    "--spec", type=Spec(), help="spec.json of a sample set, or its content, instead of the six options that follow."
+    "--spec",
+    type=Spec("sample"),
+    help="spec.json of a sample set, or its content, instead of the six options that follow.",
 )
 @click.option("--solver", help="ddpm, ddim, dpm-solver-1/2/3, dpm-solver++-2m/3m.  [default: ddim]")
 @click.option("--nfe", type=int, default=50, show_default=True, help="Network evaluations an image.")
@@ -741,7 +758,7 @@ def score(
 @main.command()
 @click.option("--weights", type=INPUT, required=True, help="weights.safetensors of a training for super-resolution.")
 @click.option("--images", type=INPUT, required=True, help="Archive of true images; their resolution is lowered first.")
-@SPEC
+@spec_option("restoration")
 @BATCH
 @click.option("--out", type=FOLDER, required=True, help="Folder for inputs.zip and restored.zip.")
 @DEVICE
@@ -786,7 +803,7 @@ def compare(restored: Path, truth: Path, out: Path) -> None:
 @click.option("--data", type=INPUT, required=True, help="The data set's images.zip.")
 @click.option(
     "--spec",
-    type=Spec(),
+    type=Spec("probe"),
     help="spec.json of a probe, or its content.  [default: K of 512 images, at the paper's times]",
 )
 @click.option("--out", type=FILE, required=True, help="JSON file to write.")
@@ -819,7 +836,7 @@ def probe(weights: Path, data: Path, spec: Given | None, out: Path, device: str)
 
 
 @main.command()
-@SPEC
+@spec_option("theory")
 @click.option("--out", type=FILE, required=True, help="result.json to write.")
 def theory(spec: Given, out: Path) -> None:
     """Compute what is known exactly, on a mixture of Gaussians.
@@ -837,7 +854,7 @@ def theory(spec: Given, out: Path) -> None:
 
 
 @main.command()
-@click.option("--config", type=Spec(), required=True, help="A resolved configuration: JSON, or a file of it.")
+@click.option("--config", type=Spec(None), required=True, help="A resolved configuration: JSON, or a file of it.")
 @click.option("--out", type=FILE, required=True, help="inventory.json to write.")
 def inventory(config: Given, out: Path) -> None:
     """Write what a configuration asks for, for its report.

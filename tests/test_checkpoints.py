@@ -224,7 +224,7 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     }
     assert "warning: the network will be told t = 0, ..., 3999" in done.stderr
     made = read_json(tmp_path / "model" / "manifest.json")
-    assert made["inputs"] == {str(tmp_path / "checkpoint.pt"): spec["imported"]["sha256"]}
+    assert made["inputs"] == {"checkpoint.pt": spec["imported"]["sha256"]}
     assert made["outputs"] == {"weights.safetensors": sha256(weights)}
 
 

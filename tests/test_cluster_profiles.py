@@ -10,7 +10,7 @@ from configs import every
 from projects import Project, copy_project
 from stand_ins import StandIns
 
-from etsdm.benchmark.source import ROOT
+from etsdm.fingerprint import ROOT
 
 PROFILES = ("slurm", "slurm-gres")
 DOCUMENTATION = (ROOT / "docs" / "slurm.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etsdm.benchmark.source import ROOT
+from etsdm.fingerprint import ROOT
 
 OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 SNAKEMAKE = 'test -z "$FAKE_BEGIN" || echo begun > "$ETSDM_BEGUN"\neval "$FAKE_DO"\nexit ${FAKE_STATUS:-0}\n'

@@ -194,12 +194,15 @@ Encoder = Annotated[
 ]
 
 
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+
 class Evaluation(Strict):
     """How sample sets are scored."""
 
     samples: int = Field(ge=2, le=100_000_000)
     """Images generated for each sample set; the metric's name carries the number."""
-    precision: Literal["float32", "tf32", "bfloat16"] = "tf32"
+    precision: Precision = "tf32"
     """Of the network's products while sample sets are drawn; solvers compute in float32. A CPU takes tf32 for float32.
     Restorations are made in tf32."""
     encoders: list[Encoder] = Field(min_length=1)

@@ -11,6 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from etsdm.benchmark.strict import MOST, Strict
 
 Split = Literal["all", "train", "test"]
+Resize = Literal["lanczos", "box"]
 PhotoSize = Literal[8, 16, 32, 64, 128]
 MnistSize = Literal[8, 16, 28]
 
@@ -98,7 +99,7 @@ class OwnImages(Registrable):
     """Side of every image in pixels."""
     channels: Literal[1, 3] = 3
     """1: converted to grey; 3: converted to RGB."""
-    resize: Literal["lanczos", "box"] | None = None
+    resize: Resize | None = None
     """null: every image must be square and of that resolution already. Otherwise the largest square in the middle of
     each image is reduced: by PIL's antialiasing filter `lanczos`, or with each pixel the mean over its area, `box`. An
     image whose shorter side is below the resolution stops the preparation."""

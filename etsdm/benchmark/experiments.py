@@ -102,8 +102,8 @@ class Lipschitz(_Compared, Pairs):
     """The time-Lipschitz constant K(t', t) of each trained network."""
 
 
-class Stability(_Compared):
-    """How much the predicted and the fully solved x_0 change when noise is added to x_t."""
+class Perturbations(Strict):
+    """How x_t is perturbed, and over how many images."""
 
     images: Count
     """Images x_0 over which the change is averaged."""
@@ -115,8 +115,12 @@ class Stability(_Compared):
     """Evaluations of DDIM with which x_0 is solved for."""
 
 
-class SolverError(_Compared):
-    """Distance of each solver's x at the end of sampling from a tight solution of the same ODE, from the same noise."""
+class Stability(_Compared, Perturbations):
+    """How much the predicted and the fully solved x_0 change when noise is added to x_t."""
+
+
+class Solutions(Strict):
+    """Which solvers are compared with a tight solution, over how many images."""
 
     images: Count
     """Images over which the distance is averaged."""
@@ -132,6 +136,14 @@ class SolverError(_Compared):
                 raise ValueError(f"{solver.name} draws noise at each step and so solves no ODE; use another solver")
             if solver.lambda_start is not None:
                 raise ValueError("lambda_start: the reference starts at t_max, so each solver must; leave it out")
+        return self
+
+
+class SolverError(_Compared, Solutions):
+    """Distance of each solver's x at the end of sampling from a tight solution of the same ODE, from the same noise."""
+
+    @model_validator(mode="after")
+    def _of_an_ode(self) -> Self:
         if any(method.name == "shared-noise" for method in self.methods):
             raise ValueError("shared-noise has steps in its noise level, so there is no ODE to solve; leave it out")
         return self

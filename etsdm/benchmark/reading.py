@@ -1,11 +1,10 @@
 """From a YAML file to a checked configuration, or to one line for each thing wrong with it."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from etsdm.benchmark.config import Benchmark
 from etsdm.benchmark.experiments import ONE, SEVERAL
@@ -23,7 +22,7 @@ MOST_TOLD = 20
 """Lines of mistakes in one configuration."""
 EXPERIMENT = re.compile(r"experiments\.[a-z-]+(?:\[\d+\])?\.")
 FIXED = 2
-"""The first steps of a location are keys, whatever they are called: a data set may be named like a kind of source."""
+"""See `checked`: `datasets.<name>`."""
 
 
 def _blocks(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -46,23 +45,22 @@ def _step(block: dict[str, Any], step: int | str) -> list[dict[str, Any]]:
     return [*block.get("patternProperties", {}).values()]
 
 
-def _allowed_keys(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
+def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any]) -> list[str]:
     """Keys of the block in which an unknown key was found, by walking the generated schema."""
-    schema = root.model_json_schema()
-    blocks = [schema]
+    blocks = _blocks(schema, schema)
     for step in [step for step in location[:-1] if step not in (ONE, SEVERAL)]:
         blocks = [found for block in blocks for node in _step(block, step) for found in _blocks(node, schema)]
     return list(dict.fromkeys(key for block in blocks for key in block.get("properties", {})))
 
 
-def _key(location: tuple[int | str, ...]) -> str:
+def _key(location: tuple[int | str, ...], fixed: int) -> str:
     key = ""
     for place, step in enumerate(location):
         if step in (ONE, SEVERAL):
             continue
         if isinstance(step, int):
             key += f"[{step}]"
-        elif place < FIXED or step not in TAGS:
+        elif place < fixed or step not in TAGS:
             key += f".{short(step)}" if key else short(step)
     return key
 
@@ -71,11 +69,13 @@ def _within(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _message(error: Any) -> str:
+def _message(error: Any, adapter: TypeAdapter[Any], fixed: int) -> str:
     location, kind, value = error["loc"], error["type"], error["input"]
-    key = _key(location)
+    key = _key(location, fixed)
     if kind == "extra_forbidden":
-        return f"{key}: unknown key; " + allowed_instead(short(location[-1]), _allowed_keys(location, Benchmark))
+        return f"{key}: unknown key; " + allowed_instead(
+            short(location[-1]), _allowed_keys(location, adapter.json_schema())
+        )
     if kind == "union_tag_invalid":
         expected = [tag.strip().strip("'") for tag in error["ctx"]["expected_tags"].split(",")]
         field = error["ctx"]["discriminator"].strip("'")
@@ -109,11 +109,22 @@ def _told(problems: list[str]) -> list[str]:
     return lines[:MOST_TOLD] + ([f"and {more:,} more mistakes"] if more > 0 else [])
 
 
-def _checked(validate: Callable[[Any], Model], values: Any, source: str) -> Model:
+def checked(adapter: TypeAdapter[Model], values: Any, source: str, fixed: int = 0) -> Model:
+    """Check plain values.
+
+    Args:
+        adapter: of what they shall be.
+        values: plain data.
+        source: begins each line of a message.
+        fixed: the first steps of a location are keys, whatever they are called: a data set may be named like a source.
+
+    Raises:
+        UserError: one line for each thing wrong: source, key, value and what is allowed.
+    """
     try:
-        return validate(values)
+        return adapter.validate_python(values)
     except ValidationError as error:
-        problems = [_message(problem) for problem in error.errors(include_url=False)]
+        problems = [_message(problem, adapter, fixed) for problem in error.errors(include_url=False)]
         raise UserError("\n".join(f"{source}: {line}" for line in _told(problems))) from None
 
 
@@ -123,7 +134,8 @@ def parse_solver(values: dict[str, Any]) -> Solver:
     Raises:
         UserError: one line for each thing wrong.
     """
-    return _checked(TypeAdapter(Solver).validate_python, values, "solver")
+    solver: Solver = checked(TypeAdapter(Solver), values, "solver")
+    return solver
 
 
 def parse_config(values: Any, file: str) -> Benchmark:
@@ -138,7 +150,7 @@ def parse_config(values: Any, file: str) -> Benchmark:
     """
     if not isinstance(values, dict):
         raise UserError(f"{file}: a configuration is a mapping of keys, not {type(values).__name__}")
-    return _checked(Benchmark.model_validate, values, file)
+    return checked(TypeAdapter(Benchmark), values, file, FIXED)
 
 
 def load_config(path: Path) -> Benchmark:
