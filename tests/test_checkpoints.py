@@ -355,7 +355,7 @@ def test_an_imported_network_can_be_sampled(model: Path, tmp_path: Path, solver:
 
 
 def test_an_imported_network_can_be_probed(model: Path, tmp_path: Path) -> None:
-    steps = {"fine_step": 10, "fine_until": 10, "coarse_step": 100, "coarse_until": 100}
+    steps = {"fine_step": 10, "fine_until": 20, "coarse_step": 100, "coarse_until": 100}
     write_json(tmp_path / "spec.json", {"probe": "lipschitz", "images": 2} | steps)
     files = ["--data", prepared_digits(), "--spec", tmp_path / "spec.json", "--out", tmp_path / "result.json"]
     done = run("probe", "--weights", model, *files)
@@ -387,7 +387,7 @@ def test_training_goes_on_from_imported_weights_as_etsdm(model: Path, tmp_path: 
     assert spec["method"]["name"] == "etsdm"
     assert max((after[name] - before[name]).abs().max() for name in before) < 2e-6
     assert not torch.equal(after["out.2.weight"], before["out.2.weight"])
-    assert read_json(out / "manifest.json")["inputs"][str(model)] == sha256(model)
+    assert sha256(model) in read_json(out / "manifest.json")["inputs"].values()
 
 
 def test_no_images_make_the_initial_network_a_model_as_it_is(model: Path, tmp_path: Path) -> None:

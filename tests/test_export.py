@@ -193,6 +193,6 @@ main(["export", "--weights", {str(weights)!r}, "--out", {str(tmp_path / "out")!r
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     written = read_json(tmp_path / "out" / "manifest.json")
-    assert written["inputs"] == {str(weights): sha256(weights)}
+    assert written["inputs"] == {weights.name: sha256(weights)}
     assert written["outputs"]["diffusion_pytorch_model.safetensors"]
     assert model_spec("ddpm")["network"] == load_network(weights)[1]["network"]
