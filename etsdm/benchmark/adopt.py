@@ -17,6 +17,7 @@ from etsdm import fingerprint
 from etsdm.benchmark.plan import Plan, Run
 from etsdm.benchmark.stages import loaded
 from etsdm.data import prepared
+from etsdm.data.sources import expanded
 from etsdm.errors import UserError
 from etsdm.files import read_json, sha256, write_json
 from etsdm.metrics.names import ENCODER_FILES
@@ -80,7 +81,7 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
     for run in plan.models.values():
         initial = run.spec["training"].get("initial")
         snapshots = [snapshot.file for snapshot in kept(run.spec["training"])]
-        inputs = [images(run.needs["data"]), *([Path(initial["weights"])] if initial else [])]
+        inputs = [images(run.needs["data"]), *([Path(expanded(initial["weights"]))] if initial else [])]
         yield result("train", run, ["weights.safetensors", "metrics.jsonl", *snapshots], *inputs)
     for run in plan.snapshots.values():
         file = root / run.needs["training"].path / Snapshot(**run.spec["snapshot"]).file
