@@ -17,6 +17,7 @@ include: "workflow/rules/common.smk"
 # Short, or in need of the internet: on a cluster these run on the login node.
 localrules:
     all,
+    excerpt,
     inception,
     inventory,
     rows,

@@ -278,9 +278,9 @@ def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
 @click.option("--measure", is_flag=True, help="Take the rates of this machine, not those in the configuration.")
 @DEVICE
 def plan(config: Path, measure: bool, device: str) -> None:
-    """Show what a configuration takes: jobs, device-hours, disk.
+    """Show what a configuration takes: jobs, device-hours, disk, files.
 
-    Jobs are counted by rule, device-hours and disk by experiment. The data need not be there. With --measure, a few
+    Jobs are counted by rule, all else by experiment. The data need not be there. With --measure, a few
     training steps and evaluations of each network are timed.
 
     \b
@@ -691,6 +691,25 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
         record.update(
             extract_features(encoder, weights, images, out, count, device, fingerprint=code, minutes=_job()["minutes"])
         )
+    if launch.is_first():  # whoever has read the images knows that they were finished
+        finished.forget(images.with_name("manifest.json"))
+    _say(out)
+
+
+@main.command()
+@click.option("--images", type=INPUT, required=True, help="Archive of images.")
+@click.option("--count", type=click.IntRange(1), required=True, help="How many.")
+@click.option("--out", type=FILE, required=True, help="Archive to write.")
+def excerpt(images: Path, count: int, out: Path) -> None:
+    """Keep the first images of an archive, for figures.
+
+    \b
+    Example:  etsdm excerpt --images samples.zip --count 12 --out shown.zip
+    """
+    from etsdm.data.archive import read_images, write_images
+
+    with _recorded(_beside(out), [images], [out], {"count": count}, code=_code("excerpt")) as record:
+        record["count"] = write_images(out, read_images(images, count))
     _say(out)
 
 

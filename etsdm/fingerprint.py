@@ -30,6 +30,7 @@ STAGES = {
     "train": ["etsdm.training.train"],
     "snapshot": ["etsdm.training.take"],
     "sample": ["etsdm.sampling.sample"],
+    "excerpt": ["etsdm.data.archive"],
     "restore": ["etsdm.sampling.restore"],
     "features": ["etsdm.metrics.features"],
     "score": ["etsdm.metrics.score"],

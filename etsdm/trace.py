@@ -7,6 +7,8 @@ from typing import Any
 from etsdm.errors import UserError
 from etsdm.files import read_json, sha256
 
+PASSING = "samples.zip"
+"""Archives that a configuration need not keep (`keep.samples`)."""
 SHORT = 12
 """Digits of a digest shown."""
 
@@ -27,7 +29,13 @@ def trace(file: Path) -> Iterator[tuple[str, bool]]:
 def _chain(file: Path, near: Path, recorded: str | None, depth: int, shown: set[Path]) -> Iterator[tuple[str, bool]]:
     indent, found = "  " * depth, _found(file, near)
     if found is None:
-        yield f"{indent}{file}  MISSING", False
+        manifest = _found(file.with_name("manifest.json"), near) if file.name == PASSING else None
+        made = read_json(manifest) if manifest else {"outputs": {}}
+        if manifest is None or made["outputs"].get(file.name) != recorded:
+            yield f"{indent}{file}  MISSING", False
+            return
+        yield f"{indent}{file}  {str(recorded)[:SHORT]}, not kept", True
+        yield from _behind(made, manifest, depth, shown)
         return
     digest = sha256(found)
     same = recorded in (None, digest)
@@ -43,9 +51,15 @@ def _chain(file: Path, near: Path, recorded: str | None, depth: int, shown: set[
     if made is None:
         yield f"{indent}  no manifest beside it: where it comes from is not known", True
         return
+    yield from _behind(made, found, depth, shown)
+
+
+def _behind(made: dict[str, Any], beside: Path, depth: int, shown: set[Path]) -> Iterator[tuple[str, bool]]:
+    """How a file was made, and from what."""
+    indent = "  " * depth
     yield f"{indent}  {_how(made, indent)}", True
     for name, then in made["inputs"].items():
-        yield from _chain(Path(name), found.parent, then, depth + 1, shown)
+        yield from _chain(Path(name), beside.parent, then, depth + 1, shown)
     if not made["inputs"]:
         yield f"{indent}  from {_origin(made['spec'])}", True
 

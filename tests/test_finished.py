@@ -12,6 +12,7 @@ from etsdm.cli import main
 from etsdm.errors import AlreadyMade
 from etsdm.files import write_json
 from etsdm.manifest import manifest
+from etsdm.metrics import features
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +105,20 @@ def test_a_finished_training_does_not_start_again(tmp_path: Path, monkeypatch: p
     assert again.exit_code == 0, again.output
     assert "put back" in again.output
     assert [file.read_bytes() for file in outputs] == made
+
+
+def test_images_that_were_read_are_kept_a_second_time_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else an archive that is removed would go on taking its room."""
+    images, out = tmp_path / "samples.zip", tmp_path / "features.npz"
+    for file in (images, tmp_path / "weights"):
+        file.touch()
+    with manifest(tmp_path / "manifest.json", [], [images], code="c0de"):
+        pass
+    assert images.stat().st_nlink == 2
+    monkeypatch.setattr(features, "extract_features", lambda *_, **__: out.touch() or {})
+    options = ["--encoder", "classifier", "--weights", str(tmp_path / "weights"), "--images", str(images)]
+    done = CliRunner().invoke(main, ["features", *options, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert images.stat().st_nlink == 1

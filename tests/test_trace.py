@@ -50,6 +50,16 @@ def test_a_missing_file_is_told(chain: Path) -> None:
     assert "MISSING" in told.output
 
 
+def test_images_that_were_not_kept_are_no_fault(chain: Path) -> None:
+    features = chain.with_name("features.npz")
+    with manifest(chain.with_name("features.manifest.json"), [chain], [features]):
+        features.write_text("content")
+    chain.unlink()
+    told = trace(features)
+    assert told.exit_code == 0
+    assert "samples.zip" in told.output and "not kept" in told.output and "images.zip" in told.output
+
+
 def test_a_file_without_a_manifest_ends_the_chain(tmp_path: Path) -> None:
     write_json(tmp_path / "found.json", {})
     told = trace(tmp_path / "found.json")

@@ -77,6 +77,31 @@ def test_as_many_files_are_made_as_the_plan_says(project):
     assert f"keeps about {len(notes) - made_for_the_report:,} small" in describe(load_plan(project.config), None)
 
 
+def test_what_is_not_kept_goes_and_is_not_missed(project):
+    picture = project.folder / "results/reports/tiny/figures/samples.png"
+    before = picture.read_bytes()
+    write_config(project.config, keep={"samples": "shown", "maps": False, "logs": False})
+    done = project.snakemake()
+    assert done.returncode == 0, done.stderr
+    for pattern in ("samples/**/samples.zip", "samples/**/*.log", "data/**/.images.zip.*.npy"):
+        assert not list(project.folder.glob(f"results/{pattern}"))
+    assert project.made() == sum(row.files for row in estimate(load_plan(project.config), None))
+    assert project.would_run() == {}
+    assert picture.read_bytes() == before
+    picture.unlink()
+    assert project.run("etsdm", "report", str(project.config)).returncode == 0
+    assert picture.read_bytes() == before
+    project.edit("etsdm/solvers/ddim.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert project.would_run() == REPORT | {"sample": 2, "excerpt": 2, "sample_features": 2, "score": 2}
+
+
+def test_all_outputs_deleted_leave_no_decoded_images(project):
+    assert list(project.folder.glob("results/data/**/.images.zip.*.npy"))
+    done = project.snakemake("--delete-all-output")
+    assert done.returncode == 0, done.stderr
+    assert not list(project.folder.glob("results/data/**/.images.zip.*.npy"))
+
+
 def test_an_edited_method_retrains_its_own_networks(project):
     project.edit("etsdm/diffusion/methods/etsdm.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
     assert project.would_run() == REPORT | {"train": 1, "probe": 1, "sample": 2, "sample_features": 2, "score": 2}

@@ -235,6 +235,17 @@ class Evaluation(Strict):
         return self
 
 
+class Keep(Strict):
+    """What stays on disk when it has been used; it changes no result."""
+
+    samples: Literal["all", "shown"] = "all"
+    """Archives of generated images: all, or only the first images of those in figures, once features are there."""
+    maps: bool = True
+    """Images as trainings read them, decoded: kept, or removed when a workflow has ended well."""
+    logs: bool = True
+    """Logs of sampling, restoring and scoring: kept, or removed when the scores are there and the workflow ends."""
+
+
 class Benchmark(Strict):
     """One benchmark: what is compared, on which data, how it is trained and how it is measured."""
 
@@ -254,6 +265,8 @@ class Benchmark(Strict):
     """The metrics."""
     experiments: Experiments
     """The experiments."""
+    keep: Keep = Keep()
+    """What stays on disk when it has been used; it changes no result."""
     cost: Cost | None = None
     """How fast the device is that shall run it, for the estimate of `etsdm plan`; it changes no result."""
 

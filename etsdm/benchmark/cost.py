@@ -42,6 +42,7 @@ RULES = (
     "train",
     "snapshot",
     "sample",
+    "excerpt",
     "restore",
     "sample_features",
     "reference_features",
@@ -127,13 +128,14 @@ def _jobs_behind(m: "Measurement") -> Iterator[Job]:
     yield Job(LAST_RULES.get(m.kind, "probe"), m.file, m.run)
 
 
-def _distinct(measurements: "list[Measurement]") -> dict[tuple[str, str], Job]:
-    return {job.key: job for m in measurements for job in _jobs_behind(m)}
+def _distinct(measurements: "list[Measurement]", shown: set[str]) -> dict[tuple[str, str], Job]:
+    excerpts = (Job("excerpt", m.run.path, m.run) for m in measurements if m.run.path in shown)
+    return {job.key: job for job in (*(job for m in measurements for job in _jobs_behind(m)), *excerpts)}
 
 
 def jobs(plan: "Plan") -> dict[str, int]:
     """Number of jobs by rule, in the order of the workflow, if there are no results yet."""
-    counts = Counter(job.rule for job in _distinct(plan.measurements).values())
+    counts = Counter(job.rule for job in _distinct(plan.measurements, plan.shown()).values())
     return {rule: counts[rule] for rule in RULES if counts[rule]} | dict.fromkeys(REPORT_RULES, 1)
 
 
@@ -229,12 +231,13 @@ class _Prices:
     def bytes(self, job: Job) -> float:
         """On disk when the job is done: images, weights and features; what is small is left out."""
         if job.rule == "train":
-            return 4.0 * self.parameters[shape_of(job.run)] * (1 + _snapshots(job))
+            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.spec["training"])))
         if job.encoder:
             return 4.0 * FEATURES[job.encoder.spec["name"]] * self.count(job)
         if job.rule == "prepare":  # and decoded, for training
-            return self.count(job) * (_png_bytes(job.run.spec) + _values(job.run.spec))
-        if job.rule == "sample":
+            decoded = _values(job.run.spec) if self.plan.config.keep.maps else 0
+            return self.count(job) * (_png_bytes(job.run.spec) + decoded)
+        if job.rule == "sample" and self.plan.config.keep.samples == "all":
             return self.count(job) * _png_bytes(job.run.needs["model"].spec["dataset"])
         if job.rule == "restore":  # and the low-resolution images beside the restored ones
             return 2 * self.count(job) * _png_bytes(job.run.needs["test"].spec)
@@ -267,9 +270,10 @@ def estimate(plan: "Plan", rates: Rates | None) -> list[Row]:
 
 def _rows(prices: _Prices) -> list[Row]:
     counted: dict[tuple[str, str], str] = {}
+    shown = prices.plan.shown()
     rows = []
     for experiment, measurements in _by_experiment(prices.plan).items():
-        needed = _distinct(measurements)
+        needed = _distinct(measurements, shown)
         new = [job for key, job in needed.items() if key not in counted]
         rules = Counter(job.rule for job in new)
         rows.append(
@@ -282,17 +286,11 @@ def _rows(prices: _Prices) -> list[Row]:
                 seconds=sum(map(prices.seconds, new)),
                 alone=sum(map(prices.seconds, needed.values())),
                 bytes=sum(map(prices.bytes, new)),
-                files=count_files(
-                    rules, sum(len(kept(job.run.spec["training"])) for job in new if job.rule == "train")
-                ),
+                files=count_files(new, prices.plan.config.keep),
             )
         )
         counted |= {job.key: experiment for job in new}
     return rows
-
-
-def _snapshots(job: Job) -> int:
-    return len(kept(job.run.spec["training"])) if job.rule == "train" else 0
 
 
 def _by_experiment(plan: "Plan") -> "dict[str, list[Measurement]]":
@@ -361,7 +359,7 @@ def _table(rows: list[Row], rates: Rates | None) -> str:
 
 def _notes(prices: _Prices) -> Iterator[str]:
     yield "What several experiments share is counted in the first of them in this table."
-    notes = count_notes(Counter(job.rule for job in _distinct(prices.plan.measurements).values()))
+    notes = count_notes(_distinct(prices.plan.measurements, prices.plan.shown()).values())
     yield f"Files are those in results/; Snakemake keeps about {notes:,} small ones more, in .snakemake/."
     if prices.rates:
         yield (

@@ -35,6 +35,7 @@ from etsdm.data import prepared
 from etsdm.data.sources import check_found, expanded, inspect_source
 from etsdm.errors import UserError
 from etsdm.replicas import shift
+from etsdm.report.contents import SAMPLED
 from etsdm.training.snapshots import asked, last
 
 if TYPE_CHECKING:
@@ -300,6 +301,25 @@ class Plan:
         """The measurements of one kind, by file."""
         return {m.file: m for m in self.measurements if m.kind == kind}
 
+    def shown(self) -> set[str]:
+        """Folders of the sample sets of which only the images in figures are kept; see `keep`.
+
+        They are of the first seed, and each solver's with the most evaluations.
+        """
+        if self.config.keep.samples == "all":
+            return set()
+        most: dict[str, Run] = {}
+        for m in self.measurements:
+            if m.encoder and m.model and m.experiment in SAMPLED:
+                network, solver = m.model.spec, dict(m.run.spec["solver"])
+                if network["seed"] - shift(network["method"]) != self.config.seeds[0]:
+                    continue
+                nfe, cell = solver.pop("nfe"), m.model.path.rsplit("/", 1)[0]
+                kind = f"{cell} {json.dumps(solver, sort_keys=True)}"
+                if kind not in most or most[kind].spec["solver"]["nfe"] < nfe:
+                    most[kind] = m.run
+        return {run.path for run in most.values()}
+
     @property
     def references(self) -> dict[str, Run]:
         """The encoder of each folder of reference features."""
@@ -307,7 +327,7 @@ class Plan:
 
     def settings(self) -> Spec:
         """The resolved configuration, as plain data from which `make_plan` gives this plan again."""
-        return self.config.model_dump(mode="json", by_alias=True, exclude={"cost"})
+        return self.config.model_dump(mode="json", by_alias=True, exclude={"cost", "keep"})
 
     @property
     def report(self) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 SAMPLED = ("datasets", "fast-sampling")
 """Experiments whose images are shown."""
+MOSAIC = (2, 6)
+"""Rows and columns of images a method and solver."""
 FIGURES = {
     "fast-sampling": ("fast-sampling", "fast-sampling-changes"),
     "theory": ("theory-derivative", "theory-sharing"),

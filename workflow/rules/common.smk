@@ -1,4 +1,5 @@
 # The plan of this configuration, and what the rules look up in it.
+import atexit
 import json
 import os
 import subprocess
@@ -6,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import forkserver, gpus, neighbours, slurm
+from etsdm import forkserver, gpus, neighbours, slurm, tidy
 from etsdm.benchmark.plan import RESULTS, identity, make_plan
 from etsdm.benchmark.stages import loaded
 from etsdm.benchmark.yaml_file import given_to_snakemake
@@ -14,7 +15,7 @@ from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import Planned
 from etsdm.metrics.names import ENCODER_FILES, FEATURES
-from etsdm.report.contents import SAMPLED, figure_files, table_files
+from etsdm.report.contents import MOSAIC, SAMPLED, figure_files, table_files
 from etsdm.retries import Retries
 
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
@@ -85,6 +86,19 @@ onstart:
             subprocess.Popen([sys.executable, "-P", "-c", "from etsdm import devices; devices.warn()"])
 
 
+onsuccess:
+    tidy.tidy(RESULTS, plan, done=True)
+
+
+onerror:
+    tidy.tidy(RESULTS, plan, done=False)
+
+
+# Decoded images are no output: they go when Snakemake ends and their archive is gone (--delete-all-output).
+if not (workflow.remote_exec or workflow.subprocess_exec):
+    atexit.register(tidy.drop_orphans, RESULTS, list(plan.data))
+
+
 SCORED, REFERENCES = plan.measured("distance"), plan.references
 
 DISTANCE_OPTIONS = " ".join(f"--distance {name}" for name in plan.config.evaluation.distances)
@@ -94,10 +108,21 @@ FIGURES = [str(file) for file in figure_files(Path(REPORT), plan.inventory())]
 TABLES = [str(file) for file in table_files(Path(REPORT), plan.inventory())]
 
 
+# Snakemake removes what is temporary once all jobs that read it are done, and does not miss it afterwards.
+KEEPS_SAMPLES = plan.config.keep.samples == "all"
+samples_file = str if KEEPS_SAMPLES else temp
+SETS = dict.fromkeys(m.run.path for m in plan.measurements if m.encoder and m.experiment in SAMPLED)
+SAMPLES_SHOWN = (
+    [f"{path}/samples.zip" for path in SETS]
+    if KEEPS_SAMPLES
+    else [f"{path}/shown.zip" for path in sorted(plan.shown())]
+)
+
+
 # What the report reads besides its rows. It also shows costs from manifests, whose change alone redraws nothing.
 THEORY = [f"results/{file}" for file in plan.measured("theory")]
 SHOWN = [
-    *{f"results/{m.run.path}/samples.zip": None for m in plan.measurements if m.encoder and m.experiment in SAMPLED},
+    *(f"results/{path}" for path in SAMPLES_SHOWN),
     *(f"results/{path}/{name}.zip" for path in plan.restorations for name in ("inputs", "restored")),
 ]
 
@@ -190,7 +215,7 @@ RESULT_FILES = [
     *(f"results/{path}/{name}" for path in plan.data for name in ("images.digest", "dataset.json", "images.zip")),
     *(encoder_file(encoder) for encoder in plan.encoders.values()),
     *(f"results/{path}/weights.safetensors" for path in plan.networks),
-    *(f"results/{path}/samples.zip" for path in plan.samples),
+    *(f"results/{path}/samples.zip" for path in plan.samples if KEEPS_SAMPLES),
     *(f"results/{path}/restored.zip" for path in plan.restorations),
     *(f"results/{reference}/{name}.npz" for reference in REFERENCES for name in ("features", "reference")),
     *(f"results/{file.removesuffix('scores.json')}features.npz" for file in SCORED),

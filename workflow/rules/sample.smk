@@ -5,7 +5,7 @@ rule sample:
     input:
         weights=lambda wildcards: weights_of(sample_of(wildcards)),
     output:
-        samples="results/samples/{sample}/samples.zip",
+        samples=samples_file("results/samples/{sample}/samples.zip"),
         manifest="results/samples/{sample}/manifest.json",
     log:
         "results/samples/{sample}/sample.log",
@@ -23,6 +23,29 @@ rule sample:
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --weights {input.weights:q} --spec {params.depends[spec]:q} --out {output.samples:q}"
         " --compile {resources.compile} > {log:q} 2>&1"
+
+
+# ------------------------------------------------------------------------------------------------------------------
+# samples.zip -> its first images, for figures. Asked for where the archives are not kept.
+# ------------------------------------------------------------------------------------------------------------------
+rule excerpt:
+    input:
+        images="results/samples/{sample}/samples.zip",
+    output:
+        excerpt="results/samples/{sample}/shown.zip",
+        manifest="results/samples/{sample}/shown.manifest.json",
+    log:
+        "results/samples/{sample}/shown.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        **JOB,
+    params:
+        depends=depends("excerpt", count=MOSAIC[0] * MOSAIC[1]),
+    shell:
+        f"{ETSDM} excerpt"
+        " --images {input.images:q} --count {params.depends[count]}"
+        " --out {output.excerpt:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------

@@ -12,12 +12,10 @@ from matplotlib.figure import Figure
 from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
 from etsdm.report.cells import METHOD, SETTING
-from etsdm.report.contents import SAMPLED
+from etsdm.report.contents import MOSAIC, SAMPLED
 from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups, heading
 from etsdm.report.results import Results
 
-MOSAIC = (2, 6)
-"""Rows and columns of images a method and solver."""
 ROWS = 14
 """Rows of mosaics at most."""
 LETTERS = 84
@@ -62,9 +60,15 @@ def draw_samples(results: Results) -> Figure:
         lines.append((f"{where[0]}, {where[1]} px: real images", [results.root / data[where] / "images.zip"]))
         for key, group in chosen:
             found = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
-            archives = [results.root / found[m] / "samples.zip" if m in found else None for m in methods]
+            archives = [_samples(results.root / found[m]) if m in found else None for m in methods]
             lines.append((f"{_told(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
     return _mosaics(lines[:ROWS], methods)
+
+
+def _samples(folder: Path) -> Path:
+    """The images of a sample set; if they were not kept, those for this figure."""
+    archive = folder / "samples.zip"
+    return archive if archive.exists() else folder / "shown.zip"
 
 
 def _by_data(chosen: list[tuple[tuple[Any, ...], pd.DataFrame]]) -> dict[tuple[Any, ...], list[Any]]:
