@@ -1,10 +1,13 @@
-"""What SLURM tells of jobs: whether it can tell how they end, and whether one is over."""
+"""What SLURM tells of jobs: whether it can tell how they end, and whether one is over; and what it is asked for."""
 
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterable
 
 from etsdm.errors import UserError
+from etsdm.gpus import DEVICE
 
 HOW = "docs/slurm.md, 'Describe the cluster'"
 
@@ -37,6 +40,21 @@ def check_states(command: str | None, interval: int) -> None:
         raise UserError(
             f"the states of jobs cannot be known: SLURM forgets a job {remembered} s after its end (MinJobAge); "
             f"set {_sooner(remembered)} in the profile ({HOW})"
+        )
+
+
+def warn_without_gpus(resources: Iterable[str]) -> None:
+    """Say so if no job asks for a GPU, as where `--set-resources` has replaced the list of the profile.
+
+    Args:
+        resources: names of all that the profile, or the command line, lets rules ask for.
+    """
+    if os.environ.get(DEVICE) != "cpu" and not {"gpu", "gres"} & set(resources):
+        print(
+            "etsdm: warning: no job asks for a GPU, so all compute on the CPU (ETSDM_DEVICE=cpu, if that is meant); "
+            "--set-resources on the command line replaces the whole list of the profile",
+            file=sys.stderr,
+            flush=True,
         )
 
 

@@ -71,6 +71,13 @@ def test_every_job_has_a_time_limit(project, profile):
         assert [rule for rule, minutes in limits.items() if minutes == "0"] == []
 
 
+def test_a_lost_gpu_is_told_of(project):
+    without = snakemake(project, "slurm", {}, "--forcerun", "theory", "--set-resources", "train:checkpointing=1")
+    assert without.count("etsdm: warning: no job asks for a GPU") == 1
+    for profile in PROFILES:
+        assert "warning: no job" not in snakemake(project, profile, {}, "--forcerun", "theory")
+
+
 def documented():
     """Settings that docs/slurm.md tells: the options in its tables and text, and each block of YAML as a whole."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)

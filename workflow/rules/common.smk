@@ -76,6 +76,12 @@ onstart:
             settings = workflow.executor_settings
             slurm.check_states(settings.status_command, settings.init_seconds_before_status_checks)
     if not workflow.local_exec:
+        if not GPU:
+            asked = workflow.resource_settings
+            rules = asked.overwrite_resources.values()
+            slurm.warn_without_gpus(
+                [*(asked.default_resources or ()), *(name for names in rules for name in names)]
+            )
         workflow.scheduler.error_callback = Retries(workflow.scheduler.error_callback).failed
     # Jobs on this machine start at once, as forks of a process that has PyTorch loaded; those on others, or in
     # environments of their own, cannot.
