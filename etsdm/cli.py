@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from etsdm import fingerprint, finished, gpus, launch
+from etsdm import fingerprint, finished, gpus, intact, launch
 from etsdm.errors import AlreadyMade, Interrupted, UserError
 from etsdm.files import read_json, sha256, write_json
 from etsdm.manifest import SPEC_FILE, manifest
@@ -74,7 +74,21 @@ ENCODERS = click.Choice(["inception", "classifier"])
 DISTANCES = click.Choice(["frechet", "kernel"])
 SCHEDULES = click.Choice(["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
 PREDICTIONS = click.Choice(["eps", "v", "x_0"])
-INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+class _Input(click.Path):
+    """A file that is there; of one that was damaged and set aside, this is said."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, context)
+        except click.BadParameter:
+            if intact.is_set_aside(Path(value)):
+                raise UserError(intact.why_set_aside(Path(value))) from None
+            raise
+
+
+INPUT = _Input(path_type=Path, dir_okay=False, exists=True)
 COMPILE = click.option(
     "--compile", "compiled", type=bool, default=False, help="1: torch.compile the network; it moves the last bits."
 )
@@ -168,7 +182,8 @@ def _recorded(
     """The manifest of a stage, written by one of its processes, and `spec.json` beside it if there is no file yet."""
     values = spec.values if isinstance(spec, Given) else spec
     if not launch.is_first():
-        if kept and finished.has(path, inputs, outputs, values, code):
+        there = kept and finished.folder_of(path).exists()
+        if there and finished.has(path, list(intact.digests(inputs).values()), outputs, values, code):
             raise AlreadyMade(f"{path}: the first process puts it back")
         return nullcontext({})
     if isinstance(spec, Given) and spec.file is None:
@@ -374,7 +389,7 @@ def encoder(spec: Given, data: Path | None, out: Path, device: str) -> None:
     \b
     Example:  etsdm encoder --spec results/encoders/inception/spec.json --out inception-2015-12-05.pt
     """
-    values, inputs = spec.values, [data] if data else []
+    values, inputs = spec.values, [data, data.with_name("dataset.json")] if data else []
     code = _code("inception" if values["name"] == "inception" else "encoder")
     with _recorded(out.with_name("manifest.json"), inputs, [out], spec, device, code=code) as record:
         if values["name"] == "inception":
@@ -905,13 +920,10 @@ def _rows(inventory: Path, results: Path) -> None:
 
     plan, report = read_json(inventory), inventory.parent
     files = [results / measurement["file"] for measurement in plan["measurements"]]
-    with _recorded(
-        _beside(report / "rows"),
-        [file for file in files if file.exists()],
-        _tidy(report),
-        code=_code("rows"),
-        kept=False,
-    ):
+    whole = [file for file in files if intact.is_whole(file)]  # what is damaged is set aside, and its value is NA
+    for model in plan["models"]:
+        intact.is_whole(results / model / "metrics.jsonl")
+    with _recorded(_beside(report / "rows"), whole, _tidy(report), code=_code("rows"), kept=False):
         write_rows(plan, results, report)
 
 
@@ -1042,6 +1054,20 @@ def trace(file: Path) -> None:
     for line, _ in lines:
         click.echo(line)
     sys.exit(0 if all(holds for _, holds in lines) else 1)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+def redo(file: Path) -> None:
+    """Have the workflow make a file again, a trained network, too.
+
+    The next workflow command makes it again, with all that its stage makes and all that follows from it. Nothing is
+    computed now, and no damaged file is deleted.
+
+    \b
+    Example:  etsdm redo results/models/digits-8px/ddpm-linear-0a1b2c3d/seed0/weights.safetensors
+    """
+    _say(f"{intact.redo(file)}: removed, so that the next workflow command makes {file.name} again")
 
 
 @main.command()

@@ -16,10 +16,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from etsdm import finished
+from etsdm import finished, intact
 from etsdm.attempts import Attempts, file_of
+from etsdm.digests import remembered
 from etsdm.errors import AlreadyMade
-from etsdm.files import sha256, write_json
+from etsdm.files import write_json
 from etsdm.gpus import driver_version
 from etsdm.places import host, relative, without_places
 
@@ -82,30 +83,33 @@ def manifest(
     `etsdm.places`).
 
     Until then, `.<name>.attempts.jsonl` beside it keeps the attempts, which become part of it. Afterwards `progress` is
-    removed, and what a long stage has made is kept (see `finished`).
+    removed. What a long stage has made, or one from which all others start, is kept (see `finished`).
 
     Args:
         path: the manifest file.
-        inputs: files the result was made from; their SHA-256 is stored.
+        inputs: files the result is made from; their SHA-256 is checked before the block (see `intact`) and stored.
         outputs: files that the block makes; their SHA-256 is stored.
         spec: the resolved specification.
         device: what the stage was told to compute on.
         attempt: see `Attempts.recorded`.
         progress: see `Attempts`.
-        code: the code that decides the result, as `fingerprint.code` notes it; without it, nothing is kept.
-        kept: whether to keep what a long stage has made: if inputs, specification and code decide it.
+        code: the code that decides the result, as `fingerprint.code` notes it.
+        kept: whether what is kept may replace the block: if inputs, specification and code decide the result.
 
     Raises:
-        UserError: an earlier attempt has shown that this one would fail.
+        UserError: an earlier attempt has shown that this one would fail, or an input is damaged.
         AlreadyMade: another process has made the result in the meantime, or it was made and taken away.
     """
     attempts = Attempts(file_of(path), path, *progress)
     started, clock, cpu_clock = datetime.now(UTC), time.perf_counter(), time.process_time()
     result: dict[str, Any] = {}
     with attempts.recorded(attempt):
-        if kept and finished.has(path, inputs, outputs, spec, code):
+        read = intact.digests(inputs)
+        if kept and finished.has(path, list(read.values()), outputs, spec, code):
             finished.restore(path, outputs)
             raise AlreadyMade(f"{path}: made before and taken away; its files are put back, checked")
+        if not (kept and code):
+            finished.forget(path)  # it would not be taken, and can be large
         yield result
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         write_json(
@@ -124,15 +128,16 @@ def manifest(
                 "python": platform.python_version(),
                 "packages": {name: version(name) for name in PACKAGES},
                 "git": git_state(),
-                "inputs": {relative(file, path): sha256(file) for file in inputs},
-                "outputs": {file.name: sha256(file) for file in outputs},
+                "inputs": {relative(file, path): read.get(file) or remembered(file) for file in inputs},
+                "outputs": {file.name: remembered(file) for file in outputs},
                 "code": code,
                 "spec": spec,
                 "result": without_places(result),
                 "attempts": [_told(attempt) for attempt in attempts.history()],
             },
         )
-        if kept and code and time.perf_counter() - clock >= finished.LONG:
+        took = max(time.perf_counter() - clock, result.get("seconds", 0))  # of all attempts, where it is told
+        if outputs and (took >= finished.LONG or not inputs):
             finished.keep(path, outputs)
         for folder in progress:
             shutil.rmtree(folder, ignore_errors=True)

@@ -164,7 +164,7 @@ def test_a_preparation_killed_at_any_moment_ends_with_the_same_bytes(tmp_path: P
     subprocess.run(command(tmp_path / "spec.json", tmp_path / "out"), check=True)
     for name in ("images.zip", "dataset.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert not list((tmp_path / "out").glob(".*"))
+    assert [path.name for path in (tmp_path / "out").glob(".*")] == [".manifest.finished"]
     assert killed
 
 

@@ -685,6 +685,8 @@ def test_a_lost_or_damaged_snapshot_is_an_error_that_says_what_to_do(
     damage: Callable[[Path], None], problem: str, finished: Path, tmp_path: Path
 ) -> None:
     damage(finished)
-    with pytest.raises(UserError, match=rf"snapshot-20-ema5.*{problem}; put it back, or remove .*weights\.safetensors"):
+    with pytest.raises(
+        UserError, match=rf"snapshot-20-ema5.*{problem}; put it back, or give `etsdm redo .*weights\.safetensors"
+    ):
         take_snapshot(tmp_path / "manifest.json", finished, tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()

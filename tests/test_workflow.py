@@ -457,3 +457,41 @@ def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
     made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
     ends = [attempt["exit"] for attempt in made["attempts"]]
     assert ends == ["interrupted", "interrupted", None]
+
+
+def test_a_damaged_network_is_trained_again_when_that_is_asked_for(project):
+    """Until then no job starts, and no result is taken away."""
+    weights = next(project.folder.glob("results/models/**/weights.safetensors"))
+    right, place = weights.read_bytes(), weights.relative_to(project.folder)
+    before = list(project.folder.rglob("scores.json"))
+    weights.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+    for _ in range(2):
+        done = project.snakemake()
+        assert done.returncode == 2
+        assert f"or give `etsdm redo {place}`" in done.stderr
+    assert list(project.folder.rglob("scores.json")) == before
+    assert project.run("etsdm", "redo", str(place)).returncode == 0
+    done = project.snakemake("--until", "train")
+    assert done.returncode == 0, done.stderr
+    assert weights.read_bytes() == right
+    assert project.would_run() == REPORT  # what else was made from the weights is what it was
+
+
+def test_lost_and_damaged_data_are_put_back_and_nothing_runs(project):
+    folder = next(project.folder.glob("results/data/*"))
+    (folder / "images.zip").unlink()
+    (folder / "dataset.json").write_text("{}")
+    assert project.would_run() == {}
+    (folder / "manifest.json").unlink()
+    assert project.would_run() == {}
+    assert (folder / "dataset.json.damaged").exists()
+
+
+def test_a_lost_manifest_or_curve_of_a_short_training_trains_again(project):
+    expected = {"train": 1, "probe": 1, "sample": 2, "sample_features": 2, "score": 2}
+    for name in ("manifest.json", "metrics.jsonl"):
+        file = next(project.folder.glob(f"results/models/**/{name}"))
+        content = file.read_bytes()
+        file.unlink()
+        assert project.would_run() == REPORT | expected
+        file.write_bytes(content)

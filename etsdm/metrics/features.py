@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces
 from etsdm.devices import pick_device, without_tf32
+from etsdm.digests import remembered
 from etsdm.errors import UserError
 from etsdm.files import sha256
 from etsdm.finite import check_finite
@@ -93,7 +94,7 @@ def extract_features(
     used = held if count is None else count
     if held < used:
         raise UserError(f"{images}: holds {held} images, but {used} are needed; make the rest of them")
-    digest, batch = sha256(images), batch or default_batch(where)
+    digest, batch = remembered(images), batch or default_batch(where)
     with joined() as processes, stop:
         identity = (encoder, sha256(weights), digest, used, batch, where.type, fingerprint)
         cut = [pieces(part, batch) for part in pieces(range(used), PART)]

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from etsdm.files import read_json
+from etsdm.intact import is_whole, read_manifest
 from etsdm.report.results import Results
 from etsdm.report.rows import networks
 
@@ -43,10 +44,9 @@ def runs(results: Results) -> pd.DataFrame:
     rows = []
     for kind, stage in STAGES.items():
         for path, spec in inventory[kind].items():
-            file = results.root / path / "manifest.json"
-            if file.exists():
+            if made := read_manifest(results.root / path / "manifest.json"):
                 model = models.get(path if kind == "models" else model_of.get(path, ""))
-                rows.append({"stage": stage, "path": path} | _of(spec, model) | _cost(read_json(file)))
+                rows.append({"stage": stage, "path": path} | _of(spec, model) | _cost(made))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -83,4 +83,4 @@ def devices(costs: pd.DataFrame) -> list[str]:
 def image_counts(results: Results) -> dict[str, int]:
     """Number of images of each data set, by its folder."""
     files = {path: results.root / path / "dataset.json" for path in results.inventory["data"]}
-    return {path: read_json(file)["count"] for path, file in files.items() if file.exists()}
+    return {path: read_json(file)["count"] for path, file in files.items() if is_whole(file)}

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from etsdm.files import read_json
+from etsdm.intact import is_whole
 from etsdm.report.cells import Key
 from etsdm.report.noise_floor import Floor, noise_floors
 from etsdm.report.published import Published, read_published
@@ -73,7 +74,7 @@ class Results:
     def theory(self) -> dict[str, Any] | None:
         """The result of the theory; None if it is not asked for or failed."""
         files = [self.root / m["file"] for m in self.inventory["measurements"] if m["kind"] == "theory"]
-        return read_json(files[0]) if files and files[0].exists() else None
+        return read_json(files[0]) if files and is_whole(files[0]) else None
 
     @cached_property
     def failures(self) -> pd.DataFrame:

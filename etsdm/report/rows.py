@@ -10,6 +10,7 @@ import pandas as pd
 
 from etsdm.files import atomic, read_json
 from etsdm.finite import NOT_FINITE
+from etsdm.intact import read_manifest, why_damaged
 from etsdm.metrics.names import metric_name
 from etsdm.places import without_places
 from etsdm.replicas import shift
@@ -61,6 +62,8 @@ def _reason(folders: list[Path]) -> str:
     """
     unfinished = "not run"
     for folder in folders:
+        if why := why_damaged(folder):
+            return why
         for log in sorted(folder.glob("*.log")):
             for line in log.read_text(errors="replace").splitlines():
                 if line.startswith(ERROR):
@@ -75,11 +78,6 @@ def why_missing(measurement: dict[str, Any], results: Path) -> str:
     needed = [measurement[key] for key in ("data", "training", "model", "encoder", "run")]
     own = str(Path(measurement["file"]).parent)
     return _reason([results / folder for folder in [*needed, own] if folder])
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    file = folder / "manifest.json"
-    return read_json(file) if file.exists() else {}
 
 
 Values = list[dict[str, Any]]
@@ -204,7 +202,8 @@ def _of_solver(inventory: dict[str, Any], run: str) -> dict[str, Any]:
 
 def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], results: Path) -> Values:
     file, run = results / measurement["file"], measurement["run"]
-    made, trained = _manifest(results / run), _manifest(results / measurement["model"])
+    made = read_manifest(results / run / "manifest.json") or {}
+    trained = read_manifest(results / measurement["model"] / "manifest.json") or {}
     common = {
         "experiment": measurement["experiment"],
         **_of_model(networks(inventory)[measurement["model"]], trained),
@@ -215,10 +214,20 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
         "file": measurement["file"],
     }
     # A failed job takes its manifest away, and leaves what was made from its results before.
-    content = read_json(file) if file.exists() and made and trained else None
-    if content is None:
-        common["reason"] = why_missing(measurement, results)
+    found = _content(file) if file.exists() and made and trained else why_missing(measurement, results)
+    content = None if isinstance(found, str) else found
+    if isinstance(found, str):
+        common["reason"] = found
     return [common | _finite(value) for value in _values(measurement, inventory, content)]
+
+
+def _content(file: Path) -> dict[str, Any] | str:
+    """What a result file holds, or why it cannot be read."""
+    try:
+        content: dict[str, Any] = read_json(file)
+    except ValueError as error:
+        return f"{file}: damaged ({error}); remove it and give the workflow command again"
+    return content
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from etsdm.files import read_json
 from etsdm.finite import NOT_FINITE
+from etsdm.intact import read_manifest
 from etsdm.report.manifests import image_counts
 from etsdm.report.results import Results
 from etsdm.report.text import listed
@@ -83,9 +83,8 @@ def _used(results: Results, key: str) -> dict[str, str]:
 
 def _result(results: Results, path: str) -> dict[str, Any]:
     """The result in the manifest of a run; empty where it has not ended."""
-    file = results.root / path / "manifest.json"
-    made: dict[str, Any] = read_json(file)["result"] if file.exists() else {}
-    return made
+    made = read_manifest(results.root / path / "manifest.json")
+    return made["result"] if made else {}
 
 
 def _name(results: Results, data: str) -> str:

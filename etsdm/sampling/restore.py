@@ -11,6 +11,7 @@ from tqdm import tqdm
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.pixels import map_images
 from etsdm.devices import pick_device
+from etsdm.digests import remembered
 from etsdm.files import sha256
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import load_predictor
@@ -59,7 +60,7 @@ def restore(
     solver, where = spec["solver"], pick_device(device, stop)
     start = solver.get("lambda_start")
     predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution", start)
-    digest = sha256(images)
+    digest = remembered(images)
     pixels = map_images(images, digest)
     shape = (pixels.shape[3], *pixels.shape[1:3])
     size = batch or default_batch(shape, where)

@@ -26,8 +26,8 @@ def take_snapshot(training: Path, file: Path, out: Path) -> dict[str, float]:
     made = read_json(training)
     if problem := what_is_wrong(file, made["outputs"].get(file.name)):
         raise UserError(
-            f"{problem}; put it back, or remove {training.with_name('weights.safetensors')} and run the workflow "
-            "again, which then trains the network from the beginning"
+            f"{problem}; put it back, or give `etsdm redo {training.with_name('weights.safetensors')}`: the same "
+            "workflow command then trains the network from the beginning"
         )
     with atomic(out) as temporary:
         try:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from etsdm.data.archive import Pixels
 from etsdm.data.pixels import map_images
 from etsdm.devices import pick_device
+from etsdm.digests import remembered
 from etsdm.errors import Interrupted, UserError
 from etsdm.files import sha256, write_text
 from etsdm.models.weights import save_weights
@@ -61,7 +62,7 @@ def train(
             not there any more, or the training diverged.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; the state is saved.
     """
-    stop, digest = StopRequest(minutes), sha256(images)
+    stop, digest = StopRequest(minutes), remembered(images)
     pixels = map_images(images, digest)
     check_images(images, pixels, spec["dataset"])
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from etsdm import forkserver, gpus, neighbours, slurm, tidy
+from etsdm import forkserver, gpus, intact, neighbours, slurm, tidy
 from etsdm.benchmark.plan import RESULTS, identity, make_plan
 from etsdm.benchmark.stages import loaded
 from etsdm.benchmark.yaml_file import given_to_snakemake
@@ -221,9 +221,27 @@ RESULT_FILES = [
     *(f"results/{path}/{name}" for path in plan.data for name in ("images.digest", "dataset.json", "images.zip")),
     *(encoder_file(encoder) for encoder in plan.encoders.values()),
     *(f"results/{path}/weights.safetensors" for path in plan.networks),
+    *(f"results/{path}/metrics.jsonl" for path in plan.models),
     *(f"results/{path}/samples.zip" for path in plan.samples if KEEPS_SAMPLES),
     *(f"results/{path}/restored.zip" for path in plan.restorations),
     *(f"results/{reference}/{name}.npz" for reference in REFERENCES for name in ("features", "reference")),
     *(f"results/{file.removesuffix('scores.json')}features.npz" for file in SCORED),
     *(f"results/{measurement.file}" for measurement in plan.measurements),
+    *(f"results/{run.path}/manifest.json" for stage in plan.runs().values() for run in stage.values()),
+    *(f"results/{reference}/{name}.manifest.json" for reference in REFERENCES for name in ("features", "reference")),
+    *(f"results/{file.removesuffix('scores.json')}features.manifest.json" for file in SCORED),
+    *(
+        f"results/{measurement.file.removesuffix('.json')}.manifest.json"
+        for measurement in plan.measurements
+        if measurement.kind in ("distance", "restoration")
+    ),
 ]
+
+# Before Snakemake looks at the files: what was lost and kept is put back, so that nothing is made again for it.
+if workflow.is_main_process:
+    with mistakes_explained():
+        intact.before_a_workflow(
+            (RESULTS / run.path for stage in plan.runs().values() for run in stage.values()),
+            [RESULTS / path for path in plan.data],
+            [RESULTS / path for path in plan.models],
+        )

@@ -1,5 +1,6 @@
 """Images as pictures: samples and restorations."""
 
+import sys
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
+from etsdm.errors import UserError
 from etsdm.report.cells import METHOD, SETTING
 from etsdm.report.contents import MOSAIC, SAMPLED
 from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups, heading
@@ -27,10 +29,15 @@ WHERE = [*SETTING[1:], "solver_label"]
 
 def _show(axes: Axes, archive: Path | None, rows: int, columns: int) -> None:
     axes.axis("off")
-    if archive is None or not archive.exists():
+    try:
+        images = None if archive is None or not archive.exists() else read_images(archive, rows * columns)
+    except UserError as error:  # damaged; whoever computes from it sets it aside
+        print(f"etsdm: {error}", file=sys.stderr)
+        images = None
+    if images is None:
         axes.text(0.5, 0.5, "NA", ha="center", va="center", transform=axes.transAxes)
         return
-    sheet = mosaic(read_images(archive, rows * columns), rows, columns)
+    sheet = mosaic(images, rows, columns)
     axes.imshow(sheet.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
