@@ -38,7 +38,7 @@ def checked(file: Path) -> str:
         UserError: it is not what the manifest beside it says, or that manifest cannot be read. It is set aside.
     """
     for own in (file.with_name("manifest.json"), file.with_name(f"{file.stem}.manifest.json")):
-        if _is_unreadable(own):
+        if is_unreadable(own):
             _lost_manifest(own)
     found, path = remembered(file), manifest_of(file)
     made = read_manifest(path) if path else None
@@ -85,6 +85,17 @@ def read_manifest(path: Path) -> Manifest | None:
     except (OSError, ValueError):
         return None
     return made if isinstance(made, dict) and isinstance(made.get("outputs", {}), dict) else None
+
+
+def is_unreadable(path: Path) -> bool:
+    """Whether a manifest is there and no JSON."""
+    try:
+        read_json(path)
+    except ValueError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def manifest_of(file: Path) -> Path | None:
@@ -148,16 +159,6 @@ def redo(file: Path) -> Path:
         aside.rename(_free(aside))
     manifest.unlink(missing_ok=True)
     return manifest
-
-
-def _is_unreadable(path: Path) -> bool:
-    try:
-        read_json(path)
-    except ValueError:
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _lost_manifest(path: Path) -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from etsdm.errors import UserError
-from etsdm.files import read_json, sha256
+from etsdm.files import sha256
+from etsdm.intact import is_unreadable, manifest_of, read_manifest
 
 PASSING = "samples.zip"
 """Archives that a configuration need not keep (`keep.samples`)."""
 SHORT = 12
 """Digits of a digest shown."""
+DESCRIPTION = "dataset.json"
+"""What lies beside the images of a data set and says what they are: their labels, and the digest of their pixels."""
 
 
 def trace(file: Path) -> Iterator[tuple[str, bool]]:
@@ -49,6 +52,8 @@ def _chain(file: Path, near: Path, recorded: str | None, depth: int, shown: set[
     edited = "" if itself else "  CHANGED since it was made"
     yield f"{indent}{file}  {digest[:SHORT]}{changed}{edited}", same and itself
     if made is None:
+        for path in filter(is_unreadable, sorted(found.parent.glob("*manifest.json"))):
+            yield f"{indent}  {path}  CANNOT BE READ", False
         yield f"{indent}  no manifest beside it: where it comes from is not known", True
         return
     yield from _behind(made, found, depth, shown)
@@ -58,10 +63,21 @@ def _behind(made: dict[str, Any], beside: Path, depth: int, shown: set[Path]) ->
     """How a file was made, and from what."""
     indent = "  " * depth
     yield f"{indent}  {_how(made, indent)}", True
+    if found.name != DESCRIPTION and DESCRIPTION in made["outputs"]:
+        yield _described(found.with_name(DESCRIPTION), made["outputs"][DESCRIPTION], indent)
     for name, then in made["inputs"].items():
         yield from _chain(Path(name), beside.parent, then, depth + 1, shown)
     if not made["inputs"]:
         yield f"{indent}  from {_origin(made['spec'])}", True
+
+
+def _described(description: Path, recorded: str, indent: str) -> tuple[str, bool]:
+    """The line on the description of a data set, and whether it is what it was."""
+    if not description.is_file():
+        return f"{indent}  with {DESCRIPTION}  MISSING", False
+    digest = sha256(description)
+    edited = "" if digest == recorded else "  CHANGED since it was made"
+    return f"{indent}  with {DESCRIPTION}  {digest[:SHORT]}{edited}", digest == recorded
 
 
 def _found(file: Path, near: Path) -> Path | None:
@@ -71,11 +87,8 @@ def _found(file: Path, near: Path) -> Path | None:
 
 
 def _manifest_of(file: Path) -> dict[str, Any] | None:
-    for path in sorted(file.parent.glob("*manifest.json")):
-        made: dict[str, Any] = read_json(path)
-        if file.name in made["outputs"]:
-            return made
-    return None
+    path = manifest_of(file)
+    return read_manifest(path) if path else None
 
 
 def _how(made: dict[str, Any], indent: str) -> str:

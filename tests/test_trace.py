@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etsdm.cli import main
-from etsdm.files import write_json
+from etsdm.files import sha256, write_json
 from etsdm.manifest import manifest
 
 
@@ -41,6 +41,43 @@ def test_a_file_that_is_not_what_it_was_is_told(chain: Path) -> None:
     assert told.exit_code == 1
     assert told.output.count("CHANGED") >= 1
     assert "images.zip" in told.output
+
+
+@pytest.fixture
+def described(chain: Path) -> Path:
+    """The description beside the images, made with them."""
+    images = chain.parents[1] / "data" / "images.zip"
+    with manifest(images.with_name("manifest.json"), [], [images, images.with_name("dataset.json")], {"source": "a"}):
+        write_json(images.with_name("dataset.json"), {"labels": [0, 1]})
+    return images.with_name("dataset.json")
+
+
+def test_the_description_of_the_images_is_part_of_the_chain(chain: Path, described: Path) -> None:
+    told = trace(chain)
+    assert told.exit_code == 0
+    assert f"with dataset.json  {sha256(described)[:12]}" in told.output
+    itself = trace(described)
+    assert itself.exit_code == 0
+    assert f"dataset.json  {sha256(described)[:12]}\n" in itself.output
+    assert "from a" in itself.output
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_description_that_is_not_what_it_was_is_told(lost: bool, chain: Path, described: Path) -> None:
+    if lost:
+        described.unlink()
+    else:
+        write_json(described, {"labels": [1, 0]})
+    told = trace(chain)
+    assert told.exit_code == 1
+    assert "with dataset.json  MISSING" in told.output if lost else "CHANGED since it was made" in told.output
+
+
+def test_a_damaged_manifest_ends_the_chain(chain: Path) -> None:
+    (chain.parents[1] / "run" / "manifest.json").write_text("{")
+    told = trace(chain)
+    assert told.exit_code == 1
+    assert "run/manifest.json  CANNOT BE READ" in told.output
 
 
 def test_a_missing_file_is_told(chain: Path) -> None:
