@@ -4,6 +4,7 @@ from typing import Any
 
 from etsdm.report.contents import experiments
 from etsdm.report.manifests import devices, image_counts, runs
+from etsdm.report.provenance import origins
 from etsdm.report.results import Results
 from etsdm.report.text import duration, listed
 
@@ -102,8 +103,8 @@ def cost(results: Results) -> list[str]:
 
 
 def revisions(results: Results) -> list[str]:
-    """Git revisions of the code behind the measurements."""
-    known = [str(revision)[:12] for revision in results.rows["revision"].dropna().unique()]
+    """Git revisions of the code behind the results, and whether the working copy was edited."""
+    known = list(dict.fromkeys(origin.code for origin in origins(results).values()))
     return known or ["not known"]
 
 
@@ -131,6 +132,6 @@ def what_was_run(results: Results) -> dict[str, list[str]]:
         "Metrics": _metrics(results),
         "Encoders": _encoders(results),
         "Cost": cost(results),
-        "Code": [f"revision {listed(revisions(results))}"],
+        "Code": [f"revision {revision}" for revision in revisions(results)],
     }
     return {heading: lines for heading, lines in facts.items() if lines}

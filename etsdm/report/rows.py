@@ -210,7 +210,7 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
         **_of_solver(inventory, run),
         "seconds": made.get("seconds"),
         "device": made.get("device"),
-        "revision": made.get("git", {}).get("revision"),
+        "revision": _revision(made.get("git", {})),
         "file": measurement["file"],
     }
     # A failed job takes its manifest away, and leaves what was made from its results before.
@@ -219,6 +219,11 @@ def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], re
     if isinstance(found, str):
         common["reason"] = found
     return [common | _finite(value) for value in _values(measurement, inventory, content)]
+
+
+def _revision(git: dict[str, Any]) -> str | None:
+    """The revision; `-edited` follows where the working copy was edited."""
+    return f"{git['revision']}-edited" if git.get("dirty") else git.get("revision")
 
 
 def _content(file: Path) -> dict[str, Any] | str:

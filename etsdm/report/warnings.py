@@ -5,6 +5,7 @@ from typing import Any
 from etsdm.finite import NOT_FINITE
 from etsdm.intact import read_manifest
 from etsdm.report.manifests import image_counts
+from etsdm.report.provenance import Origin, counted, origins, torches
 from etsdm.report.results import Results
 from etsdm.report.text import listed
 
@@ -16,7 +17,15 @@ PASSES = 2
 
 def warnings(results: Results) -> list[str]:
     """Sentences on what makes the values of a run mean little; none for a sound run."""
-    return [*_encoders(results), *_clipped(results), *_undertrained(results), *_not_finite(results)]
+    found = origins(results)
+    return [
+        *_encoders(results),
+        *_clipped(results),
+        *_undertrained(results),
+        *_not_finite(results),
+        *_code(found),
+        *_torch(results, found),
+    ]
 
 
 def _encoders(results: Results) -> list[str]:
@@ -73,6 +82,35 @@ def _not_finite(results: Results) -> list[str]:
         f"In {listed(list(failed['experiment'].unique()))}, {len(failed)} of {results.measured} measurements have no "
         f"value, because numbers were {NOT_FINITE}: something diverged. The reasons are under Failed cells. Lower "
         "training.learning_rate, or set clip_x0: true in the solver."
+    ]
+
+
+def _code(found: dict[str, Origin]) -> list[str]:
+    """An edited working copy, or several revisions, behind the results."""
+    edited, revisions = [origin for origin in found.values() if origin.edited], {o.revision for o in found.values()}
+    mixed = f"The revisions are {listed(counted([origin.code for origin in found.values()]))}."
+    if edited:
+        return [
+            f"{len(edited):,} of {len(found):,} results were made by an edited working copy: no revision holds their "
+            f"code. {mixed} Commit the changes, and give `etsdm redo FILE` for what is to be made again."
+        ]
+    if len(revisions) > 1:
+        return [
+            f"{len(found):,} results were made at {len(revisions)} revisions. {mixed} The workflow makes again what "
+            "changed code decides; a report that was built without it may mix old and new results."
+        ]
+    return []
+
+
+def _torch(results: Results, found: dict[str, Origin]) -> list[str]:
+    """Experiments whose results come from different versions of PyTorch."""
+    mixed = torches(results, found)
+    if not mixed:
+        return []
+    each = "; ".join(f"{experiment}: {listed(counted(versions))}" for experiment, versions in mixed.items())
+    return [
+        f"Results of one experiment were made by different versions of PyTorch, which differ in the last bits and "
+        f"sometimes in more ({each}). Make them again by one version: remove them, or give `etsdm redo FILE`."
     ]
 
 

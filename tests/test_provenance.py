@@ -1,0 +1,88 @@
+"""The report says by which code and which PyTorch its results were made."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from configs import tiny
+from hand_made import write_results
+
+from etsdm.files import read_json, write_json
+from etsdm.report import page
+from etsdm.report.facts import what_was_run
+from etsdm.report.results import load
+from etsdm.report.rows import write_rows
+from etsdm.report.warnings import warnings
+
+REVISION = "0123456789ab"
+"""Of the hand-made results, as it is shown."""
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    """The report of 14 results of one revision and one PyTorch."""
+    made = write_results(tmp_path, tiny(**{"experiments.lipschitz.images": 4, "training.images": 4000}))
+    for file in tmp_path.rglob("scores.json"):
+        write_json(file.with_name("scores.manifest.json"), {"git": {"revision": f"{REVISION}cdef", "dirty": False}})
+    for file in tmp_path.rglob("manifest.json"):
+        write_json(file, read_json(file) | {"packages": {"torch": "2.14.1"}})
+    return made
+
+
+def change(report: Path, kind: str, **told: Any) -> None:
+    """Change what the first manifest of a kind of run says."""
+    file = report.parents[1] / next(iter(read_json(report / "inventory.json")[kind])) / "manifest.json"
+    write_json(file, read_json(file) | told)
+
+
+def said(report: Path) -> list[str]:
+    return [text for text in warnings(load(report, report.parents[1], None)) if "undertrained" not in text]
+
+
+def test_one_revision_and_one_torch_are_nothing_to_warn_of(report: Path) -> None:
+    assert said(report) == []
+
+
+def test_results_of_an_edited_copy_are_counted(report: Path) -> None:
+    for kind in ("models", "samples"):
+        change(report, kind, git={"revision": "f" * 40, "dirty": True})
+    (text,) = said(report)
+    assert text.startswith("2 of 14 results were made by an edited working copy")
+    assert f"The revisions are {REVISION} (12) and {'f' * 12}, edited (2)." in text
+    rows = write_rows(read_json(report / "inventory.json"), report.parents[1], report)
+    assert set(rows["revision"].dropna()) == {f"{REVISION}cdef", "f" * 40 + "-edited"}
+    facts = what_was_run(load(report, report.parents[1], None))
+    assert facts["Code"] == [f"revision {REVISION}", f"revision {'f' * 12}, edited"]
+    assert any("edited working copy" in text for text in page.write_page(report, report.parents[1], None))
+    assert "2 of 14 results were made by an edited working copy" in (report / "report.html").read_text()
+
+
+def test_an_edited_score_counts_too(report: Path) -> None:
+    file = next(report.parents[1].rglob("scores.manifest.json"))
+    write_json(file, {"git": {"revision": f"{REVISION}cdef", "dirty": True}})
+    (text,) = said(report)
+    assert text.startswith("1 of 14 results were made by an edited working copy")
+
+
+def test_mixed_revisions_are_named(report: Path) -> None:
+    change(report, "models", git={"revision": "f" * 40, "dirty": False})
+    (text,) = said(report)
+    assert text.startswith("14 results were made at 2 revisions.")
+    assert f"{REVISION} (13) and {'f' * 12} (1)" in text
+
+
+def test_different_versions_of_torch_are_told_where_they_meet(report: Path) -> None:
+    change(report, "probes", packages={"torch": "2.13.0"})
+    (text,) = said(report)
+    assert "lipschitz: 2.14.1 (" in text
+    assert "2.13.0 (1)" in text
+    assert "fast-sampling" not in text
+
+
+def test_results_of_no_working_copy_are_no_edited_ones(report: Path) -> None:
+    for file in [*report.parents[1].rglob("manifest.json"), *report.parents[1].rglob("scores.manifest.json")]:
+        write_json(file, read_json(file) | {"git": {"revision": None, "dirty": None}})
+    assert said(report) == []
+    rows = write_rows(read_json(report / "inventory.json"), report.parents[1], report)
+    assert pd.isna(rows["revision"]).all()
