@@ -22,7 +22,7 @@ from etsdm.data.archive import count_images
 from etsdm.errors import UserError
 from etsdm.files import read_json, sha256, write_json
 from etsdm.metrics.inception import provide_inception
-from etsdm.models.guided_diffusion import check_tensors, recognise, without_variance
+from etsdm.models.guided_diffusion import check_tensors, read_checkpoint, recognise, without_variance
 from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import load_weights
 from etsdm.report.rows import collect_losses
@@ -278,7 +278,12 @@ def test_a_hostile_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not weights at all"])
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.safetensors"])
+def test_an_empty_checkpoint_is_called_empty(tmp_path: Path, name: str) -> None:
+    refused(tmp_path, b"", "the file is empty; download it again", name=name)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"not weights at all"])
 @pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.safetensors"])
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes, name: str) -> None:
     refused(tmp_path, content, "not a readable checkpoint", name=name)
@@ -323,10 +328,19 @@ def test_a_network_that_ours_cannot_be_is_refused(
     refused(tmp_path, reference(**LIKE_ADM | flags).state_dict(), message, *options)
 
 
+def test_notes_beside_the_tensors_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = reference(**LIKE_ADM).state_dict()
+    for notes in ({"steps": 3}, {"steps": 3, "loss": 0.5, "name": "mine", "best": None}):
+        torch.save(state | notes, tmp_path / "noted.pt")
+        assert read_checkpoint(tmp_path / "noted.pt").keys() == state.keys()
+        names = ", ".join(f"'{name}'" for name in notes)
+        assert f"left out {names}: notes, not tensors" in capsys.readouterr().err
+
+
 def test_what_is_no_such_network_is_refused(tmp_path: Path) -> None:
     state = reference(**LIKE_ADM).state_dict()
     refused(tmp_path, torch.zeros(1), "not a state_dict: it must map names to tensors")
-    refused(tmp_path, state | {"steps": 3}, "not a state_dict: steps is of type int, and no tensor")
+    refused(tmp_path, state | {"steps": [3]}, "not a state_dict: steps is of type list, and no tensor")
     refused(tmp_path, {"a": state, "b": state}, "holds several networks, under 'a.', 'b.'; save the one")
     adam = {"state": {0: {"exp_avg": torch.zeros(1)}}, "param_groups": [{"lr": 1e-4}]}
     refused(tmp_path, adam, "no tensor 'time_embed.0.weight'; it holds 'state', 'param_groups'")

@@ -27,6 +27,8 @@ from etsdm.models.weights import save_weights
 Tensors = dict[str, Tensor]
 Spec = dict[str, Any]
 
+NOTE = (bool, int, float, str, type(None))
+"""What trainers note beside the tensors of a network; it is left out."""
 MARK = "time_embed.0.weight"
 """A tensor that every such network has: what stands before its name stands before the names of all."""
 NO_CHECKPOINT = {
@@ -124,6 +126,9 @@ def read_checkpoint(path: Path) -> Tensors:
         taken, within, left = network_within(found)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    inside = [name for name, _ in _flat(found, "") if name.startswith(taken)]
+    if notes := [name for name in inside if name.removeprefix(taken) not in within]:
+        print(f"etsdm: {path}: left out {listed(notes)}: notes, not tensors", file=sys.stderr)
     if taken:
         rest = f", not under {listed(left)}" if left else ""
         print(f"etsdm: {path}: took the network under '{taken}'{rest}", file=sys.stderr)
@@ -136,6 +141,8 @@ def _check_start(path: Path) -> None:
     """Raise UserError if the file starts like what is no checkpoint."""
     with path.open("rb") as file:
         start = file.read(256).lstrip().lower()
+    if not path.stat().st_size:
+        raise UserError(f"{path}: the file is empty; download it again")
     for sign, kind in NO_CHECKPOINT.items():
         if start.startswith(sign):
             raise UserError(f"{path}: looks like {kind}, not a checkpoint; download the file itself")
@@ -152,7 +159,7 @@ def network_within(found: Any) -> tuple[str, Tensors, list[str]]:
         What stood before its names (`ema_model.`, say), its tensors, and what stood before those of other networks.
 
     Raises:
-        UserError: there is no such network, there are several, or something in it is no tensor.
+        UserError: there is no such network, there are several, or something in it is neither a tensor nor a `NOTE`.
     """
     if not isinstance(found, Mapping):
         raise UserError("not a state_dict: it must map names to tensors")
@@ -167,6 +174,7 @@ def network_within(found: Any) -> tuple[str, Tensors, list[str]]:
             f"holds several networks, under {listed([taken, *equal])}; save the one that is wanted by itself"
         )
     tensors = {name.removeprefix(taken): value for name, value in values.items() if name.startswith(taken)}
+    tensors = {name: value for name, value in tensors.items() if not isinstance(value, NOTE)}
     for name, value in tensors.items():
         if not isinstance(value, Tensor):
             raise UserError(f"not a state_dict: {taken}{name} is of type {type(value).__name__}, and no tensor")
