@@ -107,7 +107,7 @@ def manifest_of(file: Path) -> Path | None:
     return None
 
 
-def before_a_workflow(runs: Iterable[Path], data: Iterable[Path], networks: Iterable[Path]) -> None:
+def before_a_workflow(runs: Iterable[Path], data: Iterable[Path], networks: Iterable[Path]) -> list[str]:
     """Put back what is lost and was kept, and look at what would make a workflow train again.
 
     These are the descriptions of data sets, and weights that have changed after their manifest was written.
@@ -117,24 +117,23 @@ def before_a_workflow(runs: Iterable[Path], data: Iterable[Path], networks: Iter
         data: folders of data sets.
         networks: folders of trained networks.
 
-    Raises:
-        UserError: some are damaged, or a damaged network has not been made again; each is named.
+    Returns:
+        What is wrong: files that are damaged, and damaged networks that nobody has asked to be trained again.
     """
-    problems = []
+    problems: list[str] = []
     for manifest in (folder / "manifest.json" for folder in runs):
         for file in finished.put_back(manifest):
             print(f"etsdm: {file}: was lost; what was kept is put back", file=sys.stderr)
     suspects = [folder / "dataset.json" for folder in data]
     suspects += [folder / "weights.safetensors" for folder in networks if _changed(folder / "weights.safetensors")]
+    waiting = [folder / name for folder in networks for name in TRAINED if is_set_aside(folder / name)]
     for file in suspects:
         try:
             digests([file])
         except UserError as error:
             problems.append(str(error))
-    for folder in networks:
-        problems += [_not_again(folder / name) for name in TRAINED if is_set_aside(folder / name)]
-    if problems:
-        raise UserError("\n".join(dict.fromkeys(problems)))
+    problems += map(_not_again, waiting)
+    return problems
 
 
 def redo(file: Path) -> Path:

@@ -195,8 +195,9 @@ def test_a_damaged_manifest_that_was_kept_is_put_back(tmp_path: Path) -> None:
     assert (tmp_path / "manifest.json").read_bytes() == told
 
 
-def look(*networks: Path) -> None:
-    intact.before_a_workflow(networks, [], networks)
+def look(*networks: Path, data: tuple[Path, ...] = ()) -> None:
+    if problems := intact.before_a_workflow(networks, data, networks):
+        raise UserError("\n".join(problems))
 
 
 def network(folder: Path, monkeypatch: pytest.MonkeyPatch, kept: bool = True, small: int = 2**20) -> list[Path]:
@@ -308,7 +309,7 @@ def test_a_damaged_description_is_noticed_before_a_workflow(tmp_path: Path, monk
     finished.forget(tmp_path / "manifest.json")
     flip_a_bit(file)
     with pytest.raises(UserError, match=r"dataset\.json: damaged.*The same workflow command makes it again"):
-        intact.before_a_workflow([], [tmp_path], [])
+        look(data=(tmp_path,))
 
 
 # ---------------------------------------------------------------- the report

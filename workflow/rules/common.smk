@@ -60,8 +60,10 @@ with mistakes_explained():
     plan = make_plan(given_to_snakemake(config, workflow.configfiles), CONFIG, look=False)
 
 
-# A dry run needs no data; jobs do.
+# A dry run needs no data and stops at no damage; jobs do.
 onstart:
+    if DAMAGE:
+        sys.exit(2)
     with mistakes_explained():
         plan.check_files(CONFIG, RESULTS)
         files = workflow.persistence
@@ -238,10 +240,12 @@ RESULT_FILES = [
 ]
 
 # Before Snakemake looks at the files: what was lost and kept is put back, so that nothing is made again for it.
+DAMAGE = []
 if workflow.is_main_process:
-    with mistakes_explained():
-        intact.before_a_workflow(
-            (RESULTS / run.path for stage in plan.runs().values() for run in stage.values()),
-            [RESULTS / path for path in plan.data],
-            [RESULTS / path for path in plan.models],
-        )
+    DAMAGE = intact.before_a_workflow(
+        (RESULTS / run.path for stage in plan.runs().values() for run in stage.values()),
+        [RESULTS / path for path in plan.data],
+        [RESULTS / path for path in plan.models],
+    )
+    for line in DAMAGE:
+        print(f"etsdm: error: {line}", file=sys.stderr)
