@@ -54,6 +54,7 @@ DATA = {
 QUIET = frozenset(
     {
         "etsdm.attempts",
+        "etsdm.digests",
         "etsdm.errors",
         "etsdm.files",
         "etsdm.fingerprint",
@@ -61,6 +62,7 @@ QUIET = frozenset(
         "etsdm.finite",
         "etsdm.forkserver",
         "etsdm.gpus",
+        "etsdm.intact",
         "etsdm.launch",
         "etsdm.locks",
         "etsdm.manifest",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from etsdm.errors import UserError
-from etsdm.files import sha256
+from etsdm.files import read_json, sha256
 from etsdm.intact import is_unreadable, manifest_of, read_manifest
 
 PASSING = "samples.zip"
@@ -63,8 +63,8 @@ def _behind(made: dict[str, Any], beside: Path, depth: int, shown: set[Path]) ->
     """How a file was made, and from what."""
     indent = "  " * depth
     yield f"{indent}  {_how(made, indent)}", True
-    if found.name != DESCRIPTION and DESCRIPTION in made["outputs"]:
-        yield _described(found.with_name(DESCRIPTION), made["outputs"][DESCRIPTION], indent)
+    if beside.name != DESCRIPTION and DESCRIPTION in made["outputs"]:
+        yield _described(beside.with_name(DESCRIPTION), made["outputs"][DESCRIPTION], indent)
     for name, then in made["inputs"].items():
         yield from _chain(Path(name), beside.parent, then, depth + 1, shown)
     if not made["inputs"]:

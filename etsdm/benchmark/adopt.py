@@ -18,8 +18,9 @@ from etsdm.benchmark.plan import Plan, Run
 from etsdm.benchmark.stages import loaded
 from etsdm.data import prepared
 from etsdm.data.sources import expanded
+from etsdm.digests import remembered
 from etsdm.errors import UserError
-from etsdm.files import read_json, sha256, write_json
+from etsdm.files import read_json, write_json
 from etsdm.metrics.names import ENCODER_FILES
 from etsdm.report.contents import figure_files, table_files
 from etsdm.training.snapshots import Snapshot, kept
@@ -76,7 +77,7 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
         yield result("prepare", run, ["images.zip", "dataset.json", "images.digest"])
     for run in plan.encoders.values():
         trained = "data" in run.needs
-        inputs = [images(run.needs["data"])] if trained else []
+        inputs = [root / run.needs["data"].path / name for name in ("images.zip", "dataset.json")] if trained else []
         yield result("encoder" if trained else "inception", run, [ENCODER_FILES[run.spec["name"]]], *inputs)
     for run in plan.models.values():
         initial = run.spec["training"].get("initial")
@@ -158,7 +159,7 @@ def judge(plan: Plan, root: Path, any_code: bool = False, seen: Callable[[int], 
 
     def digest(file: Path) -> str:
         if file not in digests:
-            digests[file] = sha256(file)
+            digests[file] = remembered(file)
             seen(file.stat().st_size)
         return digests[file]
 
