@@ -653,7 +653,8 @@ def sample(
     beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
     code, minutes = _sampling_code("sample", values), _job()["minutes"]
     with _recorded(beside, [weights], [out], spec or values, device, folder_of(out), code=code) as record:
-        record.update(run(weights, values, out, device, batch, fingerprint=code, minutes=minutes, compiled=compiled))
+        options = {"fingerprint": code, "minutes": minutes, "compiled": compiled, "few": spec is None}
+        record.update(run(weights, values, out, device, batch, **options))
     solved = values["solver"]
     _say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
 

@@ -21,9 +21,11 @@ def share_timesteps(t: float | Tensor, t_tilde: int = 100, n: int = 5) -> Tensor
         Timesteps of the same shape, type and device.
 
     Raises:
-        ValueError: `t_tilde` is no whole multiple of `n`.
+        ValueError: `t_tilde` is no whole multiple of `n`, or either is below 1.
     """
-    if n < 1 or t_tilde < n or t_tilde % n:
+    if n < 1 or t_tilde < 1:
+        raise ValueError(f"t_tilde = {t_tilde} and n = {n} must both be 1 or more")
+    if t_tilde % n:
         raise ValueError(f"t_tilde = {t_tilde} must be a multiple of n = {n}")
     times, width = torch.as_tensor(t), t_tilde // n
     return torch.where(times < t_tilde, times.div(width, rounding_mode="floor") * width, times)

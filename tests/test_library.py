@@ -51,9 +51,15 @@ def test_a_number_is_a_timestep_too():
     assert etsdm.share_timesteps(torch.tensor(59)).shape == ()
 
 
-@pytest.mark.parametrize(("t_tilde", "n"), [(100, 7), (0, 5), (100, 0), (3, 5)])
+@pytest.mark.parametrize(("t_tilde", "n"), [(100, 7), (3, 5)])
 def test_unlike_sub_intervals_are_refused(t_tilde, n):
     with pytest.raises(ValueError, match=f"t_tilde = {t_tilde} must be a multiple of n = {n}"):
+        etsdm.share_timesteps(torch.tensor([1]), t_tilde, n)
+
+
+@pytest.mark.parametrize(("t_tilde", "n"), [(0, 5), (100, 0), (-5, 5)])
+def test_an_interval_of_nothing_is_refused(t_tilde, n):
+    with pytest.raises(ValueError, match=f"t_tilde = {t_tilde} and n = {n} must both be 1 or more"):
         etsdm.share_timesteps(torch.tensor([1]), t_tilde, n)
 
 

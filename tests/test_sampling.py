@@ -240,3 +240,19 @@ def test_a_person_can_ask_for_clipping(weights, tmp_path):
         assert done.exit_code == 0, done.output
         made.append(read_images(out))
     assert not np.array_equal(*made)
+
+
+def test_a_person_who_asks_for_few_images_waits_for_no_others(tmp_path):
+    weights = write_weights(tmp_path / "weights.safetensors")
+    arguments = ["sample", "--weights", str(weights), "--nfe", "2", "-n", "3", "--out", str(tmp_path / "grid.png")]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert read_json(tmp_path / "grid.manifest.json")["result"]["batch"] == 3
+
+
+def test_a_wrong_solver_is_named_by_its_key(tmp_path):
+    weights = write_weights(tmp_path / "weights.safetensors")
+    for option, message in {"--solver=dimm": "solver: name: unknown 'dimm'", "--nfe=0": "solver: nfe[0]: "}.items():
+        done = CliRunner().invoke(main, ["sample", "--weights", str(weights), option, "--out", str(tmp_path / "a.png")])
+        assert done.exit_code == 2
+        assert message in done.output

@@ -11,13 +11,14 @@ from scipy import stats
 
 from etsdm.benchmark.reading import load_config
 from etsdm.report.cells import REPLICA
-from etsdm.report.changes import Change, change, mean_change, paired
+from etsdm.report.changes import Change, change, interval_text, mean_change, paired, signed
 from etsdm.report.compare import sampling_sd
 from etsdm.report.findings.finding import Claim, Pair, summary, with_p_values
 from etsdm.report.findings.lipschitz import slope
 from etsdm.report.noise_floor import Floor, floor_of, noise_floors, with_floor
 from etsdm.report.power import power, smallest_visible
 from etsdm.report.published import K_DDPM
+from etsdm.report.text import number
 from etsdm.report.verdicts import holm, verdict
 
 ROOT = Path(__file__).parents[1]
@@ -297,3 +298,10 @@ def test_sampling_noise_is_the_spread_of_the_paired_draws() -> None:
     other = pd.Series({"bootstrap_by_seed": {s: tuple(np.exp(0.3 * shared[s] + own[s])) for s in range(2)}})
     assert sampling_sd(first, other) == pytest.approx(math.sqrt((own.var(axis=1, ddof=1)).mean()))
     assert math.isnan(sampling_sd(first, pd.Series({"bootstrap_by_seed": {}})))
+
+
+def test_what_rounds_to_zero_has_no_minus() -> None:
+    assert signed(-0.04) == signed(0.04) == "+0.0 %"
+    assert signed(-0.06) == "−0.1 %"
+    assert interval_text(-0.04, 0.04) == "+0.0 to +0.0 %"
+    assert number(-0.0) == number(0.0) == "0"

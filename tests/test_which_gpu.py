@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from configs import write_config
+from configs import TINY, write_config
 from filelock import FileLock
 from projects import Project, copy_project
 from trained import model_spec, prepared_digits, write_weights
@@ -284,7 +284,7 @@ def test_several_processes_say_once_that_their_gpu_is_missing(tmp_path):
 def test_a_claim_waits_no_longer_than_the_jobs_time(see, tmp_path, stage):
     see(1)
     weights, spec = tmp_path / "weights.safetensors", tmp_path / "spec.json"
-    write_json(spec, model_spec("ddpm") if stage == "train" else {"name": "classifier"})
+    write_json(spec, model_spec("ddpm") if stage == "train" else TINY["evaluation"]["encoders"][0])
     arguments = {
         "train": ["--spec", spec, "--data", prepared_digits(), "--out", tmp_path / "run"],
         "sample": ["--weights", weights, "--out", tmp_path / "out.zip"],

@@ -113,7 +113,12 @@ def signed(value: float, unit: str = "%") -> str:
     """A change with its sign and unit."""
     if math.isnan(value):
         return "–"
-    return f"{value:+.{_digits(unit)}f} {unit}".replace("-", MINUS).rstrip()
+    return f"{_signed(value, _digits(unit))} {unit}".rstrip()
+
+
+def _signed(value: float, digits: int) -> str:
+    """A number with its sign; what rounds to zero from below is no negative zero."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", MINUS)
 
 
 def interval_text(low: float, high: float, unit: str = "%") -> str:
@@ -121,7 +126,7 @@ def interval_text(low: float, high: float, unit: str = "%") -> str:
     if math.isnan(low):
         return ""
     digits = _digits(unit)
-    return f"{low:+.{digits}f} to {high:+.{digits}f} {unit}".replace("-", MINUS).rstrip()
+    return f"{_signed(low, digits)} to {_signed(high, digits)} {unit}".rstrip()
 
 
 def paired(effects: dict[int, float], unit: str) -> Change:

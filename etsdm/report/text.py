@@ -23,7 +23,7 @@ def number(value: float, significant: int = 3) -> str:
     if pd.isna(value):
         return "NA"
     power = _exponent(value)
-    scaled = value / 10**power
+    scaled = value / 10**power + 0.0  # no negative zero
     return f"{scaled:.{_decimals(scaled, significant)}f}{f'e{power}' if power else ''}".replace("-", MINUS)
 
 

@@ -98,11 +98,12 @@ def sample(
     fingerprint: str = "",
     minutes: float = 0,
     compiled: bool = False,
+    few: bool = False,
 ) -> dict[str, Any]:
     """Write `spec["samples"]` images to `out`, going on with what an earlier attempt has left.
 
-    Every batch is computed at full size, the last one too, so an image does not depend on how many are made. Under
-    torchrun, the processes share the batches.
+    Every batch is computed at full size, the last one too, so an image does not depend on how many are made; unless
+    `few`, whose only cost is the last bits. Under torchrun, the processes share the batches.
 
     Args:
         weights: `weights.safetensors` of a training.
@@ -114,6 +115,7 @@ def sample(
         fingerprint: digest of the code; batches made by other code are made again.
         minutes: time limit of the job, before which it stops; 0 for none.
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
+        few: let no batch be larger than the set, so that a few images take no longer than they must.
 
     Returns:
         {"nfe", "samples", "batch", "saturated"}, the last the share of pixel values at 0 or 255 (`Saturation.share`),
@@ -134,7 +136,7 @@ def sample(
     predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
     dataset = trained["dataset"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
-    size = batch or default_batch(shape, where)
+    size = batch or min(default_batch(shape, where), count if few else 2**63)
     work = size * solver["nfe"]
     saturation = Saturation()
     with joined() as processes, stop:
