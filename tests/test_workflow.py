@@ -245,6 +245,21 @@ def test_a_bad_configuration_stops_snakemake_with_exit_code_2(project):
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_values_are_those_of_snakemakes_config(fresh):
+    """Merged from several files and `--config`, whose lists come as texts; a file that runs Python is refused."""
+    other = fresh.config.with_name("other.yaml")
+    other.write_text("name: other")
+    more = ["--configfile", str(fresh.config), str(other), "--config", "seeds=[0,1]", "--dry-run", "--cores", "1"]
+    done = fresh.run("snakemake", *more)
+    assert done.returncode == 0, done.stderr
+    assert f"etsdm: merged: {fresh.config}, {other}; where they differ, the last one counts" in done.stderr
+    assert read_json(fresh.folder / "results/reports/other/inventory.json")["config"]["seeds"] == [0, 1]
+    other.write_text("name: other\n__use_yte__: true")
+    done = fresh.run("snakemake", *more)
+    assert done.returncode == 2
+    assert f"etsdm: error: {other}: refused: __use_yte__" in done.stderr
+
+
 def test_snakemakes_own_report_can_be_made(project):
     done = project.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr
