@@ -81,8 +81,8 @@ def _described(description: Path, recorded: str, indent: str) -> tuple[str, bool
 
 
 def _found(file: Path, near: Path) -> Path | None:
-    """The file, its path being relative to here or to a folder above `near`."""
-    places = [Path(), *near.resolve().parents]
+    """The file, its path being relative to here, to `near` or to a folder above it."""
+    places = [Path(), near.resolve(), *near.resolve().parents]
     return next((place / file for place in places if (place / file).is_file()), None)
 
 

@@ -112,8 +112,8 @@ def test_images_that_were_read_are_kept_a_second_time_no_longer(
 ) -> None:
     """Or else an archive that is removed would go on taking its room."""
     images, out = tmp_path / "samples.zip", tmp_path / "features.npz"
-    for file in (images, tmp_path / "weights"):
-        file.touch()
+    (tmp_path / "weights").touch()
+    images.write_bytes(bytes(finished.SMALL + 1))
     with manifest(tmp_path / "manifest.json", [], [images], code="c0de"):
         pass
     assert images.stat().st_nlink == 2

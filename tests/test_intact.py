@@ -49,8 +49,8 @@ TRAINING = {"training": {"images": 10}}
 
 
 COMMANDS = {
-    "train": ("--spec s.json --data images.zip", ["images.zip"]),
-    "encoder": ("--spec s.json --data images.zip --out e/w.pt", ["images.zip", "dataset.json"]),
+    "train": ("--spec SPEC --data images.zip --out t", ["images.zip"]),
+    "encoder": ("--spec SPEC --data images.zip --out e/w.pt", ["images.zip", "dataset.json"]),
     "sample": ("--weights w.safetensors --out s/s.png", ["w.safetensors"]),
     "export": ("--weights w.safetensors --out e", ["w.safetensors"]),
     "features": (
@@ -63,7 +63,7 @@ COMMANDS = {
         ["a.npz", "b.npz", "c.npz"],
     ),
     "restore": (
-        "--weights w.safetensors --images images.zip --spec s.json --out r",
+        "--weights w.safetensors --images images.zip --spec SPEC --out r",
         ["w.safetensors", "images.zip"],
     ),
     "compare": ("--restored a.zip --truth images.zip --out c/c.json", ["a.zip", "images.zip"]),
@@ -79,20 +79,20 @@ def test_every_command_refuses_a_damaged_input(
     command: str, damaged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_json(Path("s.json"), SPEC)
     for name in COMMANDS[command][1]:
         Path(name).write_text(f"content of {name}")
     right = sha256(Path(damaged))
     write_json(Path("x.manifest.json"), {"outputs": {damaged: right}, "spec": None})
     flip_a_bit(Path(damaged))
     wrong = sha256(Path(damaged))
-    done = CliRunner().invoke(main, [command, *COMMANDS[command][0].split()])
+    words = [json.dumps(SPEC) if word == "SPEC" else word for word in COMMANDS[command][0].split()]
+    done = CliRunner().invoke(main, [command, *words])
     assert done.exit_code == 2, done.output
     assert f"{damaged}: damaged: its SHA-256 is {wrong}, and x.manifest.json says {right}." in done.output
     assert f"It is now {damaged}.damaged. The same workflow command makes it again." in done.output
     assert not Path(damaged).exists()
     assert sha256(Path(f"{damaged}.damaged")) == wrong
-    again = CliRunner().invoke(main, [command, *COMMANDS[command][0].split()])
+    again = CliRunner().invoke(main, [command, *words])
     assert again.exit_code != 0
 
 
@@ -135,7 +135,7 @@ def test_inputs_are_hashed_once(tmp_path: Path, source: Path, monkeypatch: pytes
     monkeypatch.setattr("etsdm.digests.sha256", lambda file: hashed.append(file) or "0" * 64)
     made(tmp_path / "samples.zip", inputs=(source,))
     assert hashed.count(source) == 1
-    assert read_json(tmp_path / "manifest.json")["inputs"] == {str(source): "0" * 64}
+    assert read_json(tmp_path / "manifest.json")["inputs"] == {source.name: "0" * 64}
 
 
 # ---------------------------------------------------------------- large files
