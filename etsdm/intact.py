@@ -26,8 +26,11 @@ def digests(files: Iterable[Path]) -> dict[Path, str]:
     """SHA-256 of each of `files` that is there.
 
     Raises:
-        UserError: one is not what the manifest beside it says, or that manifest cannot be read. It is set aside.
+        UserError: one is set aside, or is now: it is not what its manifest says, or that manifest cannot be read.
     """
+    files = list(files)
+    for file in filter(is_set_aside, files):  # by another process, perhaps, which has just looked at it
+        raise UserError(why_set_aside(file))
     return {file: checked(file) for file in files if file.is_file()}
 
 

@@ -106,6 +106,13 @@ def test_a_file_that_was_set_aside_is_not_just_missing(tmp_path: Path) -> None:
     assert "a.npz: was damaged, and is now a.npz.damaged" in done.output
 
 
+def test_a_file_that_another_process_has_set_aside_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "a.npz.damaged").touch()
+    with pytest.raises(UserError, match=r"a\.npz: was damaged, and is now a\.npz\.damaged"):
+        made(tmp_path / "scores.json", inputs=(tmp_path / "a.npz",))
+    assert not intact.is_whole(tmp_path / "a.npz")
+
+
 def test_a_file_that_no_manifest_lists_is_taken_as_it_is(tmp_path: Path) -> None:
     made(tmp_path / "weights.safetensors")
     write_json(tmp_path / "other.manifest.json", ["somebody else's"])
