@@ -118,6 +118,6 @@ def test_a_file_of_another_user_is_one_line(tmp_path, monkeypatch):
     spec = tmp_path / "spec.json"
     spec.write_text("{}")
     monkeypatch.setattr(cli, "read_json", failing(13))
-    done = CliRunner().invoke(cli.main, ["theory", "--spec", str(spec), "--out", str(tmp_path / "out.json")])
+    done = CliRunner().invoke(cli.main, ["inventory", "--config", str(spec), "--out", str(tmp_path / "out.json")])
     assert done.exit_code == 2
     assert done.output.splitlines()[0].startswith("etsdm: error: ") and len(done.output.splitlines()) == 1

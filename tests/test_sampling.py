@@ -162,7 +162,7 @@ def test_mosaic_places_images_row_by_row():
         (["--solver", "dimm"], "unknown 'dimm'"),
         (["--solver", "dpm-solver-3", "--nfe", "2"], "nfe = 2 is too few"),
         (["--solver", "ddim", "--nfe", "1001"], "nfe = 1001 of ddim is more than the 1000 timesteps"),
-        (["--solver", "ddim", "--spec", __file__], "give either --spec or --solver"),
+        (["--solver", "ddim", "--spec", "{}"], "give either --spec or --solver"),
         (["--out", "grid.gif"], "grid.gif: ends neither in .png"),
         (["--solver", "ddim", "--device", "abacus"], "device 'abacus' cannot be used here"),
     ],

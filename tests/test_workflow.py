@@ -73,7 +73,7 @@ def test_as_many_files_are_made_as_the_plan_says(project):
     rows = estimate(load_plan(project.config, look=False), None)
     assert project.made() == sum(row.files for row in rows)
     notes = [path for path in project.folder.glob(".snakemake/metadata/**/*") if path.is_file()]
-    made_for_the_report = 26  # rows, tables, figures and the page
+    made_for_the_report = 27  # the inventory, rows, tables, figures and the page
     assert f"keeps about {len(notes) - made_for_the_report:,} small" in describe(load_plan(project.config), None)
 
 

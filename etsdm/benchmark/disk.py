@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from etsdm.benchmark.cost import Job
 
 FILES = {
-    "prepare": 7,
+    "prepare": 8,
     "classifier": 4,
     "inception": 4,
     "train": 6,
@@ -28,7 +28,7 @@ FILES = {
     "theory": 4,
 }
 """Files that a job of each rule leaves in results/: outputs, manifest, log, the run's specification, hidden ones."""
-NOTES = {"prepare": 3, "train": 3, "restore": 3}
+NOTES = {"prepare": 4, "train": 3, "restore": 3}
 """Files that Snakemake leaves in .snakemake/ for a job of each rule, one an output; two for all others."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etsdm import fingerprint
 from etsdm.data import sources
 from etsdm.files import read_json
+from etsdm.intact import read_manifest
 
 if TYPE_CHECKING:
     from etsdm.data.source import Found
@@ -17,8 +18,8 @@ FILES = ("images.zip", "dataset.json", "images.digest")
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether all files of a prepared data set are in its folder."""
-    return all((folder / name).is_file() for name in (*FILES, "manifest.json"))
+    """Whether all files of a prepared data set are in its folder, and its manifest can be read."""
+    return all((folder / name).is_file() for name in FILES) and bool(read_manifest(folder / "manifest.json"))
 
 
 def known_by(folder: Path, spec: dict[str, Any]) -> str | None:

@@ -118,7 +118,7 @@ def draw_restored(results: Results) -> Figure:
         for _, row in group.iterrows()
     ]
     test = results.inventory["restorations"][restored[0][1]]["test"]
-    truth = next(path for path, spec in results.inventory["data"].items() if spec == test)
+    truth = next(path for path, spec in results.inventory["data"].items() if test.items() <= spec.items())
     inputs = [results.root / run / "inputs.zip" for _, run in restored]
     low = next((archive for archive in inputs if archive.exists()), None)
     if low is None:
