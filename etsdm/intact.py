@@ -127,7 +127,7 @@ def before_a_workflow(runs: Iterable[Path], data: Iterable[Path], networks: Iter
     for manifest in (folder / "manifest.json" for folder in runs):
         for file in finished.put_back(manifest):
             print(f"etsdm: {file}: was lost; what was kept is put back", file=sys.stderr)
-    suspects = [folder / "dataset.json" for folder in data]
+    suspects = [folder / name for folder in data for name in ("dataset.json", "images.digest")]
     suspects += [folder / "weights.safetensors" for folder in networks if _changed(folder / "weights.safetensors")]
     waiting = [folder / name for folder in networks for name in TRAINED if is_set_aside(folder / name)]
     for file in suspects:

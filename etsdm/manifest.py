@@ -137,7 +137,7 @@ def manifest(
             },
         )
         took = max(time.perf_counter() - clock, result.get("seconds", 0))  # of all attempts, where it is told
-        if outputs and (took >= finished.LONG or not inputs):
+        if outputs and ((kept and took >= finished.LONG) or not inputs):
             finished.keep(path, outputs)
         for folder in progress:
             shutil.rmtree(folder, ignore_errors=True)

@@ -756,6 +756,7 @@ def test_a_snapshot_without_its_training_tells_why(tmp_path: Path) -> None:
     report = write_results(tmp_path, progress_alone(), None)
     inventory = json.loads((report / "inventory.json").read_text())
     for model in inventory["models"]:
+        (tmp_path / model).mkdir(parents=True)
         (tmp_path / model / "train.log").write_text(f"etsdm: error: {REASON}\n")
     assert set(collect_rows(inventory, tmp_path)["reason"]) == {REASON}
 

@@ -249,11 +249,12 @@ def test_values_are_those_of_snakemakes_config(fresh):
     """Merged from several files and `--config`, whose lists come as texts; a file that runs Python is refused."""
     other = fresh.config.with_name("other.yaml")
     other.write_text("name: other")
-    more = ["--configfile", str(fresh.config), str(other), "--config", "seeds=[0,1]", "--dry-run", "--cores", "1"]
+    inventory = "results/reports/other/inventory.json"
+    more = ["--configfile", str(fresh.config), str(other), "--config", "seeds=[0,1]", "--cores", "1", "--", inventory]
     done = fresh.run("snakemake", *more)
     assert done.returncode == 0, done.stderr
     assert f"etsdm: merged: {fresh.config}, {other}; where they differ, the last one counts" in done.stderr
-    assert read_json(fresh.folder / "results/reports/other/inventory.json")["config"]["seeds"] == [0, 1]
+    assert read_json(fresh.folder / inventory)["config"]["seeds"] == [0, 1]
     other.write_text("name: other\n__use_yte__: true")
     done = fresh.run("snakemake", *more)
     assert done.returncode == 2
