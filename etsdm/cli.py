@@ -707,7 +707,8 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
         record.update(
             extract_features(encoder, weights, images, out, count, device, fingerprint=code, minutes=_job()["minutes"])
         )
-    if launch.is_first():  # whoever has read the images knows that they were finished
+    made = intact.read_manifest(images.with_name("manifest.json"))
+    if launch.is_first() and made and made["inputs"]:  # drawn, not prepared: who has read them knows of their end
         finished.forget(images.with_name("manifest.json"))
     _say(out)
 

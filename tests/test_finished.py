@@ -114,7 +114,7 @@ def test_images_that_were_read_are_kept_a_second_time_no_longer(
     images, out = tmp_path / "samples.zip", tmp_path / "features.npz"
     (tmp_path / "weights").touch()
     images.write_bytes(bytes(finished.SMALL + 1))
-    with manifest(tmp_path / "manifest.json", [], [images], code="c0de"):
+    with manifest(tmp_path / "manifest.json", [tmp_path / "weights"], [images], code="c0de"):
         pass
     assert images.stat().st_nlink == 2
     monkeypatch.setattr(features, "extract_features", lambda *_, **__: out.touch() or {})

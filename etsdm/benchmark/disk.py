@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from etsdm.benchmark.cost import Job
 
 FILES = {
-    "prepare": 8,
+    "prepare": 12,
     "classifier": 4,
-    "inception": 4,
+    "inception": 6,
     "train": 6,
     "snapshot": 4,
     "sample": 4,
@@ -25,7 +25,7 @@ FILES = {
     "score": 3,
     "compare": 3,
     "probe": 4,
-    "theory": 4,
+    "theory": 6,
 }
 """Files that a job of each rule leaves in results/: outputs, manifest, log, the run's specification, hidden ones."""
 NOTES = {"prepare": 4, "train": 3, "restore": 3}
