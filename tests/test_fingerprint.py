@@ -293,6 +293,16 @@ def test_a_job_refuses_other_code_than_the_workflow_was_planned_with(edit):
         fingerprint.check(planned)
 
 
+def test_jobs_on_other_machines_are_handed_the_code_of_the_plan(edit, monkeypatch):
+    """They plan the workflow again, when the code may be another by now."""
+    monkeypatch.setenv(fingerprint.HANDED_DOWN, "{}")
+    module = solvers.module("ddim")
+    planned = fingerprint.Planned(is_start=True).code("sample", module)
+    edit("solvers/ddim.py", "def solve(", "X = 1\n\n\ndef solve(")
+    assert fingerprint.Planned(is_start=False).code("sample", module) == planned != code("sample", module)
+    assert fingerprint.Planned(is_start=True).code("sample", module) == code("sample", module)
+
+
 def test_a_module_that_is_gone_is_other_code():
     planned = code("sample", solvers.module("ddim"))
     with pytest.raises(UserError, match="has changed"):

@@ -86,6 +86,8 @@ def test_what_is_not_kept_goes_and_is_not_missed(project):
     for pattern in ("samples/**/samples.zip", "samples/**/*.log", "data/**/.images.zip.*.npy"):
         assert not list(project.folder.glob(f"results/{pattern}"))
     assert project.made() == sum(row.files for row in estimate(load_plan(project.config), None))
+    without_times_and_records(project)
+    assert project.run("etsdm", "adopt", str(project.config)).returncode == 0
     assert project.would_run() == {}
     assert picture.read_bytes() == before
     picture.unlink()

@@ -38,6 +38,7 @@ class Result(NamedTuple):
         inputs: the files that it is made from, in the order of the manifest.
         spec: its specification; None for a stage that has none.
         code: the stage and the modules that it loads by name.
+        passing: whether its files may be gone, once they have been used (`keep.samples`).
     """
 
     manifest: Path
@@ -45,6 +46,12 @@ class Result(NamedTuple):
     inputs: list[Path]
     spec: Any
     code: list[str]
+    passing: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its files have been used, and were not kept."""
+        return self.passing and self.manifest.exists() and not self.outputs[0].exists()
 
 
 class Verdict(NamedTuple):
@@ -87,8 +94,13 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
     for run in plan.snapshots.values():
         file = root / run.needs["training"].path / Snapshot(**run.spec["snapshot"]).file
         yield result("snapshot", run, ["weights.safetensors"], file)
-    for run in plan.samples.values():
-        yield result("sample", run, ["samples.zip"], weights(run.needs["model"]))
+    passing, shown = plan.config.keep.samples != "all", plan.shown()
+    for path, run in plan.samples.items():
+        made = result("sample", run, ["samples.zip"], weights(run.needs["model"]))
+        yield made._replace(passing=passing)
+        if path in shown:
+            out = root / path / "shown.zip"
+            yield Result(_beside(out), [out], made.outputs, None, ["excerpt"])
     for run in plan.restorations.values():
         made_from = weights(run.needs["model"]), images(run.needs["test"])
         yield result("restore", run, ["restored.zip", "inputs.zip"], *made_from)
@@ -167,8 +179,10 @@ def judge(plan: Plan, root: Path, any_code: bool = False, seen: Callable[[int], 
 
     def consider(results: Iterator[Result]) -> None:
         for result in results:
-            if not result.outputs[0].exists():
+            if not result.outputs[0].exists() and not result.is_gone:
                 continue
+            if result.is_gone:
+                digests[result.outputs[0]] = read_json(result.manifest)["outputs"].get(result.outputs[0].name)
             if reason := _wrong(result, root, digest, passed, any_code):
                 verdict.refused[result.outputs[0]] = reason
             else:
@@ -197,14 +211,16 @@ def _wrong(result: Result, root: Path, digest: Callable[[Path], str], passed: se
         return f"{result.manifest.name} is missing beside it"
     made = read_json(result.manifest)
     for file in result.outputs:
-        if not file.exists():
+        if not file.exists() and not result.is_gone:
             return f"{file.name} is missing beside it"
         if made["outputs"].get(file.name) != digest(file):
             return f"{file.name} is not what its manifest says that was made"
     for file in result.inputs:
+        if file in passed:
+            continue
         if not file.exists():
             return f"made from {file}, which is missing"
-        if file.is_relative_to(root) and file not in passed:
+        if file.is_relative_to(root):
             return f"made from {file}, which is not taken over"
     if [*made["inputs"].values()] != [digest(file) for file in result.inputs]:
         return "made from other files than those that are there"
@@ -235,7 +251,7 @@ def adopt(verdict: Verdict, plan: Plan, root: Path, config: Path, snakemake: lis
     for result in verdict.adopted:
         _note_code(result)
     everything = not verdict.refused and any(result.code == ["page"] for result in verdict.adopted)
-    files = [file for result in verdict.adopted for file in (*result.outputs, result.manifest)]
+    files = [file for result in verdict.adopted for file in (*result.outputs, result.manifest) if file.exists()]
     if everything:
         files.append(root / plan.report / "inventory.json")
     now = time.time()
