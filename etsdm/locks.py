@@ -50,7 +50,7 @@ def is_marker(lock: BaseFileLock) -> bool:
 
 @contextmanager
 def held(file: Path) -> Iterator[None]:
-    """Hold the lock at a file inside the block; wait for whoever holds it.
+    """Hold the lock at a file inside the block; wait for its holder.
 
     Raises:
         UserError: as `lock_at`; or a marker stays, of a process that was killed on another machine, perhaps.

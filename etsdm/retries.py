@@ -9,7 +9,7 @@ from typing import Any
 from etsdm.attempts import file_of
 
 ENOUGH = 3
-"""So many attempts in a row that never began are enough: the next would be refused, or die, as they did."""
+"""Attempts in a row that never began after which the next would fail as they did."""
 
 
 class Retries:

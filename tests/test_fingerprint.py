@@ -260,7 +260,7 @@ SOMETHING = [
     pytest.param("training/data.py", "def draw(", "@staticmethod\ndef draw(", ALL, id="a decorator"),
     pytest.param("models/unet.py", "class UNet(", "class UNet(object, ", ALL | SAMPLING, id="network"),
     pytest.param("solvers/ddim.py", "def solve(", "X = 1\n\n\ndef solve(", {"sample by ddim"}, id="solver"),
-    pytest.param("solvers/grids.py", "\ndef ", "\nassert True\n\n\ndef ", SAMPLING, id="a statement of a grid"),
+    pytest.param("solvers/grids.py", "\ndef ", "\nassert __name__\n\n\ndef ", SAMPLING, id="a statement of a grid"),
     pytest.param("sampling/philox.py", "ROUNDS = 10", "ROUNDS = 7", SAMPLING, id="noise"),
     pytest.param("training/state.py", "KEEP = ", "KEEP = 1 + ", ALL, id="saved states"),
     pytest.param("metrics/classifier.py", 'spec["epochs"]', '2 * spec["epochs"]', {"encoder"}, id="classifier"),

@@ -165,12 +165,12 @@ def test_a_reworded_message_causes_nothing(project):
 
 
 def test_edited_plotting_code_redraws_the_figures(project):
-    project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nassert True\n\n\ndef ")
+    project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nassert __name__\n\n\ndef ")
     assert project.would_run() == {"figures": 1, "page": 1, "all": 1}
 
 
 def test_an_edited_distance_scores_again_without_extracting_features(project):
-    project.edit("etsdm/metrics/distances.py", "\ndef ", "\nassert True\n\n\ndef ")
+    project.edit("etsdm/metrics/distances.py", "\ndef ", "\nassert __name__\n\n\ndef ")
     assert project.would_run() == REPORT | {"reference": 1, "score": 4}
 
 
@@ -180,7 +180,7 @@ def test_an_edited_solver_resamples_its_own_sets(project):
 
 
 def test_edited_training_code_retrains(project):
-    project.edit("etsdm/training/ema.py", "\nclass ", "\nassert True\n\n\nclass ")
+    project.edit("etsdm/training/ema.py", "\nclass ", "\nassert __name__\n\n\nclass ")
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
     assert project.would_run() == REPORT | expected
 
@@ -210,7 +210,7 @@ def test_more_replicates_only_score(project):
 
 
 def test_an_edited_network_leaves_the_classifier_alone(project):
-    project.edit("etsdm/models/unet.py", "\nclass ", "\nassert True\n\n\nclass ")
+    project.edit("etsdm/models/unet.py", "\nclass ", "\nassert __name__\n\n\nclass ")
     expected = {"train": 2, "probe": 2, "sample": 4, "sample_features": 4, "score": 4}
     assert project.would_run() == REPORT | expected
 

@@ -31,7 +31,7 @@ def _show(axes: Axes, archive: Path | None, rows: int, columns: int) -> None:
     axes.axis("off")
     try:
         images = None if archive is None or not archive.exists() else read_images(archive, rows * columns)
-    except UserError as error:  # damaged; whoever computes from it sets it aside
+    except UserError as error:  # damaged; the next stage that reads it sets it aside
         print(f"etsdm: {error}", file=sys.stderr)
         images = None
     if images is None:
