@@ -164,6 +164,18 @@ def test_a_reworded_message_causes_nothing(project):
     assert project.would_run() == {}
 
 
+def test_another_pytorch_makes_all_again_only_where_that_is_asked_for(project):
+    write_config(project.config, same_torch=True)
+    expected = {"classifier": 1, "train": 2, "probe": 2, "reference_features": 1, "reference": 1}
+    assert project.would_run() == REPORT | expected | {"sample": 4, "sample_features": 4, "score": 4}
+    assert project.run("etsdm", "adopt", str(project.config)).returncode == 0
+    assert project.would_run() == {}
+    for file in project.folder.glob("results/models/**/manifest.json"):
+        file.write_text(file.read_text().replace('"torch": "', '"torch": "1.'))
+    done = project.run("etsdm", "adopt", "--dry-run", str(project.config))
+    assert done.stderr.count("made by PyTorch 1.") == 2
+
+
 def test_edited_plotting_code_redraws_the_figures(project):
     project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nassert __name__\n\n\ndef ")
     assert project.would_run() == {"figures": 1, "page": 1, "all": 1}

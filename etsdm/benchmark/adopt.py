@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from etsdm import fingerprint
 from etsdm.benchmark.plan import Plan, Run
-from etsdm.benchmark.stages import loaded
+from etsdm.benchmark.stages import loaded, torch_of
 from etsdm.data import prepared
 from etsdm.data.sources import expanded
 from etsdm.digests import remembered
@@ -183,7 +183,8 @@ def judge(plan: Plan, root: Path, any_code: bool = False, seen: Callable[[int], 
                 continue
             if result.is_gone:
                 digests[result.outputs[0]] = read_json(result.manifest)["outputs"].get(result.outputs[0].name)
-            if reason := _wrong(result, root, digest, passed, any_code):
+            torch = torch_of(plan, result.code[0]).get("torch")
+            if reason := _wrong(result, root, digest, passed, any_code, torch):
                 verdict.refused[result.outputs[0]] = reason
             else:
                 verdict.adopted.append(result)
@@ -205,7 +206,14 @@ def _source_changed(folder: Path, spec: dict[str, Any]) -> bool:
     return bool(before != prepared.known_by(folder, spec))
 
 
-def _wrong(result: Result, root: Path, digest: Callable[[Path], str], passed: set[Path], any_code: bool) -> str | None:
+def _wrong(
+    result: Result,
+    root: Path,
+    digest: Callable[[Path], str],
+    passed: set[Path],
+    any_code: bool,
+    torch: str | None,
+) -> str | None:
     """Why a result cannot be taken over; None if it can."""
     if not result.manifest.exists():
         return f"{result.manifest.name} is missing beside it"
@@ -230,6 +238,8 @@ def _wrong(result: Result, root: Path, digest: Callable[[Path], str], passed: se
         return (
             f"made by {' '.join(made['code'].split()[1:]) or 'code that is not known'!r}, not {' '.join(result.code)!r}"
         )
+    if torch and made["packages"]["torch"] != torch:
+        return f"made by PyTorch {made['packages']['torch']}, and same_torch asks for {torch}"
     if not any_code and not fingerprint.is_same(made["code"]):
         return "made by other code; where you know that it gives the same numbers: --any-code"
     return None

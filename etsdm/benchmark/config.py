@@ -265,6 +265,9 @@ class Benchmark(Strict):
     """The metrics."""
     experiments: Experiments
     """The experiments."""
+    same_torch: bool = False
+    """Whether all results must be made by one version of PyTorch: after another is installed, they are made again.
+    Without it a new version reruns nothing, and the report says where versions are mixed."""
     keep: Keep = Keep()
     """What stays on disk when it has been used; it changes no result."""
     cost: Cost | None = None

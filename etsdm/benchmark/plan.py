@@ -327,7 +327,7 @@ class Plan:
 
     def settings(self) -> Spec:
         """The resolved configuration, as plain data from which `make_plan` gives this plan again."""
-        return self.config.model_dump(mode="json", by_alias=True, exclude={"cost", "keep"})
+        return self.config.model_dump(mode="json", by_alias=True, exclude={"cost", "keep", "same_torch"})
 
     @property
     def report(self) -> str:

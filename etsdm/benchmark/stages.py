@@ -1,9 +1,10 @@
 """The stage that makes each kind of run, and the code behind it."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 from etsdm import probes, solvers
-from etsdm.benchmark.plan import Run
+from etsdm.benchmark.plan import Plan, Run
 from etsdm.data import sources
 from etsdm.diffusion import methods
 
@@ -32,6 +33,15 @@ LOADED: dict[str, Callable[[Run], list[str]]] = {
     "features": lambda encoder: [f"etsdm.metrics.{encoder.spec['name']}"],
 }
 """The modules that a stage loads by name for a run; for features, for their encoder. Other stages load none."""
+
+
+COMPUTING = frozenset({"encoder", "train", "sample", "restore", "features", "probe"})
+"""Stages whose numbers PyTorch computes."""
+
+
+def torch_of(plan: Plan, stage: str) -> dict[str, str]:
+    """The version of PyTorch, where a stage's result depends on it because the configuration says so."""
+    return {"torch": version("torch")} if plan.config.same_torch and stage in COMPUTING else {}
 
 
 def loaded(stage: str, run: Run) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from etsdm import forkserver, gpus, intact, neighbours, slurm, tidy
 from etsdm.benchmark.plan import RESULTS, identity, make_plan
-from etsdm.benchmark.stages import loaded
+from etsdm.benchmark.stages import loaded, torch_of
 from etsdm.benchmark.yaml_file import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
@@ -154,7 +154,7 @@ def depends(stage, *modules, **settings):
 
     One dictionary a rule, because Snakemake compares a rule's parameters as a set without keys.
     """
-    return {"code": CODES.code(stage, *modules)} | settings
+    return {"code": CODES.code(stage, *modules)} | torch_of(plan, stage) | settings
 
 
 def does(stage, run, **settings):
