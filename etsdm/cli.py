@@ -270,7 +270,7 @@ def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
     from etsdm.data.look import look
     from etsdm.data.prepared import is_gone, is_outdated
 
-    planned = load_plan(config, look=not no_data)
+    planned = load_plan(config, look=not (no_data or outdated))
     if outdated:
         folders = {RESULTS / run.path: run.spec for run in planned.data.values()}
         _say(*(folder / "images.digest" for folder, spec in folders.items() if is_outdated(folder, spec)))

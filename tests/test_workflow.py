@@ -349,14 +349,14 @@ def write_digits(folder, count):
 def without_times_and_records(project):
     """As after a copy that keeps no times, into a new clone."""
     shutil.rmtree(project.folder / ".snakemake")
-    files = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
+    files = [path.relative_to(project.folder) for path in project.folder.glob("results/**/*") if path.is_file()]
     for second, file in enumerate(sorted(files, key=lambda file: sha256(str(file).encode()).hexdigest())):
-        os.utime(file, (1_700_000_000 + second, 1_700_000_000 + second))
+        os.utime(project.folder / file, (1_700_000_000 + second, 1_700_000_000 + second))
 
 
 def test_results_without_times_and_records_are_taken_over(project):
     without_times_and_records(project)
-    assert project.would_run()["train"] == 2
+    assert "train" in project.would_run()
     done = project.run("etsdm", "adopt", str(project.config))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "24 results are taken over, 0 not"), done.stderr
     assert project.would_run() == {}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from etsdm import forkserver, gpus, intact, neighbours, slurm, tidy
@@ -162,8 +163,13 @@ def does(stage, run, **settings):
     return depends(stage, *loaded(stage, run), spec=json.dumps(run.spec), **settings)
 
 
-def source_of(run):
-    """What the images of a data set depend on: the code that reads its kind of source, and the source itself."""
+@cache
+def source_of(data):
+    """What the images of a data set depend on: the code that reads its kind of source, and the source itself.
+
+    Kept, because a large folder takes long to list.
+    """
+    run = plan.data[f"data/{data}"]
     return does("prepare", run, source=prepared.known_by(RESULTS / run.path, run.spec))
 
 

@@ -18,7 +18,7 @@ rule prepare:
         **JOB,
         **TIME_LIMIT,
     params:
-        depends=lambda wildcards: source_of(plan.data[f"data/{wildcards.data}"]),
+        depends=lambda wildcards: source_of(wildcards.data),
     shell:
         f"{LONG_ETSDM} prepare"
         " --spec {params.depends[spec]:q} --out results/data/{wildcards.data:q} --workers {threads}"
