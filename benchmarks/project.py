@@ -39,7 +39,8 @@ class Project:
 
     def manifests(self) -> list[dict[str, Any]]:
         """Of every job that has run."""
-        return [read_json(path) for path in self.folder.glob("results/**/*manifest.json")]
+        paths = self.folder.glob("results/**/*manifest.json")
+        return [read_json(path) for path in paths if path.parent.name != ".manifest.finished"]  # kept a second time
 
 
 def snakemake(folder: Path, *arguments: str) -> str:

@@ -70,7 +70,7 @@ def test_score():
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_overhead(smallest):
-    assert "6 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
+    assert "5 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
 
 
 @pytest.mark.slow

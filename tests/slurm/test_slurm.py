@@ -47,7 +47,7 @@ def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> Non
     finish(project, project.start(*snakemake(project)), 1200)
     rows = pd.read_csv(project.folder / "results/reports/tiny/rows.csv")
     assert rows["value"].notna().all()
-    manifests = [read_json(path) for path in project.folder.glob("results/models/**/manifest.json")]
+    manifests = [read_json(path) for path in project.folder.glob("results/models/*/*/seed0/manifest.json")]
     assert len(manifests) == 2
     for made in manifests:
         ends = [attempt["exit"] for attempt in made["attempts"]]
@@ -78,7 +78,7 @@ def test_a_training_on_two_nodes_learns_what_one_process_learns(
     wait_until(lambda: "2" in cluster.ask("squeue", "-h", "-o", "%D").split() or workflow.poll() is not None, 120)
     finish(project, workflow, 300)
 
-    made = read_json(next(project.folder.glob("results/models/**/manifest.json")))
+    made = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
     assert made["processes"] == 2
     data = next(project.folder.glob("results/data/**/images.zip"))
     train(made["spec"], data, tmp_path / "alone", "cpu", progress=False)
@@ -116,7 +116,7 @@ def test_a_training_survives_everything_that_can_befall_its_job(
         return cluster.jobs()[0]
 
     wait(lambda: saved() > 0)  # the job before it prepares the data
-    spec = next(project.folder.glob("results/models/**/spec.json"))
+    spec = next(project.folder.glob("results/models/*/*/seed0/spec.json"))
     data = next(project.folder.glob("results/data/**/images.zip"))
     alone = tmp_path / "alone"
     undisturbed = project.start("etsdm", "train", "--spec", str(spec), "--data", str(data), "--out", str(alone))
@@ -150,8 +150,8 @@ def test_a_training_survives_everything_that_can_befall_its_job(
     training_goes_on()
     finish(project, workflow, 600)
 
-    made = read_json(next(project.folder.glob("results/models/**/manifest.json")))
+    made = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
     assert len(made["attempts"]) >= 5
     assert undisturbed.wait(300) == 0
-    weights = next(project.folder.glob("results/models/**/weights.safetensors")).read_bytes()
+    weights = next(project.folder.glob("results/models/*/*/seed0/weights.safetensors")).read_bytes()
     assert weights == (alone / "weights.safetensors").read_bytes()
