@@ -29,16 +29,19 @@ SPEC_FILE = "spec.json"
 PACKAGES = ("etsdm", "torch", "numpy", "clean-fid", "pillow", "snakemake")
 
 
-def git_state() -> dict[str, Any]:
-    """Revision of the working copy and whether it had uncommitted changes; None outside one."""
+def git_state(package: Path = Path(__file__).parent) -> dict[str, Any]:
+    """Revision of the working copy and whether the package had uncommitted changes; None outside one.
+
+    An edited configuration or page is no edited code.
+    """
 
     def git(*arguments: str) -> str | None:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        command = ["git", "-C", str(package), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else None
 
     try:
-        revision, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+        revision, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no", "--", ".")
     except FileNotFoundError:
         revision = status = None
     return {"revision": revision, "dirty": None if revision is None else bool(status)}

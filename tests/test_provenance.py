@@ -1,5 +1,6 @@
 """The report says by which code and which PyTorch its results were made."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from configs import tiny
 from hand_made import write_results
 
 from etsdm.files import read_json, write_json
+from etsdm.manifest import git_state
 from etsdm.report import page
 from etsdm.report.facts import what_was_run
 from etsdm.report.results import load
@@ -17,6 +19,24 @@ from etsdm.report.warnings import warnings
 
 REVISION = "0123456789ab"
 """Of the hand-made results, as it is shown."""
+
+
+def test_a_working_copy_is_edited_where_its_code_is(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    for file in (tmp_path / "package" / "code.py", tmp_path / "config.yaml"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("first")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert git_state(tmp_path / "package")["dirty"] is False
+    (tmp_path / "config.yaml").write_text("edited")
+    assert git_state(tmp_path / "package")["dirty"] is False
+    (tmp_path / "package" / "code.py").write_text("edited")
+    assert git_state(tmp_path / "package")["dirty"] is True
 
 
 @pytest.fixture
