@@ -268,12 +268,13 @@ def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
     """
     from etsdm.benchmark.plan import RESULTS, load_plan
     from etsdm.data.look import look
-    from etsdm.data.prepared import is_gone, is_outdated
+    from etsdm.data.prepared import OUTPUTS, is_gone, is_outdated
 
     planned = load_plan(config, look=not (no_data or outdated))
     if outdated:
         folders = {RESULTS / run.path: run.spec for run in planned.data.values()}
-        _say(*(folder / "images.digest" for folder, spec in folders.items() if is_outdated(folder, spec)))
+        again = [folder for folder, spec in folders.items() if is_outdated(folder, spec)]
+        _say(*(folder / name for folder in again for name in OUTPUTS))  # Snakemake must miss each that is lost
         return
     if no_data:
         return

@@ -297,20 +297,20 @@ def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_p
     write_digits(raw, 40)
     write_config(project.config, **OWN)
 
-    def prepared_again() -> list[str]:
-        """As `make reproduce` does: what is outdated first."""
+    def prepared_again() -> set[str]:
+        """The data sets that are, as `make reproduce` does it: what is outdated first."""
         outdated = project.run("etsdm", "check", "--outdated", str(project.config)).stdout.split()
         if outdated:
             done = project.snakemake(*outdated)
             assert done.returncode == 0, done.stderr
-        return outdated
+        return {file.rpartition("/")[0] for file in outdated}
 
-    assert prepared_again() == []
+    assert prepared_again() == set()
     done = project.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr
     weights = next(project.folder.glob("results/models/**/weights.safetensors"))
     made = weights.stat().st_mtime_ns
-    assert prepared_again() == []
+    assert prepared_again() == set()
     assert project.would_run() == {}
 
     raw.rename(moved)
@@ -321,17 +321,33 @@ def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_p
     assert project.would_run() == PLAN | REPORT
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
-    assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == ([], {}, made)
+    assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == (set(), {}, made)
 
     shutil.move(moved, tmp_path / "elsewhere")
-    assert (prepared_again(), project.would_run()) == ([], {})
+    assert (prepared_again(), project.would_run()) == (set(), {})
     done = project.run("etsdm", "check", str(project.config))
     assert done.returncode == 0, done.stderr
-    assert "no source at 'photos of mine' any more; its images, prepared from 'photos of mine', serve" in done.stdout
+    assert "no source at 'photos of mine' any more; the images that were prepared from it serve" in done.stdout
+    project.edit("etsdm/data/sources/folder.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
+    assert (prepared_again(), project.would_run()) == (set(), {}), "they cannot be prepared again"
+    project.edit("etsdm/data/sources/folder.py", "\nEDITED = True\n\n\ndef ", "\ndef ")
+    write_config(project.config, **OWN | {"datasets.own.path": "nowhere"})
+    done = project.run("etsdm", "check", str(project.config))
+    assert (done.returncode, "no folder 'nowhere'" in done.stderr) == (2, True), "they were prepared from elsewhere"
+    write_config(project.config, **OWN | {"datasets.own.path": moved.name})
     done = project.snakemake("--forcerun", "probe")
     assert done.returncode == 0, done.stderr
 
     shutil.move(tmp_path / "elsewhere", moved)
+    for file in moved.rglob("*.bmp"):
+        file.touch()
+    without_times_and_records(project)
+    done = project.run("etsdm", "adopt", str(project.config))
+    assert (done.returncode, "its source has other files or times by now" in done.stderr) == (1, True)
+    assert project.would_run()["prepare"] == 1, "a changed source is never taken for the one that was prepared"
+    assert len(prepared_again()) == 1
+    assert "train" not in project.would_run()
+
     first, other = moved / "00.bmp", moved / "10.bmp"
     assert first.stat().st_size == other.stat().st_size
     first.write_bytes(other.read_bytes())

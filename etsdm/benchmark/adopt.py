@@ -4,6 +4,7 @@ Each result is checked by its manifest: its own digest, those of what it was mad
 its settings. What passes gets one time for all files, and Snakemake's record of how it was made.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from etsdm.data.sources import expanded
 from etsdm.digests import remembered
 from etsdm.errors import UserError
 from etsdm.files import read_json, write_json
+from etsdm.intact import redo
 from etsdm.metrics.names import ENCODER_FILES
-from etsdm.report.contents import figure_files, table_files
+from etsdm.report.contents import MOSAIC, figure_files, table_files
 from etsdm.training.snapshots import Snapshot, kept
 
 TARGETS = 2000
@@ -60,10 +62,12 @@ class Verdict(NamedTuple):
     Attributes:
         adopted: those that are right, in the order of the workflow.
         refused: why each other is not, by the first of its files; those that are not there are left out.
+        outdated: prepared data among the adopted, whose source has changed since.
     """
 
     adopted: list[Result]
     refused: dict[Path, str]
+    outdated: list[Path]
 
 
 def results_of(plan: Plan, root: Path) -> Iterator[Result]:
@@ -100,7 +104,7 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
         yield made._replace(passing=passing)
         if path in shown:
             out = root / path / "shown.zip"
-            yield Result(_beside(out), [out], made.outputs, None, ["excerpt"])
+            yield Result(_beside(out), [out], made.outputs, {"count": math.prod(MOSAIC)}, ["excerpt"])
     for run in plan.restorations.values():
         made_from = weights(run.needs["model"]), images(run.needs["test"])
         yield result("restore", run, ["restored.zip", "inputs.zip"], *made_from)
@@ -175,7 +179,7 @@ def judge(plan: Plan, root: Path, any_code: bool = False, seen: Callable[[int], 
             seen(file.stat().st_size)
         return digests[file]
 
-    verdict, passed = Verdict([], {}), set[Path]()
+    verdict, passed = Verdict([], {}, []), set[Path]()
 
     def consider(results: Iterator[Result]) -> None:
         for result in results:
@@ -192,9 +196,13 @@ def judge(plan: Plan, root: Path, any_code: bool = False, seen: Callable[[int], 
 
     consider(results_of(plan, root))
     for run in plan.data.values():
-        folder = root / run.path
-        if folder / "images.zip" in passed and _source_changed(folder, run.spec):
-            verdict.refused[folder / "images.zip"] = "its source has changed since; it is prepared again, and compared"
+        images = root / run.path / "images.zip"
+        if images in passed and _source_changed(images.parent, run.spec):
+            verdict.outdated.append(images)
+            verdict.refused[images] = (
+                "its source has other files or times by now; `make reproduce` prepares it again first, and makes the "
+                "rest again only if the images are others"
+            )
     inventory = root / plan.report / "inventory.json"
     if inventory.exists() and read_json(inventory) == plan.inventory() and not verdict.refused:
         consider(report_of(plan, root))
@@ -277,6 +285,8 @@ def adopt(verdict: Verdict, plan: Plan, root: Path, config: Path, snakemake: lis
         )
         if done.returncode:
             raise UserError(f"Snakemake could not note what is taken over (exit code {done.returncode}); see above")
+    for images in verdict.outdated:  # Snakemake has noted today's source for it
+        redo(images)
 
 
 def _note_code(result: Result) -> None:

@@ -153,9 +153,9 @@ class Plan:
         for name, dataset in self.config.datasets.items():
             at_least = evaluation.minimum_images() if name in scored else 1
             spec, labelled = dataset.model_dump(), classified and name in scored
-            folders = [results / run.path for run in self.data.values() if run.spec["name"] == name]
+            specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
             try:
-                found = prepared.found(folders, spec) or inspect_source(name, spec)
+                found = prepared.found(specs) or inspect_source(name, spec)
                 self.found[name] = check_found(name, spec, found, at_least, labelled)
             except UserError as error:
                 raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error

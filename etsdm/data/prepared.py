@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FILES = ("images.zip", "dataset.json", "images.digest")
 """What is made of a data set."""
+OUTPUTS = (*FILES, "manifest.json")
+"""All that its job leaves."""
 
 
 def is_whole(folder: Path) -> bool:
@@ -39,10 +41,13 @@ def known_by(folder: Path, spec: dict[str, Any]) -> str | None:
 def is_outdated(folder: Path, spec: dict[str, Any]) -> bool:
     """Whether a data set that was prepared has to be prepared again: its source, settings or code have changed.
 
-    A file of it that is missing is a reason, too. A data set that never was prepared is not outdated.
+    A file of it that is missing is a reason, too. A data set that never was prepared is not outdated, nor is one whose
+    source is gone.
     """
     if not is_whole(folder):
         return any((folder / name).exists() for name in FILES)
+    if serves(folder, spec):
+        return False
     before = _recorded(folder)
     return (before["code"], before["spec"], before["result"].get("source")) != (
         fingerprint.code("prepare", sources.module(spec)),
@@ -56,24 +61,32 @@ def is_gone(spec: dict[str, Any]) -> bool:
     return spec["source"] != "bundled" and sources.fingerprint(spec) is None
 
 
-def found(folders: list[Path], spec: dict[str, Any]) -> Found | None:
+def serves(folder: Path, spec: dict[str, Any]) -> bool:
+    """Whether a prepared data set stands in for its source, which was what `spec` says and is gone."""
+    return is_whole(folder) and _recorded(folder)["spec"] == spec and is_gone(spec)
+
+
+def code(folder: Path, spec: dict[str, Any]) -> str | None:
+    """The code that made a data set that serves; None for any other, which today's code makes."""
+    return str(_recorded(folder)["code"]) if serves(folder, spec) else None
+
+
+def found(specs: dict[Path, dict[str, Any]]) -> Found | None:
     """What the archives hold of a data set whose source is gone.
 
     Args:
-        folders: where it was prepared, at each resolution.
-        spec: its specification.
+        specs: its specification at each resolution, by the folder in which it was prepared.
 
     Returns:
         None if the source is there, or an archive is not.
     """
     from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
 
-    if not folders or not is_gone(spec) or not all(map(is_whole, folders)):
+    if not specs or not all(serves(folder, spec) for folder, spec in specs.items()):
         return None
-    folder = folders[0]
-    description, made = read_json(folder / "dataset.json"), _recorded(folder)
-    origin = made["spec"].get("path", made["spec"]["source"])
-    remark = f"no source at {spec['path']!r} any more; its images, prepared from {origin!r}, serve: {folder}"
+    folder, spec = next(iter(specs.items()))
+    description = read_json(folder / "dataset.json")
+    remark = f"no source at {spec['path']!r} any more; the images that were prepared from it serve: {folder}"
     return Found(description["count"], description["labels"] is not None, (remark,))
 
 

@@ -170,7 +170,9 @@ def source_of(data):
     Kept, because a large folder takes long to list.
     """
     run = plan.data[f"data/{data}"]
-    return does("prepare", run, source=prepared.known_by(RESULTS / run.path, run.spec))
+    folder = RESULTS / run.path
+    needed = does("prepare", run, source=prepared.known_by(folder, run.spec))
+    return needed | {"code": prepared.code(folder, run.spec) or needed["code"]}
 
 
 def measurement_of(wildcards):
