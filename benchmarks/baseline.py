@@ -25,7 +25,6 @@ from torch.nn import functional
 
 from benchmarks.project import ROOT, read_config
 from benchmarks.timing import in_turn, repetitions, show
-from etsdm.benchmark.plan import Plan, make_plan
 from etsdm.data.archive import Pixels, pieces, read_images
 from etsdm.data.prepare import prepare
 from etsdm.diffusion.process import make_process
@@ -34,6 +33,7 @@ from etsdm.metrics.distances import frechet, summarise
 from etsdm.metrics.features import CPU_BATCH, extract
 from etsdm.models.diffusers import renamed, unet_config
 from etsdm.models.trained import make_predictor, starts_at_high_noise
+from etsdm.plan.plan import Plan, make_plan
 from etsdm.sampling.sample import default_batch, sample_batch
 from etsdm.training.trainer import Trainer
 

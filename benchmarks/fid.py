@@ -24,11 +24,11 @@ from PIL import Image
 from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show, spread
 from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces, write_images
 from etsdm.data.sources import load_source
-from etsdm.devices import pick_device, without_tf32
 from etsdm.metrics.distances import frechet
 from etsdm.metrics.features import default_batch, extract, extract_features
 from etsdm.metrics.inception import make_encoder, provide_inception
 from etsdm.metrics.store import load_features
+from etsdm.runtime.devices import pick_device, without_tf32
 
 PHOTOS = {"source": "bundled", "bundle": "photos", "split": "all", "resolution": 32}
 PEER, IN_FULL = "clean-fid", "clean-fid without TF32"

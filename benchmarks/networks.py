@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from diffusers import UNet2DModel
 
-from etsdm.benchmark.plan import make_plan
+from etsdm.plan.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 MULTIPLIERS = (1, 2, 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from etsdm.files import read_json
+from etsdm.runtime.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent

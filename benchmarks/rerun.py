@@ -10,7 +10,7 @@ import click
 
 from benchmarks.project import Project, job_count, read_config, snakemake
 from benchmarks.timing import OURS, compared, in_turn, repetitions, show
-from etsdm.benchmark.plan import make_plan
+from etsdm.plan.plan import make_plan
 
 BARE = """
 rule all:

@@ -6,9 +6,9 @@ from diffusers import DDIMPipeline, DDIMScheduler
 
 from benchmarks.networks import diffusers_network, model_spec
 from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show
-from etsdm.benchmark.reading import parse_solver
 from etsdm.diffusion.process import make_process
 from etsdm.models.trained import build_network, make_predictor
+from etsdm.plan.reading import parse_solver
 from etsdm.sampling.sample import default_batch, sample_batch
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.project import ROOT, TOOLS, read_config
 from benchmarks.timing import DEVICE, repetitions, show, spread
-from etsdm.benchmark.plan import make_plan
-from etsdm.files import read_json, write_json
+from etsdm.plan.plan import make_plan
+from etsdm.runtime.files import read_json, write_json
 
 Cost = tuple[float, float]
 """Seconds, and the peak memory of a process in MB, each from the manifests."""

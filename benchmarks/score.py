@@ -7,10 +7,10 @@ import click
 import numpy as np
 
 from benchmarks.timing import in_turn, repetitions, show, spread
-from etsdm.files import sha256
 from etsdm.metrics.distances import BLOCK, bootstrap, frechet, kernel, summarise
 from etsdm.metrics.reference import load_summary, save_summary
 from etsdm.metrics.store import load_features, save_features
+from etsdm.runtime.files import sha256
 
 
 def correlated(count: int, length: int, seed: int) -> np.ndarray:

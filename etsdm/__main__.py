@@ -3,7 +3,7 @@
 import os
 import sys
 
-from etsdm import forkserver
+from etsdm.runtime import forkserver
 
 
 def _open_streams() -> None:

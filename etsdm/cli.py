@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import click
 
-from etsdm import fingerprint, finished, gpus, intact, launch
+from etsdm import fingerprint
 from etsdm.errors import AlreadyMade, Interrupted, UserError
-from etsdm.files import read_json, sha256, write_json
-from etsdm.manifest import SPEC_FILE, manifest
-from etsdm.stop import StopRequest
+from etsdm.runtime import finished, gpus, intact, launch
+from etsdm.runtime.files import read_json, sha256, write_json
+from etsdm.runtime.manifest import SPEC_FILE, manifest
+from etsdm.runtime.stop import StopRequest
 
 
 class Given(NamedTuple):
@@ -58,7 +59,7 @@ class Spec(click.ParamType):
         file = INPUT.convert(value, parameter, context)
         if self._kind is None:
             return Given(read_json(file), file)
-        from etsdm.benchmark.specs import read_spec  # slow to import
+        from etsdm.plan.specs import read_spec  # slow to import
 
         return Given(read_spec(file, self._kind), file)
 
@@ -266,9 +267,9 @@ def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
     \b
     Example:  etsdm check config/digits.yaml
     """
-    from etsdm.benchmark.plan import RESULTS, load_plan
     from etsdm.data.look import look
     from etsdm.data.prepared import OUTPUTS, is_gone, is_outdated
+    from etsdm.plan.plan import RESULTS, load_plan
 
     planned = load_plan(config, look=not (no_data or outdated))
     if outdated:
@@ -302,9 +303,9 @@ def plan(config: Path, measure: bool, device: str) -> None:
     \b
     Example:  etsdm plan config/paper.yaml
     """
-    from etsdm.benchmark.cost import describe
-    from etsdm.benchmark.plan import load_plan
-    from etsdm.benchmark.rates import given_rates, measure_rates
+    from etsdm.cost.estimate import describe
+    from etsdm.cost.rates import given_rates, measure_rates
+    from etsdm.plan.plan import load_plan
 
     planned = load_plan(config, look=False)
     click.echo(describe(planned, measure_rates(planned, device) if measure else given_rates(planned)))
@@ -321,11 +322,11 @@ def fetch(config: Path, results: Path) -> None:
     \b
     Example:  etsdm fetch config/paper.yaml
     """
-    from etsdm.benchmark.plan import load_plan
-    from etsdm.benchmark.registry import files_of, how_to_get
     from etsdm.data.download import download
+    from etsdm.data.registered import files_of, how_to_get
     from etsdm.metrics.inception import provide_inception
     from etsdm.metrics.names import ENCODER_FILES
+    from etsdm.plan.plan import load_plan
 
     planned = load_plan(config, look=False)
     for run in planned.encoders.values():
@@ -363,8 +364,8 @@ def prepare(spec: Given, out: Path | None, workers: int | None) -> None:
     from etsdm.data.prepare import prepare as run
     from etsdm.data.sources import fingerprint as source_fingerprint
     from etsdm.data.sources import module
-    from etsdm.parts import folder_of
-    from etsdm.workers import cpus
+    from etsdm.runtime.parts import folder_of
+    from etsdm.runtime.workers import cpus
 
     values, out = spec.values, out or spec.beside()
     images = out / "images.zip"
@@ -400,8 +401,8 @@ def encoder(spec: Given, data: Path | None, out: Path, device: str) -> None:
         elif data is None:
             raise UserError("encoder: the classifier is trained on a data set; give its images.zip with --data")
         else:
-            from etsdm.devices import pick_device
             from etsdm.metrics.classifier import train_classifier
+            from etsdm.runtime.devices import pick_device
 
             description = data.with_name("dataset.json")
             record.update(train_classifier(values, data, description, out, pick_device(device, _time())))
@@ -637,7 +638,7 @@ def sample(
     if out.suffix not in (".png", ".zip"):
         raise UserError(f"{out}: ends neither in .png, for a picture, nor in .zip, for an archive of images")
     if spec is None:
-        from etsdm.benchmark.reading import parse_solver
+        from etsdm.plan.reading import parse_solver
 
         asked: dict[str, Any] = {"name": solver or "ddim", "nfe": [nfe], "grid": grid}
         if clip_x0:
@@ -648,7 +649,7 @@ def sample(
         values: dict[str, Any] = {"solver": settings, "samples": count, "precision": precision, "seed": seed}
     else:
         values = spec.values
-    from etsdm.parts import folder_of
+    from etsdm.runtime.parts import folder_of
     from etsdm.sampling.sample import sample as run
 
     beside = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
@@ -700,7 +701,7 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
                 --images samples.zip --out features.npz
     """
     from etsdm.metrics.features import extract_features
-    from etsdm.parts import folder_of
+    from etsdm.runtime.parts import folder_of
 
     code = _code("features", f"etsdm.metrics.{encoder}")
     spec = {"encoder": encoder, "count": count}
@@ -807,7 +808,7 @@ def restore(weights: Path, images: Path, spec: Given, batch: int | None, out: Pa
     Example:  etsdm restore --weights RUN/weights.safetensors --images test.zip \\
                 --spec results/restorations/.../spec.json --out restored
     """
-    from etsdm.parts import folder_of
+    from etsdm.runtime.parts import folder_of
     from etsdm.sampling.restore import restore as run
 
     values, made = spec.values, [out / "inputs.zip", out / "restored.zip"]
@@ -856,9 +857,9 @@ def probe(weights: Path, data: Path, spec: Given | None, out: Path, device: str)
     from tabulate import tabulate
 
     from etsdm import probes, solvers
-    from etsdm.benchmark.experiments import Pairs
-    from etsdm.devices import pick_device
     from etsdm.diffusion import methods
+    from etsdm.experiments.settings import Pairs
+    from etsdm.runtime.devices import pick_device
 
     values = spec.values if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
     beside = out.with_name("manifest.json") if spec else _beside(out)
@@ -901,7 +902,7 @@ def inventory(config: Given, out: Path) -> None:
     \b
     Example:  etsdm inventory --config resolved.json --out results/reports/digits/inventory.json
     """
-    from etsdm.benchmark.plan import make_plan
+    from etsdm.plan.plan import make_plan
 
     write_json(out, make_plan(config.values, "--config", look=False).inventory())
     _say(out)
@@ -998,7 +999,7 @@ def report(config: Path, results: Path) -> None:
     \b
     Example:  etsdm report config/digits.yaml
     """
-    from etsdm.benchmark.plan import load_plan
+    from etsdm.plan.plan import load_plan
 
     planned = load_plan(config, look=False)
     inventory = results / planned.report / "inventory.json"
@@ -1025,8 +1026,8 @@ def adopt(config: Path, any_code: bool, dry_run: bool, snakemake: tuple[str, ...
     """
     from tqdm import tqdm
 
-    from etsdm.benchmark import adopt as run
-    from etsdm.benchmark.plan import RESULTS, load_plan
+    from etsdm.plan import adopt as run
+    from etsdm.plan.plan import RESULTS, load_plan
 
     planned = load_plan(config, look=False)
     with tqdm(desc="check", unit="B", unit_scale=True) as bar:
@@ -1051,7 +1052,7 @@ def trace(file: Path) -> None:
     \b
     Example:  etsdm trace results/samples/digits-8px/ddpm-linear-0a1b2c3d/seed0/.../scores.json
     """
-    from etsdm.trace import trace as run
+    from etsdm.runtime.trace import trace as run
 
     lines = list(run(file))
     for line, _ in lines:
@@ -1083,7 +1084,7 @@ def schema(out: Path) -> None:
     \b
     Example:  etsdm schema
     """
-    from etsdm.benchmark.reference import write_reference
+    from etsdm.plan.reference import write_reference
 
     write_reference(out)
     _say(out / "schema.json", out / "README.md")

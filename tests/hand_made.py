@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from etsdm.benchmark.plan import make_plan
 from etsdm.data.archive import write_images
-from etsdm.files import write_json
 from etsdm.metrics.names import metric_name
+from etsdm.plan.plan import make_plan
 from etsdm.probes.lipschitz import pairs
 from etsdm.report.rows import networks, write_rows
+from etsdm.runtime.files import write_json
 
 Measure = Callable[[Path, dict[str, Any], dict[str, Any]], None]
 GAIN = {"ddpm": 1.0, "etsdm": 0.92, "regularization": 0.98, "modified-schedule": 1.05}

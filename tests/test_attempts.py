@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from etsdm.attempts import KILLS, Attempts
 from etsdm.errors import AlreadyMade, Interrupted, UserError
-from etsdm.files import read_json
-from etsdm.manifest import manifest
+from etsdm.runtime.attempts import KILLS, Attempts
+from etsdm.runtime.files import read_json
+from etsdm.runtime.manifest import manifest
 
 PROCESSES = multiprocessing.get_context("spawn")
 

@@ -123,7 +123,7 @@ def test_repetitions_are_taken_in_turn_and_compared_pairwise():
 
 def test_as_many_seeds_are_taken_as_a_number_of_runs_needs():
     with_runs = importlib.import_module("benchmarks.rerun").with_runs
-    from etsdm.benchmark.plan import make_plan
+    from etsdm.plan.plan import make_plan
 
     plan = make_plan(with_runs(tiny(), 50), "test", look=False)
     assert 50 <= sum(map(len, plan.runs().values())) < 50 + 8

@@ -16,16 +16,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 from trained import prepared_digits
 
-from etsdm.benchmark.plan import load_plan
 from etsdm.cli import main
 from etsdm.data.archive import count_images
 from etsdm.errors import UserError
-from etsdm.files import read_json, sha256, write_json
 from etsdm.metrics.inception import provide_inception
 from etsdm.models.guided_diffusion import check_tensors, read_checkpoint, recognise, without_variance
 from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import load_weights
+from etsdm.plan.plan import load_plan
 from etsdm.report.rows import collect_losses
+from etsdm.runtime.files import read_json, sha256, write_json
 
 LIKE_ADM: dict[str, Any] = {
     "in_channels": 3,

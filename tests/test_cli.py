@@ -17,10 +17,10 @@ from trained import data_spec, model_spec, write_weights
 
 from etsdm.cli import main
 from etsdm.data.prepare import prepare
-from etsdm.files import read_json, sha256, write_json
-from etsdm.manifest import manifest
 from etsdm.metrics.store import save_features
-from etsdm.places import HOST, without_places
+from etsdm.runtime.files import read_json, sha256, write_json
+from etsdm.runtime.manifest import manifest
+from etsdm.runtime.places import HOST, without_places
 
 
 def run(*arguments):

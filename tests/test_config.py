@@ -6,14 +6,14 @@ import pytest
 from click.testing import CliRunner
 from configs import tiny, write_config
 
-from etsdm.benchmark.plan import Plan, make_plan
-from etsdm.benchmark.reading import load_config, parse_config
-from etsdm.benchmark.reference import json_schema, readme_with_reference
-from etsdm.benchmark.registry import FILE as REGISTRY
-from etsdm.benchmark.yaml_file import given_to_snakemake
 from etsdm.cli import main
+from etsdm.config.yaml_file import given_to_snakemake
+from etsdm.data.registered import FILE as REGISTRY
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
+from etsdm.plan.plan import Plan, make_plan
+from etsdm.plan.reading import load_config, parse_config
+from etsdm.plan.reference import json_schema, readme_with_reference
 
 SOLVERS = "experiments.fast-sampling.solvers"
 METHODS = "experiments.fast-sampling.methods"

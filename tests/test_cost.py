@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from configs import TINY, tiny
 
-from etsdm.benchmark.cost import BYTES_A_VALUE, BYTES_AN_IMAGE, count_parameters, describe, estimate, jobs
-from etsdm.benchmark.plan import Plan, load_plan, make_plan
-from etsdm.benchmark.rates import Rates, Shape, Speed, given_rates, measure_rates, shape_of
+from etsdm.cost.estimate import BYTES_A_VALUE, BYTES_AN_IMAGE, count_parameters, describe, estimate, jobs
+from etsdm.cost.rates import Rates, Shape, Speed, given_rates, measure_rates, shape_of
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
+from etsdm.plan.plan import Plan, load_plan, make_plan
 from etsdm.probes.lipschitz import pairs
 
 DIGITS = Shape(1, 8)

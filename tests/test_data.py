@@ -10,7 +10,6 @@ from pydantic import TypeAdapter, ValidationError
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
 
-from etsdm.benchmark.datasets import Dataset
 from etsdm.cli import main
 from etsdm.data.archive import (
     AHEAD,
@@ -23,11 +22,12 @@ from etsdm.data.archive import (
     write_pngs,
 )
 from etsdm.data.prepare import prepare
+from etsdm.data.settings import Dataset
 from etsdm.data.sources import check_source, fingerprint, load_source, module
 from etsdm.data.sources.photos import PHOTOS, WINDOW, crops, read_photo
 from etsdm.errors import UserError
-from etsdm.files import read_json, write_json
 from etsdm.fingerprint import digest, reached
+from etsdm.runtime.files import read_json, write_json
 
 DIGITS = {
     "name": "digits",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from etsdm import devices
 from etsdm.probes.inputs import per_image
+from etsdm.runtime import devices
 
 PROCESSES = multiprocessing.get_context("spawn")
 STAND_INS = ["gpu-a", "gpu-b"]

@@ -8,8 +8,8 @@ import yaml
 from configs import EVERY, every
 from projects import Project, copy_project
 
-from etsdm.benchmark.cost import estimate
-from etsdm.benchmark.plan import load_plan
+from etsdm.cost.estimate import estimate
+from etsdm.plan.plan import load_plan
 
 
 @pytest.mark.slow

@@ -12,9 +12,9 @@ from diffusers import DDIMPipeline, UNet2DModel
 from trained import model_spec, write_weights
 
 from etsdm.cli import main
-from etsdm.files import read_json, sha256
 from etsdm.models.trained import build_network, load_network, load_predictor
 from etsdm.models.weights import save_weights
+from etsdm.runtime.files import read_json, sha256
 from etsdm.sampling.sample import to_pixels
 from etsdm.solvers.ddim import ddim
 from etsdm.solvers.prediction import data_prediction

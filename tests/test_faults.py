@@ -21,16 +21,16 @@ from configs import every
 from hand_made import write_results
 from trained import model_spec, prepared_digits, write_weights
 
-from etsdm.attempts import Attempts
-from etsdm.benchmark.reading import parse_solver
 from etsdm.data.archive import read_images
 from etsdm.errors import UserError
-from etsdm.files import read_json, write_json
 from etsdm.metrics import features
 from etsdm.metrics.classifier import train_classifier
 from etsdm.metrics.store import load_features
+from etsdm.plan.reading import parse_solver
 from etsdm.report.contents import table_files
 from etsdm.report.tables.write import write_tables
+from etsdm.runtime.attempts import Attempts
+from etsdm.runtime.files import read_json, write_json
 from etsdm.sampling.sample import sample
 from etsdm.training import state
 from etsdm.training.train import train
@@ -45,7 +45,7 @@ PROCESSES.set_forkserver_preload(  # so that a process costs no imports
         "etsdm.metrics.features",
         "etsdm.metrics.classifier",
         "etsdm.report.tables.write",
-        "etsdm.benchmark.plan",
+        "etsdm.plan.plan",
         "pytest",
     ]
 )

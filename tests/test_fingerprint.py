@@ -12,18 +12,18 @@ import torch
 from configs import every
 
 from etsdm import fingerprint, probes, solvers
-from etsdm.benchmark.plan import make_plan
 from etsdm.data import sources
 from etsdm.data.prepare import prepare
 from etsdm.diffusion import methods
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT, STAGES, code, digest, reached
-from etsdm.manifest import PACKAGES, manifest
 from etsdm.metrics.classifier import train_classifier
 from etsdm.metrics.features import extract_features
 from etsdm.metrics.restoration import compare
 from etsdm.metrics.score import score
+from etsdm.plan.plan import make_plan
 from etsdm.probes.theory import theory
+from etsdm.runtime.manifest import PACKAGES, manifest
 from etsdm.sampling.restore import restore
 from etsdm.sampling.sample import sample
 from etsdm.training.snapshots import Snapshot
@@ -240,10 +240,12 @@ def test_what_cannot_change_a_number_does_not_count(before, edit, file, old, new
 def test_a_module_may_change_its_name(before, tmp_path, monkeypatch):
     shutil.copytree(ROOT / "etsdm", tmp_path / "etsdm", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "etsdm/seeds.py").rename(tmp_path / "etsdm/randomness.py")
+    (tmp_path / "etsdm/diffusion/seeds.py").rename(tmp_path / "etsdm/randomness.py")
     for path in (tmp_path / "etsdm").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("from etsdm.seeds import", "from etsdm.randomness import"), encoding="utf-8")
+        path.write_text(
+            text.replace("from etsdm.diffusion.seeds import", "from etsdm.randomness import"), encoding="utf-8"
+        )
     with monkeypatch.context() as patch:
         patch.setattr(fingerprint, "ROOT", tmp_path)
         forget()

@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 from trained import model_spec, prepared_digits
 
-from etsdm import finished
 from etsdm.cli import main
 from etsdm.errors import AlreadyMade
-from etsdm.files import write_json
-from etsdm.manifest import manifest
 from etsdm.metrics import features
+from etsdm.runtime import finished
+from etsdm.runtime.files import write_json
+from etsdm.runtime.manifest import manifest
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_progress_stays_until_the_manifest_is_there(tmp_path: Path, monkeypatch:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("etsdm.manifest.write_json", killed)
+    monkeypatch.setattr("etsdm.runtime.manifest.write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         stage(tmp_path)
     assert (tmp_path / "progress").exists()

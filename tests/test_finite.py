@@ -14,16 +14,16 @@ from torch import Tensor
 from trained import model_spec
 
 from etsdm import probes
-from etsdm.benchmark.reading import parse_solver
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
-from etsdm.files import read_json, write_json
-from etsdm.finite import check_finite
 from etsdm.metrics.classifier import Classifier, train_classifier
 from etsdm.metrics.features import extract_features
 from etsdm.metrics.store import load_features, save_features
 from etsdm.models.trained import build_network
 from etsdm.models.weights import load_weights, save_weights
+from etsdm.plan.reading import parse_solver
+from etsdm.runtime.files import read_json, write_json
+from etsdm.runtime.finite import check_finite
 from etsdm.sampling.restore import restore
 from etsdm.sampling.sample import sample
 from etsdm.training.train import train

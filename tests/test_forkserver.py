@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from trained import model_spec, prepared_digits, write_weights
 
-from etsdm.attempts import Attempts
-from etsdm.files import write_json
-from etsdm.forkserver import ADDRESS, PRELOADED, THREADS, _remove_left_over
+from etsdm.runtime.attempts import Attempts
+from etsdm.runtime.files import write_json
+from etsdm.runtime.forkserver import ADDRESS, PRELOADED, THREADS, _remove_left_over
 
 ETSDM = Path(sys.executable).with_name("etsdm")
 OWNER = """
 import os, sys
-from etsdm import forkserver
+from etsdm.runtime import forkserver
 server = forkserver.start()
 print(server.pid, os.environ[forkserver.ADDRESS], flush=True)
 sys.stdin.read()
@@ -242,7 +242,7 @@ def test_without_its_server_a_job_runs_by_itself(tmp_path: Path) -> None:
 def test_without_a_place_for_its_socket_there_is_no_server(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
-    code = f"from etsdm import forkserver; import os; print(forkserver.start(), '{ADDRESS}' in os.environ)"
+    code = f"from etsdm.runtime import forkserver; import os; print(forkserver.start(), '{ADDRESS}' in os.environ)"
     environment = os.environ | {"TMPDIR": str(folder)}
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["None", "False"]

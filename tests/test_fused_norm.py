@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from etsdm.devices import can_fuse
 from etsdm.models.unet import GroupNorm
+from etsdm.runtime.devices import can_fuse
 
 TOLERANCES = {torch.float32: 1e-6, torch.bfloat16: 1e-2}
 CASES = [

@@ -16,14 +16,14 @@ from torch import Tensor
 from torch.nn import functional
 
 import etsdm
-from etsdm import devices
 from etsdm.data.archive import Pixels, read_images
-from etsdm.devices import pick_device, set_tf32, without_tf32
 from etsdm.metrics.distances import frechet
 from etsdm.metrics.features import extract
 from etsdm.metrics.inception import make_encoder, offline_weights, provide_inception
 from etsdm.models.trained import build_network
 from etsdm.models.weights import save_weights
+from etsdm.runtime import devices
+from etsdm.runtime.devices import pick_device, set_tf32, without_tf32
 from etsdm.sampling.noise import ImageNoise
 from etsdm.sampling.sample import sample
 from etsdm.training.trainer import Trainer
@@ -267,8 +267,8 @@ DISTRIBUTED = """
 import torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 import test_gpu as gpu
-from etsdm.devices import pick_device, without_tf32
-from etsdm.processes import Processes, joined
+from etsdm.runtime.devices import pick_device, without_tf32
+from etsdm.runtime.processes import Processes, joined
 from etsdm.training import trainer as module
 
 device = pick_device("cuda")
@@ -390,7 +390,7 @@ def test_a_process_waits_for_the_gpu_that_another_has_claimed() -> None:
         assert pick_device("auto").type == "cuda"
         claims.append(devices._OWN[0][1])
     assert pick_device("auto") == pick_device("auto")
-    process = python("from etsdm.devices import pick_device; print(pick_device('auto'))")
+    process = python("from etsdm.runtime.devices import pick_device; print(pick_device('auto'))")
     try:
         assert any("claimed by other jobs; waiting for one" in line for line in process.stderr)
         with pytest.raises(subprocess.TimeoutExpired):

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from configs import tiny
 from hand_made import write_results
 
-from etsdm import digests, finished, intact
 from etsdm.cli import main
 from etsdm.errors import UserError
-from etsdm.files import read_json, sha256, write_json
-from etsdm.manifest import manifest
+from etsdm.runtime import digests, finished, intact
+from etsdm.runtime.files import read_json, sha256, write_json
+from etsdm.runtime.manifest import manifest
 
 
 def flip_a_bit(file: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path, source
 
 def test_inputs_are_hashed_once(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[Path] = []
-    monkeypatch.setattr("etsdm.digests.sha256", lambda file: hashed.append(file) or "0" * 64)
+    monkeypatch.setattr("etsdm.runtime.digests.sha256", lambda file: hashed.append(file) or "0" * 64)
     made(tmp_path / "samples.zip", inputs=(source,))
     assert hashed.count(source) == 1
     assert read_json(tmp_path / "manifest.json")["inputs"] == {source.name: "0" * 64}

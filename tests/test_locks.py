@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from stand_ins import StandIns
 from test_attempts import attempt
 
-from etsdm import attempts, cli, locks
-from etsdm.attempts import Attempts
+from etsdm import cli
 from etsdm.errors import Interrupted, UserError
-from etsdm.locks import held
+from etsdm.runtime import attempts, locks
+from etsdm.runtime.attempts import Attempts
+from etsdm.runtime.locks import held
 
 NO_SUCH_JOB = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
 

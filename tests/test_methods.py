@@ -11,7 +11,6 @@ from configs import tiny
 from trained import prepared_digits
 
 from etsdm import solvers
-from etsdm.benchmark.plan import make_plan
 from etsdm.data.archive import read_images
 from etsdm.diffusion import methods
 from etsdm.diffusion.losses import prediction_loss
@@ -21,6 +20,7 @@ from etsdm.errors import UserError
 from etsdm.models.trained import make_predictor, starts_at_high_noise
 from etsdm.models.unet import make_network
 from etsdm.models.weights import load_weights
+from etsdm.plan.plan import make_plan
 from etsdm.probes.lipschitz import difference_quotients
 from etsdm.sampling.sample import sample
 from etsdm.solvers.grids import time_grid

@@ -18,7 +18,6 @@ from sklearn.datasets import load_digits
 from etsdm.data.archive import Pixels, iterate_images, write_images
 from etsdm.data.sources import load_source
 from etsdm.errors import UserError
-from etsdm.files import sha256, write_json
 from etsdm.metrics import classifier, distances, inception
 from etsdm.metrics.classifier import load_classifier, to_input, train_classifier
 from etsdm.metrics.distances import frechet, kernel, summarise
@@ -26,6 +25,7 @@ from etsdm.metrics.features import default_batch, extract, extract_features
 from etsdm.metrics.inception import OFFLINE_SHA256, offline_weights, provide_inception
 from etsdm.metrics.reference import load_summary, save_summary
 from etsdm.metrics.store import load_features, save_features
+from etsdm.runtime.files import sha256, write_json
 
 CPU = torch.device("cpu")
 CLASSIFIER = {

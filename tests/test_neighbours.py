@@ -6,9 +6,9 @@ import pytest
 from configs import write_config
 from projects import Project, copy_project
 
-from etsdm.benchmark.plan import load_plan
 from etsdm.errors import UserError
-from etsdm.neighbours import enter
+from etsdm.plan.plan import load_plan
+from etsdm.runtime.neighbours import enter
 
 
 @pytest.fixture

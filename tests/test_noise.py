@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy import stats
 
+from etsdm.diffusion.seeds import derived_seed
 from etsdm.sampling.noise import ImageNoise
 from etsdm.sampling.philox import WORD, box_muller, counters, normal, philox
-from etsdm.seeds import derived_seed
 
 CPU = torch.device("cpu")
 SHAPE = (3, 8, 8)

@@ -12,7 +12,7 @@ from etsdm.data import pixels as module
 from etsdm.data.archive import Pixels, read_images, write_images
 from etsdm.data.pixels import map_images
 from etsdm.errors import UserError
-from etsdm.files import sha256
+from etsdm.runtime.files import sha256
 from etsdm.training.data import Batches
 
 

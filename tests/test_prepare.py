@@ -21,7 +21,7 @@ from etsdm.data.archive import read_images
 from etsdm.data.prepare import prepare
 from etsdm.data.sources.photos import read_photo
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import write_json
+from etsdm.runtime.files import write_json
 
 COUNT = 60
 

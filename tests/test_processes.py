@@ -15,12 +15,12 @@ import torch
 from trained import model_spec, prepared_digits, write_weights
 
 from etsdm.data.archive import read_images
-from etsdm.files import read_json, write_json
 from etsdm.metrics.classifier import train_classifier
 from etsdm.metrics.distances import frechet
 from etsdm.metrics.store import load_features
 from etsdm.models.weights import load_weights
-from etsdm.processes import Processes
+from etsdm.runtime.files import read_json, write_json
+from etsdm.runtime.processes import Processes
 
 ETSDM = Path(sys.executable).with_name("etsdm")
 

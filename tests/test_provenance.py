@@ -9,13 +9,13 @@ import pytest
 from configs import tiny
 from hand_made import write_results
 
-from etsdm.files import read_json, write_json
-from etsdm.manifest import git_state
 from etsdm.report import page
 from etsdm.report.facts import what_was_run
 from etsdm.report.results import load
 from etsdm.report.rows import write_rows
 from etsdm.report.warnings import warnings
+from etsdm.runtime.files import read_json, write_json
+from etsdm.runtime.manifest import git_state
 
 REVISION = "0123456789ab"
 """Of the hand-made results, as it is shown."""

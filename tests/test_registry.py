@@ -13,14 +13,14 @@ import torchvision.datasets as torchvision
 from click.testing import CliRunner, Result
 from configs import tiny, write_config
 
-from etsdm.benchmark import registry as module
-from etsdm.benchmark.plan import Plan
-from etsdm.benchmark.reading import load_config, parse_config
-from etsdm.benchmark.registry import FILE, Entry, File, registry
 from etsdm.cli import main
+from etsdm.data import registered as module
 from etsdm.data.download import download
+from etsdm.data.registered import FILE, Entry, File, registry
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
+from etsdm.plan.plan import Plan
+from etsdm.plan.reading import load_config, parse_config
 
 
 def test_every_entry_is_whole_and_those_of_the_paper_are_there() -> None:

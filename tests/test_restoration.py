@@ -13,9 +13,9 @@ from PIL import Image
 
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
-from etsdm.files import read_json, sha256
 from etsdm.metrics.restoration import PSNR_CEILING, compare, ssim_window
 from etsdm.models.degradation import low_resolution
+from etsdm.runtime.files import read_json, sha256
 
 
 def pictures(n=6, side=16, channels=3, seed=0):

@@ -7,9 +7,9 @@ from configs import write_config
 from projects import Project, copy_project
 from stand_ins import StandIns
 
-from etsdm.attempts import Attempts, file_of
 from etsdm.errors import Interrupted
-from etsdm.retries import Retries
+from etsdm.runtime.attempts import Attempts, file_of
+from etsdm.runtime.retries import Retries
 
 
 class Job(SimpleNamespace):

@@ -9,14 +9,14 @@ from PIL import Image
 from trained import LONGER, prepared_digits, write_weights
 
 from etsdm import solvers
-from etsdm.benchmark.plan import make_plan
-from etsdm.benchmark.reading import parse_solver
 from etsdm.cli import main
 from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
-from etsdm.files import read_json
 from etsdm.models.unet import UNet
+from etsdm.plan.plan import make_plan
+from etsdm.plan.reading import parse_solver
+from etsdm.runtime.files import read_json
 from etsdm.sampling.sample import sample, to_pixels
 from etsdm.training.train import train
 

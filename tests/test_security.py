@@ -27,12 +27,12 @@ from etsdm.data.archive import read_images, write_images
 from etsdm.data.prepare import prepare
 from etsdm.data.sources import check_source
 from etsdm.errors import UserError
-from etsdm.files import write_json
 from etsdm.metrics.store import load_features
 from etsdm.models.trained import load_network
 from etsdm.models.weights import load_weights, save_weights
-from etsdm.parts import Parts
-from etsdm.processes import ALONE
+from etsdm.runtime.files import write_json
+from etsdm.runtime.parts import Parts
+from etsdm.runtime.processes import ALONE
 from etsdm.training.state import _digest, load_state
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
-from etsdm.benchmark.datasets import FashionMnist
 from etsdm.data.archive import Pixels, read_images
 from etsdm.data.prepare import prepare
+from etsdm.data.settings import FashionMnist
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.data.sources.photos import read_photo
 from etsdm.errors import UserError

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from configs import every
 from trained import model_spec
 
-from etsdm.benchmark.plan import make_plan, plain
-from etsdm.benchmark.specs import read_spec
 from etsdm.cli import main
 from etsdm.errors import UserError
-from etsdm.files import write_json
+from etsdm.plan.plan import make_plan, plain
+from etsdm.plan.specs import read_spec
+from etsdm.runtime.files import write_json
 
 STAGES = {
     "data": "data",

@@ -6,7 +6,7 @@ from projects import Project, copy_project
 from stand_ins import StandIns
 
 from etsdm.errors import UserError
-from etsdm.slurm import check_states
+from etsdm.runtime.slurm import check_states
 
 DISABLED = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
 SHORT, LONG = "echo 'MinJobAge = 60 sec'", "echo 'MinJobAge = 300 sec'"

@@ -7,13 +7,13 @@ from configs import every
 from skimage.metrics import peak_signal_noise_ratio
 from trained import write_weights
 
-from etsdm.benchmark.plan import make_plan
 from etsdm.data.archive import read_images
 from etsdm.data.prepare import prepare
 from etsdm.errors import UserError
-from etsdm.files import read_json
 from etsdm.metrics.restoration import compare
 from etsdm.models.degradation import low_resolution
+from etsdm.plan.plan import make_plan
+from etsdm.runtime.files import read_json
 from etsdm.sampling.restore import restore
 from etsdm.training.train import train
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from configs import tiny
 
-from etsdm.benchmark.plan import Plan, make_plan
-from etsdm.tidy import drop_orphans, tidy
+from etsdm.plan.plan import Plan, make_plan
+from etsdm.plan.tidy import drop_orphans, tidy
 
 SOLVERS = "experiments.fast-sampling.solvers"
 

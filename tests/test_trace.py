@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etsdm.cli import main
-from etsdm.files import sha256, write_json
-from etsdm.manifest import manifest
+from etsdm.runtime.files import sha256, write_json
+from etsdm.runtime.manifest import manifest
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from torch import nn
 from etsdm.data.archive import Pixels, write_images
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import sha256, write_json
 from etsdm.models.trained import load_network
 from etsdm.models.unet import UNet
 from etsdm.models.weights import load_weights
+from etsdm.runtime.files import sha256, write_json
 from etsdm.training import trainer as module
 from etsdm.training.data import batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights

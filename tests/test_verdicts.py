@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from etsdm.benchmark.reading import load_config
+from etsdm.plan.reading import load_config
 from etsdm.report.cells import REPLICA
 from etsdm.report.changes import Change, change, interval_text, mean_change, paired, signed
 from etsdm.report.compare import sampling_sd

@@ -16,11 +16,11 @@ from filelock import FileLock
 from projects import Project, copy_project
 from trained import model_spec, prepared_digits, write_weights
 
-from etsdm import devices, gpus, launch
 from etsdm.cli import main
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import write_json
-from etsdm.stop import StopRequest
+from etsdm.runtime import devices, gpus, launch
+from etsdm.runtime.files import write_json
+from etsdm.runtime.stop import StopRequest
 
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etsdm.errors import UserError
-from etsdm.workers import ordered
+from etsdm.runtime.workers import ordered
 
 
 def squared(number: int) -> int:
@@ -43,7 +43,7 @@ def test_without_room_for_shared_locks_one_process_does_the_work(
     def full(*_: object) -> None:
         raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("etsdm.workers.ProcessPoolExecutor", full)
+    monkeypatch.setattr("etsdm.runtime.workers.ProcessPoolExecutor", full)
     assert list(ordered(squared, range(5), 2)) == [0, 1, 4, 9, 16]
     assert "is /dev/shm full?" in capsys.readouterr().err
 
@@ -51,7 +51,7 @@ def test_without_room_for_shared_locks_one_process_does_the_work(
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     code = """
 import os, sys, time
-from etsdm.workers import ordered
+from etsdm.runtime.workers import ordered
 sys.path.insert(0, {folder!r})
 import asleep
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from PIL import Image
 from projects import Project, copy_project
 from sklearn.datasets import load_digits
 
-from etsdm.benchmark.cost import describe, estimate
-from etsdm.benchmark.plan import load_plan
-from etsdm.files import read_json
+from etsdm.cost.estimate import describe, estimate
+from etsdm.plan.plan import load_plan
+from etsdm.runtime.files import read_json
 from etsdm.training.train import train
 
 pytestmark = pytest.mark.workflow
@@ -160,7 +160,7 @@ def test_a_reworded_message_causes_nothing(project):
     project.edit("etsdm/training/train.py", "from etsdm", "# A remark.\nfrom etsdm")
     project.edit("etsdm/training/train.py", "its images are {pixels", "its pictures are {pixels")
     project.edit("etsdm/models/unet.py", "\nclass ", "\ndef unused():\n    return 1\n\n\nclass ")
-    project.edit("etsdm/manifest.py", '"cpu_seconds"', '"seconds_of_cpu"')
+    project.edit("etsdm/runtime/manifest.py", '"cpu_seconds"', '"seconds_of_cpu"')
     assert project.would_run() == {}
 
 
@@ -491,13 +491,13 @@ def test_code_edited_while_a_run_goes_on_is_refused(fresh):
 def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
     """400 steps in slices of 150: the clock is made to count steps, which take longer on a busy machine."""
     clock = "time.monotonic() >= self._until"
-    fresh.edit("etsdm/stop.py", "import signal\n", "import itertools\nimport signal\n")
+    fresh.edit("etsdm/runtime/stop.py", "import signal\n", "import itertools\nimport signal\n")
     fresh.edit(
-        "etsdm/stop.py",
+        "etsdm/runtime/stop.py",
         "        self._signalled = False\n",
         "        self._signalled, self._steps = False, itertools.count(1)\n",
     )
-    fresh.edit("etsdm/stop.py", clock, "next(self._steps) >= 150")
+    fresh.edit("etsdm/runtime/stop.py", clock, "next(self._steps) >= 150")
     done = fresh.snakemake("--retries", "2", "--set-resources", "train:runtime=5")
     assert done.returncode == 0, done.stderr
     made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))

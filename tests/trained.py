@@ -8,10 +8,10 @@ from typing import Any
 from configs import tiny
 from torch import Tensor
 
-from etsdm.benchmark.plan import Plan
-from etsdm.benchmark.reading import parse_config
 from etsdm.data.prepare import prepare
 from etsdm.models.weights import load_weights, save_weights
+from etsdm.plan.plan import Plan
+from etsdm.plan.reading import parse_config
 from etsdm.training.train import train
 
 LONGER = {

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from etsdm.errors import UserError
-from etsdm.files import atomic
-from etsdm.workers import cpus
+from etsdm.runtime.files import atomic
+from etsdm.runtime.workers import cpus
 
 Pixels = NDArray[np.uint8]
 EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from etsdm.errors import UserError
-from etsdm.files import atomic, sha256
+from etsdm.runtime.files import atomic, sha256
 
 
 def download(url: str, path: Path, digest: str, progress: bool = True) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from etsdm.data.archive import Pixels
-from etsdm.files import atomic
+from etsdm.runtime.files import atomic
 
 VISIBLE = 64
 """Pixels a side to which smaller images are enlarged in a picture file."""

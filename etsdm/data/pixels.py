@@ -10,9 +10,9 @@ from numpy.lib import format as npy
 
 from etsdm.data.archive import Pixels, count_images, iterate_images
 from etsdm.errors import UserError
-from etsdm.files import atomic
-from etsdm.locks import held
-from etsdm.workers import cpus, ordered
+from etsdm.runtime.files import atomic
+from etsdm.runtime.locks import held
+from etsdm.runtime.workers import cpus, ordered
 
 PART_VALUES = 2**23
 """Pixel values that are decoded at a time."""

@@ -19,11 +19,11 @@ from etsdm.data.saturation import Saturation
 from etsdm.data.source import Damaged, Remark, Source
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
-from etsdm.files import write_json, write_text
-from etsdm.parts import Parts
-from etsdm.processes import ALONE
-from etsdm.stop import StopRequest
-from etsdm.workers import ordered
+from etsdm.runtime.files import write_json, write_text
+from etsdm.runtime.parts import Parts
+from etsdm.runtime.processes import ALONE
+from etsdm.runtime.stop import StopRequest
+from etsdm.runtime.workers import ordered
 
 DIGEST_FILE = "images.digest"
 """What is made from the images depends on this file alone: one line with their digest."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from etsdm import fingerprint
 from etsdm.data import sources
-from etsdm.files import read_json
-from etsdm.intact import read_manifest
+from etsdm.runtime.files import read_json
+from etsdm.runtime.intact import read_manifest
 
 if TYPE_CHECKING:
     from etsdm.data.source import Found

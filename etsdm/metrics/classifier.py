@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, read_images
-from etsdm.devices import to_device
 from etsdm.errors import UserError
-from etsdm.files import read_json
-from etsdm.finite import check_finite
 from etsdm.models.weights import load_weights, save_weights
+from etsdm.runtime.devices import to_device
+from etsdm.runtime.files import read_json
+from etsdm.runtime.finite import check_finite
 
 HELD_OUT = 0.2
 """Part of the data set that measures the accuracy and is not trained on."""

@@ -16,15 +16,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces
-from etsdm.devices import pick_device, without_tf32
-from etsdm.digests import remembered
 from etsdm.errors import UserError
-from etsdm.files import sha256
-from etsdm.finite import check_finite
 from etsdm.metrics.store import save_features
-from etsdm.parts import Parts
-from etsdm.processes import joined
-from etsdm.stop import StopRequest
+from etsdm.runtime.devices import pick_device, without_tf32
+from etsdm.runtime.digests import remembered
+from etsdm.runtime.files import sha256
+from etsdm.runtime.finite import check_finite
+from etsdm.runtime.parts import Parts
+from etsdm.runtime.processes import joined
+from etsdm.runtime.stop import StopRequest
 
 Encode = Callable[[Pixels], Tensor]
 """uint8 images (B, H, W, C), C of 1 or 3, to features (B, d)."""

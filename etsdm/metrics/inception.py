@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from etsdm.data.archive import Pixels
 from etsdm.data.sources import expanded
-from etsdm.devices import to_device
 from etsdm.errors import UserError
-from etsdm.files import atomic, sha256
+from etsdm.runtime.devices import to_device
+from etsdm.runtime.files import atomic, sha256
 
 URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
 NVIDIA_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from etsdm.errors import UserError
-from etsdm.files import atomic, sha256
 from etsdm.metrics.distances import Summary
 from etsdm.metrics.store import read_arrays
+from etsdm.runtime.files import atomic, sha256
 
 
 def save_summary(path: Path, summary: Summary, features: Path) -> None:

@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from etsdm.data.archive import Pixels, count_images, iterate_images
 from etsdm.errors import UserError
-from etsdm.files import sha256, write_json
+from etsdm.runtime.files import sha256, write_json
 
 PSNR_CEILING = 10 * float(np.log10(12 * 255**2))
 """58.9 dB: the PSNR of an error of 1/12 grey level squared, which rounding to 8 bits makes by itself. Nothing counts as

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from etsdm.errors import UserError
-from etsdm.files import sha256, write_json
 from etsdm.metrics import distances
 from etsdm.metrics.names import FEATURES, metric_name
 from etsdm.metrics.reference import load_summary, save_summary
 from etsdm.metrics.store import Features, load_features
+from etsdm.runtime.files import sha256, write_json
 
 DISTANCES = {"frechet": distances.frechet, "kernel": distances.kernel}
 

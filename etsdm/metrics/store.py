@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etsdm.errors import UserError
-from etsdm.files import atomic
-from etsdm.finite import check_finite
+from etsdm.runtime.files import atomic
+from etsdm.runtime.finite import check_finite
 
 
 @dataclass(frozen=True)

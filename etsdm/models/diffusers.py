@@ -18,9 +18,9 @@ from etsdm.diffusion.predictions import NOISE, SCORE, SCORE_OVER_SIGMA
 from etsdm.diffusion.process import Process, make_process
 from etsdm.diffusion.schedules import DiscreteSchedule
 from etsdm.errors import UserError
-from etsdm.files import atomic, write_json
 from etsdm.models.trained import load_network, told_up_to
 from etsdm.models.unet import UNet
+from etsdm.runtime.files import atomic, write_json
 
 Spec = dict[str, Any]
 

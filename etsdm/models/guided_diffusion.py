@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from etsdm.errors import UserError
-from etsdm.files import sha256
-from etsdm.finite import check_all_finite
 from etsdm.models.trained import build_network
 from etsdm.models.weights import save_weights
+from etsdm.runtime.files import sha256
+from etsdm.runtime.finite import check_all_finite
 
 Tensors = dict[str, Tensor]
 Spec = dict[str, Any]

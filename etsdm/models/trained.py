@@ -10,9 +10,9 @@ from etsdm.data.sources import expanded
 from etsdm.diffusion.predictor import Network, NoisePredictor
 from etsdm.diffusion.process import Process, make_process
 from etsdm.errors import UserError
-from etsdm.files import sha256
 from etsdm.models.unet import UNet, make_network
 from etsdm.models.weights import load_weights
+from etsdm.runtime.files import sha256
 from etsdm.solvers.grids import start
 
 

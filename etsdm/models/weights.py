@@ -10,8 +10,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from etsdm.errors import UserError
-from etsdm.files import atomic
-from etsdm.finite import check_all_finite
+from etsdm.runtime.files import atomic
+from etsdm.runtime.finite import check_all_finite
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], spec: Mapping[str, Any]) -> None:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from etsdm.data.archive import count_images, pick_images
-from etsdm.devices import without_tf32
 from etsdm.diffusion.schedules import Schedule
 from etsdm.errors import UserError
-from etsdm.finite import check_finite
+from etsdm.runtime.devices import without_tf32
+from etsdm.runtime.finite import check_finite
 
 BATCH_VALUES = 2**18
 """Pixel values in a batch."""

@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm.devices import pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
+from etsdm.runtime.devices import pick_device
 
 
 def pairs(spec: dict[str, Any]) -> list[tuple[int, int]]:

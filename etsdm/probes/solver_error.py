@@ -10,13 +10,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from etsdm import solvers
-from etsdm.devices import pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import Schedule
 from etsdm.diffusion.sharing import partition
 from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import mean_and_std, per_image
+from etsdm.runtime.devices import pick_device
 from etsdm.sampling.noise import ImageNoise
 from etsdm.solvers.dpm_solver_pp import dpm_solver_pp, step_orders
 from etsdm.solvers.prediction import Predict

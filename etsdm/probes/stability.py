@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm.devices import pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
+from etsdm.runtime.devices import pick_device
 from etsdm.solvers.ddim import ddim
 from etsdm.solvers.prediction import data_prediction
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.files import read_json
-from etsdm.intact import is_whole, read_manifest
 from etsdm.report.results import Results
 from etsdm.report.rows import networks
+from etsdm.runtime.files import read_json
+from etsdm.runtime.intact import is_whole, read_manifest
 
 STAGES = {
     "models": "training",

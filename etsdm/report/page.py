@@ -6,8 +6,6 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from etsdm.files import write_text
-from etsdm.places import without_places
 from etsdm.report.answer import CONFIRMED, RULE_TEXT, answer, limits
 from etsdm.report.captions import Plate, plates
 from etsdm.report.cells import Cell, judged
@@ -19,6 +17,8 @@ from etsdm.report.results import Results, load
 from etsdm.report.tables.table import Table, without_empty
 from etsdm.report.tables.write import build_tables
 from etsdm.report.warnings import warnings
+from etsdm.runtime.files import write_text
+from etsdm.runtime.places import without_places
 
 TITLES = {
     "lipschitz": "Time-Lipschitz constants",

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
-from etsdm.intact import read_manifest
 from etsdm.report.results import Results
+from etsdm.runtime.intact import read_manifest
 
 KINDS = ("data", "encoders", "models", "snapshots", "samples", "restorations", "probes", "theory")
 """Runs of the inventory."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.files import read_json
-from etsdm.intact import is_whole
 from etsdm.report.cells import Key
 from etsdm.report.noise_floor import Floor, noise_floors
 from etsdm.report.published import Published, read_published
 from etsdm.report.rows import why_missing
+from etsdm.runtime.files import read_json
+from etsdm.runtime.intact import is_whole
 
 
 @dataclass(frozen=True)

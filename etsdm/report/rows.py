@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.files import atomic, read_json
-from etsdm.finite import NOT_FINITE
-from etsdm.intact import read_manifest, why_damaged
+from etsdm.diffusion.replicas import shift
 from etsdm.metrics.names import metric_name
-from etsdm.places import without_places
-from etsdm.replicas import shift
+from etsdm.runtime.files import atomic, read_json
+from etsdm.runtime.finite import NOT_FINITE
+from etsdm.runtime.intact import read_manifest, why_damaged
+from etsdm.runtime.places import without_places
 
 COLUMNS = [
     "experiment",

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from etsdm.finite import NOT_FINITE
-from etsdm.intact import read_manifest
 from etsdm.report.manifests import image_counts
 from etsdm.report.provenance import Origin, counted, origins, torches
 from etsdm.report.results import Results
 from etsdm.report.text import listed
+from etsdm.runtime.finite import NOT_FINITE
+from etsdm.runtime.intact import read_manifest
 
 SATURATED_MORE = 0.25
 """Clipped noise: the share of values at 0 or 255 exceeds that of the data by more than this."""

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from etsdm.diffusion.seeds import derived_seed
 from etsdm.sampling.philox import counters, normal
-from etsdm.seeds import derived_seed
 
 
 class ImageNoise:

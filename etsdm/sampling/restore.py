@@ -10,15 +10,15 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.pixels import map_images
-from etsdm.devices import pick_device
-from etsdm.digests import remembered
-from etsdm.files import sha256
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import load_predictor
-from etsdm.parts import Parts
-from etsdm.processes import joined
+from etsdm.runtime.devices import pick_device
+from etsdm.runtime.digests import remembered
+from etsdm.runtime.files import sha256
+from etsdm.runtime.parts import Parts
+from etsdm.runtime.processes import joined
+from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.sample import default_batch, sample_batch, to_pixels
-from etsdm.stop import StopRequest
 
 
 def restore(

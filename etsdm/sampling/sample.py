@@ -12,16 +12,16 @@ from etsdm import solvers
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.mosaic import write_mosaic
 from etsdm.data.saturation import Saturation
-from etsdm.devices import can_fuse, computing_in, pick_device
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.errors import UserError
-from etsdm.files import sha256
-from etsdm.finite import check_finite
 from etsdm.models.trained import load_predictor
-from etsdm.parts import Parts
-from etsdm.processes import joined
+from etsdm.runtime.devices import can_fuse, computing_in, pick_device
+from etsdm.runtime.files import sha256
+from etsdm.runtime.finite import check_finite
+from etsdm.runtime.parts import Parts
+from etsdm.runtime.processes import joined
+from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.noise import ImageNoise
-from etsdm.stop import StopRequest
 
 BATCH_VALUES = 16_000
 """On a CPU the default batch holds this many pixel values: small batches stay in the cache."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from etsdm.data.archive import Pixels
 from etsdm.diffusion.process import Process
-from etsdm.seeds import derived_seed
+from etsdm.diffusion.seeds import derived_seed
 
 
 @lru_cache(maxsize=2)

@@ -9,8 +9,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from etsdm.files import write_text
-from etsdm.processes import ALONE, Processes
+from etsdm.runtime.files import write_text
+from etsdm.runtime.processes import ALONE, Processes
 
 QUARTERS = 4
 NEVER = torch.iinfo(torch.int64).max

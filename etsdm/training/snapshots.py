@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from etsdm.errors import UserError
-from etsdm.files import sha256
+from etsdm.runtime.files import sha256
 
 Spec = dict[str, Any]
 

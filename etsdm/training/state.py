@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from etsdm.errors import UserError
-from etsdm.files import atomic
+from etsdm.runtime.files import atomic
 from etsdm.training.trainer import Trainer
 
 KEEP = 2

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from etsdm.errors import UserError
-from etsdm.files import atomic, read_json
+from etsdm.runtime.files import atomic, read_json
 from etsdm.training.snapshots import what_is_wrong
 
 

@@ -7,13 +7,13 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels
 from etsdm.data.pixels import map_images
-from etsdm.devices import pick_device
-from etsdm.digests import remembered
 from etsdm.errors import Interrupted, UserError
-from etsdm.files import sha256, write_text
 from etsdm.models.weights import save_weights
-from etsdm.processes import joined
-from etsdm.stop import StopRequest
+from etsdm.runtime.devices import pick_device
+from etsdm.runtime.digests import remembered
+from etsdm.runtime.files import sha256, write_text
+from etsdm.runtime.processes import joined
+from etsdm.runtime.stop import StopRequest
 from etsdm.training.metrics import MetricsLog
 from etsdm.training.snapshots import check_kept, kept
 from etsdm.training.state import States, run_identity

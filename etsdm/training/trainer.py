@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from etsdm.data.archive import Pixels
-from etsdm.devices import can_fuse
 from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.process import make_process
+from etsdm.diffusion.seeds import derived_seed
 from etsdm.errors import UserError
-from etsdm.finite import check_all_finite
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import build_network, initial_network, make_predictor
-from etsdm.processes import ALONE, Processes
-from etsdm.seeds import derived_seed
+from etsdm.runtime.devices import can_fuse
+from etsdm.runtime.finite import check_all_finite
+from etsdm.runtime.processes import ALONE, Processes
 from etsdm.training.data import Batches, Draws, batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import NEVER, Tally

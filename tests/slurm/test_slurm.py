@@ -11,8 +11,8 @@ from configs import write_config
 from projects import Project
 from trained import model_spec, prepared_digits
 
-from etsdm.files import read_json
 from etsdm.models.weights import load_weights
+from etsdm.runtime.files import read_json
 from etsdm.training.train import train
 
 DDIM = [{"name": "ddim", "nfe": [2]}]

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from etsdm import forkserver, gpus, intact, neighbours, slurm, tidy
-from etsdm.benchmark.plan import RESULTS, identity, make_plan
-from etsdm.benchmark.stages import loaded, torch_of
-from etsdm.benchmark.yaml_file import given_to_snakemake
+from etsdm.plan import tidy
+from etsdm.runtime import forkserver, gpus, intact, neighbours, slurm
+from etsdm.plan.plan import RESULTS, identity, make_plan
+from etsdm.plan.stages import loaded, torch_of
+from etsdm.config.yaml_file import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import Planned
 from etsdm.metrics.names import ENCODER_FILES, FEATURES
 from etsdm.report.contents import MOSAIC, SAMPLED, figure_files, table_files
-from etsdm.retries import Retries
+from etsdm.runtime.retries import Retries
 
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
@@ -92,7 +93,7 @@ onstart:
         forkserver.start()
         # Jobs that miss a GPU say so in their logs; this says it once to the user, while the first jobs start.
         if GPU:
-            subprocess.Popen([sys.executable, "-P", "-c", "from etsdm import devices; devices.warn()"])
+            subprocess.Popen([sys.executable, "-P", "-c", "from etsdm.runtime import devices; devices.warn()"])
 
 
 onsuccess:

@@ -13,7 +13,7 @@ from etsdm.data.images import SUFFIXES, decode, is_hidden, passed_over, why_not
 from etsdm.data.labels import LISTING, Labels, find_labels, listings
 from etsdm.data.source import Found, Source
 from etsdm.errors import UserError
-from etsdm.files import sha256
+from etsdm.runtime.files import sha256
 
 
 def list_folder(folder: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """Methods: what each changes about the diffusion process. One small file a method, imported only when it is used.
 
 Every module has `apply(process, settings)`, which gives the process as the method changes it. The settings are those of
-its model in `etsdm.benchmark.methods`. To add a method, copy a file, add it to MODULES and describe its settings there.
+its model in `etsdm.diffusion.settings`. To add a method, copy a file, add it to MODULES and describe its settings
+there.
 """
 
 from __future__ import annotations

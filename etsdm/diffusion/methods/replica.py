@@ -6,5 +6,5 @@ from etsdm.diffusion.process import Process
 
 
 def apply(process: Process, settings: dict[str, Any]) -> Process:
-    """The process as it is: the plan gives the replica its seeds, by `etsdm.replicas`."""
+    """The process as it is: the plan gives the replica its seeds, by `etsdm.diffusion.replicas`."""
     return process

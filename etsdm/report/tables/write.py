@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from etsdm.files import atomic, write_text
 from etsdm.report.contents import experiments
 from etsdm.report.results import Results, load
 from etsdm.report.tables.comparison import comparison_table
@@ -11,6 +10,7 @@ from etsdm.report.tables.costs import cost_table
 from etsdm.report.tables.lipschitz import lipschitz_table
 from etsdm.report.tables.table import Table
 from etsdm.report.tables.theory import theory_table
+from etsdm.runtime.files import atomic, write_text
 
 OWN = {"lipschitz": lipschitz_table, "theory": theory_table}
 """Experiments whose table is no comparison with ddpm, cell by cell."""

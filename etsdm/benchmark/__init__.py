@@ -1,1 +1,0 @@
-"""Typed configuration, and the plan that turns it into runs."""

@@ -1,0 +1,1 @@
+"""What every block of the configuration is made of."""

@@ -1,0 +1,1 @@
+"""What a benchmark takes: time, disk, files."""

@@ -1,0 +1,56 @@
+"""How many files a benchmark makes: file systems limit them, too."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from etsdm.training.snapshots import kept
+
+if TYPE_CHECKING:
+    from etsdm.cost.estimate import Job
+    from etsdm.plan.benchmark import Keep
+
+FILES = {
+    "prepare": 12,
+    "classifier": 4,
+    "inception": 6,
+    "train": 6,
+    "snapshot": 4,
+    "sample": 4,
+    "excerpt": 3,
+    "restore": 5,
+    "sample_features": 3,
+    "reference_features": 3,
+    "reference": 3,
+    "score": 3,
+    "compare": 3,
+    "probe": 4,
+    "theory": 6,
+}
+"""Files that a job of each rule leaves in results/: outputs, manifest, log, the run's specification, hidden ones."""
+NOTES = {"prepare": 4, "train": 3, "restore": 3}
+"""Files that Snakemake leaves in .snakemake/ for a job of each rule, one an output; two for all others."""
+
+
+LOGGED = ("sample", "excerpt", "restore", "sample_features", "score", "compare")
+"""Rules whose log goes with `keep.logs`."""
+
+
+def count_files(jobs: "Iterable[Job]", keep: "Keep") -> int:
+    """Files in results/ when these jobs are done and what is not to be kept is gone; the report aside."""
+    return sum(FILES[job.rule] + _snapshots(job) - _gone(job.rule, keep) for job in jobs)
+
+
+def _snapshots(job: "Job") -> int:
+    return len(kept(job.run.spec["training"])) if job.rule == "train" else 0
+
+
+def _gone(rule: str, keep: "Keep") -> int:
+    archive = rule == "sample" and keep.samples != "all"
+    decoded = rule == "prepare" and not keep.maps
+    return archive + decoded + (rule in LOGGED and not keep.logs)
+
+
+def count_notes(jobs: "Iterable[Job]") -> int:
+    """Files in .snakemake/ when these jobs are done; the report aside."""
+    return sum(NOTES.get(rule, 2) * number for rule, number in Counter(job.rule for job in jobs).items())

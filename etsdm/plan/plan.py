@@ -1,0 +1,414 @@
+"""The plan: the one place that turns a configuration into runs, their paths and their inputs.
+
+Each run is a folder under `results/`, in which its job writes a `spec.json` that says what it is. The folder's name
+ends in a digest of the resolved specification, so equal specifications share a folder whatever configuration asked for
+them. Nothing is read back out of a path: rules look runs up here. A plan writes nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etsdm.data import prepared
+from etsdm.data.registered import how_to_get
+from etsdm.data.settings import Dataset
+from etsdm.data.sources import check_found, expanded, inspect_source
+from etsdm.diffusion.replicas import shift
+from etsdm.errors import UserError
+from etsdm.experiments.settings import (
+    Ablation,
+    Block,
+    Lipschitz,
+    Pairs,
+    Progress,
+    Resolution,
+    Sampled,
+    SolverError,
+    Stability,
+    SuperResolution,
+    Theory,
+)
+from etsdm.plan.benchmark import Benchmark, Inception
+from etsdm.plan.grid import Cell, cells
+from etsdm.plan.reading import load_config, parse_config
+from etsdm.report.contents import SAMPLED
+from etsdm.solvers.settings import Solvers
+from etsdm.training.snapshots import asked, last
+
+if TYPE_CHECKING:
+    from etsdm.data.source import Found
+
+Spec = dict[str, Any]
+
+
+WHERE = frozenset({"source", "bundle", "path", "folder"})
+"""Settings of a data set that say where its images are, not what they are like."""
+
+
+def images_of(dataset: Spec) -> Spec:
+    """What of a data set's settings belongs to the identity of its images, and of all that is made from them.
+
+    Where they come from does not: their content is compared by its digest.
+    """
+    return {key: value for key, value in dataset.items() if key not in WHERE}
+
+
+def identity(spec: Spec) -> str:
+    """Eight hexadecimal digits of a specification."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one stage: its folder (relative to the results), its specification and the runs it needs."""
+
+    path: str
+    spec: Spec
+    needs: dict[str, "Run"] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Last part of the path."""
+        return self.path.rsplit("/", 1)[1]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One file with measured values: the run that it is made from, and the model and encoder behind it.
+
+    Attributes:
+        experiment: name of the block that asks for it.
+        kind: `distance`, `restoration`, the name of a probe, or `theory`.
+        file: path relative to the results.
+        run: the sample set, the restored images, the probe or the theory it belongs to.
+        model: the trained model, or a snapshot of it; None for theory.
+        encoder: the feature extractor of a distance.
+    """
+
+    experiment: str
+    kind: str
+    file: str
+    run: Run
+    model: Run | None = None
+    encoder: Run | None = None
+
+    @property
+    def training(self) -> Run | None:
+        """The training behind the model: the model itself, or the one that it is a snapshot of."""
+        return self.model and self.model.needs.get("training", self.model)
+
+    @property
+    def reference(self) -> str:
+        """Folder of the data set's features by the same encoder."""
+        assert self.encoder and self.model
+        return f"{self.model.needs['data'].path}/{self.encoder.label}"
+
+
+class Plan:
+    """All runs of a benchmark, each once, by path.
+
+    It does not look at the data: `check_files` does, and keeps what it finds in `found`.
+    """
+
+    def __init__(self, config: Benchmark) -> None:
+        self.config = config
+        self.data: dict[str, Run] = {}
+        self.encoders: dict[str, Run] = {}
+        self.models: dict[str, Run] = {}
+        self.snapshots: dict[str, Run] = {}
+        self.samples: dict[str, Run] = {}
+        self.restorations: dict[str, Run] = {}
+        self.probes: dict[str, Run] = {}
+        self.theories: dict[str, Run] = {}
+        self._measurements: dict[tuple[str, str], Measurement] = {}
+        self.found: dict[str, Found] = {}
+        for experiment, blocks in config.experiments.asked().items():
+            for block in blocks:
+                self._add(experiment, block)
+
+    def check_files(self, file: str, results: Path) -> None:
+        """Look for the data sources and weights files that the configuration names.
+
+        A source may be gone where its images are prepared.
+
+        Args:
+            file: name of the configuration, for messages.
+            results: root of the results.
+
+        Raises:
+            UserError: one is not there, or holds too little.
+        """
+        try:
+            self._check_files(results)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
+
+    def _check_files(self, results: Path) -> None:
+        evaluation = self.config.evaluation
+        scored = {m.model.needs["data"].spec["name"] for m in self.measurements if m.encoder and m.model}
+        classified = any(encoder.name == "classifier" for encoder in evaluation.encoders)
+        for name, dataset in self.config.datasets.items():
+            at_least = evaluation.minimum_images() if name in scored else 1
+            spec, labelled = dataset.model_dump(), classified and name in scored
+            specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
+            try:
+                found = prepared.found(specs) or inspect_source(name, spec)
+                self.found[name] = check_found(name, spec, found, at_least, labelled)
+            except UserError as error:
+                raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
+        for encoder in evaluation.encoders:
+            if isinstance(encoder, Inception) and encoder.weights and not Path(expanded(encoder.weights)).is_file():
+                raise UserError(
+                    f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
+                )
+        if initial := self.config.training.initial:
+            from etsdm.models.trained import initial_network  # slow to import, and seldom needed
+
+            initial_network(initial.model_dump(), *(run.spec for run in self.models.values()))
+
+    def _add(self, experiment: str, block: Block) -> None:
+        if isinstance(block, Theory):
+            self._add_theory(experiment, block)
+        for cell in cells(self.config, block):
+            for seed in self.config.seeds:
+                model = self._model(cell, seed)
+                for network in self._snapshots(model) if isinstance(block, Progress) else [model]:
+                    self._measure(experiment, block, network)
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """Every measurement, once an experiment."""
+        return list(self._measurements.values())
+
+    def _ask(self, measurement: Measurement) -> None:
+        self._measurements[measurement.experiment, measurement.file] = measurement
+
+    def _measure(self, experiment: str, block: Block, model: Run) -> None:
+        if isinstance(block, Sampled | Ablation):
+            self._add_samples(experiment, block.solvers, model)
+        if isinstance(block, SuperResolution):
+            self._add_restorations(experiment, block, model)
+        if isinstance(block, Lipschitz | Resolution | Progress):
+            self._add_probe(experiment, "lipschitz", block.model_dump(include=set(Pairs.model_fields)), model)
+        if isinstance(block, Stability):
+            self._add_probe(experiment, "stability", block.model_dump(include={"images", "t", "stds", "nfe"}), model)
+        if isinstance(block, SolverError):
+            spec = block.model_dump(include={"images", "solvers", "reference_nfe"}, exclude_none=True)
+            self._add_probe(experiment, "solver-error", spec, model)
+
+    def _add_samples(self, experiment: str, solvers: Solvers, model: Run) -> None:
+        for slug, spec in _solver_runs(
+            solvers,
+            {
+                "samples": self.config.evaluation.samples,
+                "precision": self.config.evaluation.precision,
+                "seed": model.spec["seed"],
+            },
+        ):
+            path = f"samples/{model.path.removeprefix('models/')}/{slug}"
+            sample = self.samples.setdefault(path, Run(path, spec, {"model": model}))
+            for encoder in self._encoders(model.needs["data"]):
+                file = f"{path}/{encoder.label}/scores.json"
+                self._ask(Measurement(experiment, "distance", file, sample, model, encoder))
+
+    def _add_restorations(self, experiment: str, block: SuperResolution, model: Run) -> None:
+        test = self._dataset(block.test, self.config.datasets[block.test])
+        for slug, spec in _solver_runs(block.solvers, {"test": images_of(test.spec), "seed": model.spec["seed"]}):
+            path = f"restorations/{model.path.removeprefix('models/')}/{slug}"
+            run = self.restorations.setdefault(path, Run(path, spec, {"model": model, "test": test}))
+            self._ask(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
+
+    def _add_probe(self, experiment: str, probe: str, settings: Spec, model: Run) -> None:
+        spec = plain({"probe": probe} | settings)
+        path = f"probes/{model.path.removeprefix('models/')}/{probe}-{identity(spec)}"
+        run = self.probes.setdefault(path, Run(path, spec, {"model": model}))
+        self._ask(Measurement(experiment, probe, f"{path}/result.json", run, model))
+
+    def _add_theory(self, experiment: str, block: Theory) -> None:
+        spec = plain(block.model_dump() | {"timesteps": self.config.diffusion.timesteps})
+        path = f"theory/{identity(spec)}"
+        run = self.theories.setdefault(path, Run(path, spec))
+        self._ask(Measurement(experiment, "theory", f"{path}/result.json", run))
+
+    def _dataset(self, name: str, dataset: Dataset) -> Run:
+        spec = {"name": name, **dataset.model_dump()}
+        path = f"data/{name}-{dataset.resolution}px-{identity(images_of(spec))}"
+        return self.data.setdefault(path, Run(path, spec))
+
+    def _encoders(self, data: Run) -> list[Run]:
+        runs = []
+        for encoder in self.config.evaluation.encoders:
+            if isinstance(encoder, Inception):
+                run = Run("encoders/inception", encoder.model_dump())
+            else:
+                spec = {"dataset": images_of(data.spec), "classifier": encoder.model_dump()}
+                run = Run(
+                    f"encoders/{data.spec['name']}/classifier-{identity(spec)}",
+                    encoder.model_dump(),
+                    {"data": data},
+                )
+            runs.append(self.encoders.setdefault(run.path, run))
+        return runs
+
+    def _model(self, cell: Cell, seed: int) -> Run:
+        data = self._dataset(cell.name, cell.dataset)
+        spec = plain(
+            {
+                "task": cell.task,
+                "dataset": images_of(data.spec),
+                "diffusion": cell.diffusion.model_dump(),
+                "method": cell.method.model_dump(),
+                "network": self.config.network.model_dump(),
+                "training": self.config.training.model_dump(exclude_none=True),
+            }
+        )
+        seed += shift(spec["method"])
+        path = f"models/{cell.name}-{cell.dataset.resolution}px/{_slug(cell)}-{identity(spec)}/seed{seed}"
+        return self.models.setdefault(path, Run(path, spec | {"seed": seed}, {"data": data}))
+
+    def _snapshots(self, model: Run) -> Iterator[Run]:
+        """Every snapshot of a training as a model of its own; the last one is the model that it leaves anyway."""
+        for snapshot in asked(model.spec["training"]):
+            if snapshot == last(model.spec["training"]):
+                yield model
+                continue
+            path = f"{model.path}/snapshots/{snapshot.label}"
+            spec, needs = model.spec | {"snapshot": snapshot._asdict()}, model.needs | {"training": model}
+            yield self.snapshots.setdefault(path, Run(path, spec, needs))
+
+    @property
+    def networks(self) -> dict[str, Run]:
+        """The models and the snapshots, by path."""
+        return self.models | self.snapshots
+
+    def runs(self) -> dict[str, dict[str, Run]]:
+        """Runs by what they make, in the order of the workflow."""
+        return {
+            "data": self.data,
+            "encoders": self.encoders,
+            "models": self.models,
+            "snapshots": self.snapshots,
+            "samples": self.samples,
+            "restorations": self.restorations,
+            "probes": self.probes,
+            "theory": self.theories,
+        }
+
+    def measured(self, kind: str) -> dict[str, Measurement]:
+        """The measurements of one kind, by file."""
+        return {m.file: m for m in self.measurements if m.kind == kind}
+
+    def shown(self) -> set[str]:
+        """Folders of the sample sets of which only the images in figures are kept; see `keep`.
+
+        They are of the first seed, and each solver's with the most evaluations.
+        """
+        if self.config.keep.samples == "all":
+            return set()
+        most: dict[str, Run] = {}
+        for m in self.measurements:
+            if m.encoder and m.model and m.experiment in SAMPLED:
+                network, solver = m.model.spec, dict(m.run.spec["solver"])
+                if network["seed"] - shift(network["method"]) != self.config.seeds[0]:
+                    continue
+                nfe, cell = solver.pop("nfe"), m.model.path.rsplit("/", 1)[0]
+                kind = f"{cell} {json.dumps(solver, sort_keys=True)}"
+                if kind not in most or most[kind].spec["solver"]["nfe"] < nfe:
+                    most[kind] = m.run
+        return {run.path for run in most.values()}
+
+    @property
+    def references(self) -> dict[str, Run]:
+        """The encoder of each folder of reference features."""
+        return {m.reference: m.encoder for m in self.measurements if m.encoder}
+
+    def settings(self) -> Spec:
+        """The resolved configuration, as plain data from which `make_plan` gives this plan again."""
+        return self.config.model_dump(mode="json", by_alias=True, exclude={"cost", "keep", "same_torch"})
+
+    @property
+    def report(self) -> str:
+        """The report's folder."""
+        return f"reports/{self.config.name}"
+
+    def inventory(self) -> Spec:
+        """The plan as plain data, all the report knows of it: resolved configuration, specifications, measurements."""
+        return {
+            "name": self.config.name,
+            "config": self.settings(),
+            **{name: {run.path: run.spec for run in runs.values()} for name, runs in self.runs().items()},
+            "measurements": [
+                {
+                    "experiment": m.experiment,
+                    "kind": m.kind,
+                    "file": m.file,
+                    "run": m.run.path,
+                    "model": m.model and m.model.path,
+                    "training": m.training and m.training.path,
+                    "data": m.model and m.model.needs["data"].path,
+                    "encoder": m.encoder and m.encoder.path,
+                }
+                for m in self.measurements
+            ],
+        }
+
+
+def plain(spec: Spec) -> Spec:
+    """A specification as it is after a way through JSON."""
+    values: Spec = json.loads(json.dumps(spec))
+    return values
+
+
+def _slug(cell: Cell) -> str:
+    """Readable part of a model's path: what it is, where that is not the common case."""
+    usual = {"generation", "discrete", "eps"}
+    parts = (
+        cell.task["name"],
+        cell.method.slug,
+        cell.diffusion.schedule,
+        cell.diffusion.time,
+        cell.diffusion.prediction,
+    )
+    return "-".join(part for part in parts if part not in usual)
+
+
+def _solver_runs(solvers: Solvers, settings: Spec) -> Iterator[tuple[str, Spec]]:
+    """Folder name and specification for each solver at each of its budgets."""
+    for solver in solvers:
+        for nfe in solver.nfe:
+            spec = plain({"solver": solver.model_dump(exclude_none=True) | {"nfe": nfe}} | settings)
+            yield f"{solver.name}-nfe{nfe}-{solver.grid}-{identity(spec)}".replace("+", "p"), spec
+
+
+RESULTS = Path("results")
+"""Where results are, relative to where the workflow is started."""
+
+
+def make_plan(values: Any, file: str, look: bool = True, results: Path = RESULTS) -> Plan:
+    """The plan of a configuration given as plain values.
+
+    Args:
+        values: what the YAML file holds.
+        file: its name, for messages.
+        look: whether to look for the data sources and weights files, too.
+        results: root of the results, where a source that is gone may have been prepared.
+
+    Raises:
+        UserError: the configuration is not valid, or what it names is not there; each line begins with the file.
+    """
+    return _plan(parse_config(values, file), file, look, results)
+
+
+def load_plan(path: Path, look: bool = True, results: Path = RESULTS) -> Plan:
+    """The plan of the configuration at `path`; see `make_plan`."""
+    return _plan(load_config(path), str(path), look, results)
+
+
+def _plan(config: Benchmark, file: str, look: bool, results: Path) -> Plan:
+    plan = Plan(config)
+    if look:
+        plan.check_files(file, results)
+    return plan

@@ -1,0 +1,162 @@
+"""From a YAML file to a checked configuration, or to one line for each thing wrong with it."""
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from etsdm.config.strict import allowed_instead, brief, short
+from etsdm.config.yaml_file import read_yaml
+from etsdm.diffusion import methods
+from etsdm.errors import UserError
+from etsdm.experiments.settings import ONE, SEVERAL
+from etsdm.plan.benchmark import Benchmark
+from etsdm.solvers.settings import Solver, SolverName
+
+Model = TypeVar("Model")
+SOURCES = {"bundled", "digits", "photos", "mnist", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
+TAGS = {*methods.MODULES, *get_args(SolverName), *SOURCES, "classifier", "inception"}
+"""Names that tell which kind of block a value is: part of a location, but no key."""
+MOST_TOLD = 20
+"""Lines of mistakes in one configuration."""
+EXPERIMENT = re.compile(r"experiments\.[a-z-]+(?:\[\d+\])?\.")
+FIXED = 2
+"""See `checked`: `datasets.<name>`."""
+
+
+def _blocks(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The blocks that may stand at a node of a JSON schema."""
+    if "$ref" in node:
+        return _blocks(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema)
+    options = node.get("anyOf", node.get("oneOf"))
+    return [block for option in options for block in _blocks(option, schema)] if options else [node]
+
+
+def _step(block: dict[str, Any], step: int | str) -> list[dict[str, Any]]:
+    """Where a step of a location leads from a block: to an item, a key, any key, or the same block by its tag."""
+    if isinstance(step, int):
+        return [block["items"]] if "items" in block else []
+    properties = block.get("properties", {})
+    if step in properties:
+        return [properties[step]]
+    if any(value.get("const") == step or step in value.get("enum", ()) for value in properties.values()):
+        return [block]
+    return [*block.get("patternProperties", {}).values()]
+
+
+def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any]) -> list[str]:
+    """Keys of the block in which an unknown key was found, by walking the generated schema."""
+    blocks = _blocks(schema, schema)
+    for step in [step for step in location[:-1] if step not in (ONE, SEVERAL)]:
+        blocks = [found for block in blocks for node in _step(block, step) for found in _blocks(node, schema)]
+    return list(dict.fromkeys(key for block in blocks for key in block.get("properties", {})))
+
+
+def _key(location: tuple[int | str, ...], fixed: int) -> str:
+    key = ""
+    for place, step in enumerate(location):
+        if step in (ONE, SEVERAL):
+            continue
+        if isinstance(step, int):
+            key += f"[{step}]"
+        elif place < fixed or step not in TAGS:
+            key += f".{short(step)}" if key else short(step)
+    return key
+
+
+def _within(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _message(error: Any, adapter: TypeAdapter[Any], fixed: int) -> str:
+    location, kind, value = error["loc"], error["type"], error["input"]
+    key = _key(location, fixed)
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; " + allowed_instead(
+            short(location[-1]), _allowed_keys(location, adapter.json_schema())
+        )
+    if kind == "union_tag_invalid":
+        expected = [tag.strip().strip("'") for tag in error["ctx"]["expected_tags"].split(",")]
+        field = error["ctx"]["discriminator"].strip("'")
+        tag = short(error["ctx"]["tag"])
+        return f"{_within(key, field)}: unknown {tag!r}; " + allowed_instead(tag, expected)
+    if kind == "union_tag_not_found":
+        return f"{_within(key, error['ctx']['discriminator'].strip(chr(39)))}: missing; it must be given"
+    if kind == "literal_error" and isinstance(value, str):
+        expected = [tag.strip().strip("'") for tag in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return f"{key}: unknown {short(value)!r}; " + allowed_instead(short(value), expected)
+    if kind == "missing":
+        return f"{key}: missing; it must be given"
+    if kind == "value_error":
+        return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
+    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {brief(value)}"
+
+
+def _told(problems: list[str]) -> list[str]:
+    """The problems, the first `MOST_TOLD`; what several experiments share, by an alias perhaps, is told once."""
+    places: dict[str, list[str]] = {}
+    for problem in problems:
+        experiment = EXPERIMENT.match(problem)
+        places.setdefault(problem[experiment.end() :] if experiment else problem, []).append(
+            experiment[0] if experiment else ""
+        )
+    lines = [
+        f"{first}{problem}" + (f"; the same in {', '.join(place[:-1] for place in others)}" if others else "")
+        for problem, (first, *others) in places.items()
+    ]
+    more = len(lines) - MOST_TOLD
+    return lines[:MOST_TOLD] + ([f"and {more:,} more mistakes"] if more > 0 else [])
+
+
+def checked(adapter: TypeAdapter[Model], values: Any, source: str, fixed: int = 0) -> Model:
+    """Check plain values.
+
+    Args:
+        adapter: of what they shall be.
+        values: plain data.
+        source: begins each line of a message.
+        fixed: the first steps of a location are keys, whatever they are called: a data set may be named like a source.
+
+    Raises:
+        UserError: one line for each thing wrong: source, key, value and what is allowed.
+    """
+    try:
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        problems = [_message(problem, adapter, fixed) for problem in error.errors(include_url=False)]
+        raise UserError("\n".join(f"{source}: {line}" for line in _told(problems))) from None
+
+
+def parse_solver(values: dict[str, Any]) -> Solver:
+    """Check one solver's settings.
+
+    Raises:
+        UserError: one line for each thing wrong.
+    """
+    solver: Solver = checked(TypeAdapter(Solver), values, "solver")
+    return solver
+
+
+def parse_config(values: Any, file: str) -> Benchmark:
+    """Check plain values against the models.
+
+    Args:
+        values: what the YAML file holds.
+        file: its name, for messages.
+
+    Raises:
+        UserError: one line for each thing wrong: file, key, value and what is allowed.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{file}: a configuration is a mapping of keys, not {type(values).__name__}")
+    return checked(TypeAdapter(Benchmark), values, file, FIXED)
+
+
+def load_config(path: Path) -> Benchmark:
+    """Read and check the configuration at `path`.
+
+    Raises:
+        UserError: `read_yaml` refuses the file, or it is not a valid configuration.
+    """
+    return parse_config(read_yaml(path), str(path))
