@@ -27,12 +27,11 @@ from benchmarks.project import ROOT, read_config
 from benchmarks.timing import in_turn, repetitions, show
 from etsdm.data.archive import Pixels, pieces, read_images
 from etsdm.data.prepare import prepare
-from etsdm.diffusion.process import make_process
 from etsdm.metrics.classifier import make_encoder, train_classifier
 from etsdm.metrics.distances import frechet, summarise
 from etsdm.metrics.features import CPU_BATCH, extract
 from etsdm.models.diffusers import renamed, unet_config
-from etsdm.models.trained import make_predictor, starts_at_high_noise
+from etsdm.models.trained import make_predictor, process_of, starts_at_high_noise
 from etsdm.plan.plan import Plan, make_plan
 from etsdm.sampling.sample import default_batch, sample_batch
 from etsdm.training.trainer import Trainer
@@ -131,7 +130,7 @@ class _Noise(nn.Module):
 
 def diffusers_network(spec: Spec) -> UNet2DModel:
     """diffusers' network of the architecture that `spec` gives ours, with diffusers' initial weights."""
-    process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+    process = process_of(spec)
     return UNet2DModel.from_config(unet_config(spec, process))
 
 
@@ -207,7 +206,7 @@ def asked(config: Path, repeats: int, nfe: int) -> Plan:
 def by_our_sampler(trained: Trained, model: Spec, spec: Spec) -> Pixels:
     """Images of a sample set's specification, uint8 (B, H, W, C)."""
     dataset, solver = model["dataset"], spec["solver"]
-    process = make_process(model["diffusion"], model["method"], dataset["resolution"])
+    process = process_of(model)
     clip = starts_at_high_noise(process) if solver["clip_x0"] == "auto" else solver["clip_x0"]
     predict = make_predictor(trained.ours, process, clip)
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])

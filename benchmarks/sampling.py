@@ -6,8 +6,7 @@ from diffusers import DDIMPipeline, DDIMScheduler
 
 from benchmarks.networks import diffusers_network, model_spec
 from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show
-from etsdm.diffusion.process import make_process
-from etsdm.models.trained import build_network, make_predictor
+from etsdm.models.trained import build_network, make_predictor, process_of
 from etsdm.plan.reading import parse_solver
 from etsdm.sampling.sample import default_batch, sample_batch
 
@@ -21,8 +20,8 @@ from etsdm.sampling.sample import default_batch, sample_batch
 @click.option("--images", default=16, show_default=True, help="Images a repetition.")
 def main(device: str, repeats: int, resolution: int, width: int, nfe: int, images: int) -> None:
     spec = model_spec(resolution, width, 1)
-    process = make_process(spec["diffusion"], spec["method"], resolution)
-    solver = parse_solver({"name": "ddim", "nfe": [nfe], "clip_x0": True}).model_dump() | {"nfe": nfe}
+    process = process_of(spec)
+    solver = parse_solver({"name": "ddim", "nfe": [nfe], "clip_x0": True})
     predict = make_predictor(build_network(spec).to(device).eval(), process, clip_x0=True)
     shape = (3, resolution, resolution)
     batch = default_batch(shape, torch.device(device))

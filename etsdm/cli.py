@@ -73,7 +73,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ENCODERS = click.Choice(["inception", "classifier"])
 DISTANCES = click.Choice(["frechet", "kernel"])
-SCHEDULES = click.Choice(["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
+SCHEDULE_NAMES = click.Choice(["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
 PREDICTIONS = click.Choice(["eps", "v", "x_0"])
 
 
@@ -443,12 +443,12 @@ def train(
     Example:  etsdm train --spec RUN/spec.json --data results/data/digits-8px-0a1b2c3d/images.zip
     """
     from etsdm.data.sources import expanded
-    from etsdm.diffusion import methods
+    from etsdm.diffusion.make import modules_behind
     from etsdm.training.snapshots import kept
     from etsdm.training.train import train as run
 
     values, out = spec.values, out or spec.beside()
-    code = _code("train", methods.module(values["method"]["name"]))
+    code = _code("train", *modules_behind(values))
     snapshots = [out / snapshot.file for snapshot in kept(values["training"])]
     made = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
     initial = values["training"].get("initial")
@@ -503,7 +503,7 @@ def snapshot(spec: Given, training: Path, out: Path | None) -> None:
     "--head-channels", type=click.IntRange(1), help="Channels a head (num_head_channels), instead of --heads."
 )
 @click.option("--norm-groups", type=click.IntRange(1), default=32, show_default=True, help="Groups of a normalisation.")
-@click.option("--schedule", type=SCHEDULES, default="linear", show_default=True, help="Its noise schedule.")
+@click.option("--schedule", type=SCHEDULE_NAMES, default="linear", show_default=True, help="Its noise schedule.")
 @click.option("--timesteps", type=click.IntRange(50), default=1000, show_default=True, help="T.")
 @click.option(
     "--told-up-to", type=click.IntRange(1), help="1000: it was told 1000 t / T (rescale_timesteps).  [default: told t]"
@@ -663,10 +663,10 @@ def sample(
 
 def _sampling_code(stage: str, spec: dict[str, Any]) -> str:
     """The code that draws images, whatever the method of the network."""
-    from etsdm import solvers
-    from etsdm.diffusion import methods
+    from etsdm.diffusion.make import all_modules
+    from etsdm.solvers import SOLVERS
 
-    return _code(stage, solvers.module(spec["solver"]["name"]), *map(methods.module, methods.MODULES))
+    return _code(stage, SOLVERS.module(spec["solver"]["name"]), *all_modules())
 
 
 @main.command()
@@ -856,16 +856,16 @@ def probe(weights: Path, data: Path, spec: Given | None, out: Path, device: str)
     """
     from tabulate import tabulate
 
-    from etsdm import probes, solvers
-    from etsdm.diffusion import methods
-    from etsdm.experiments.settings import Pairs
+    from etsdm import probes
+    from etsdm.diffusion.make import all_modules
+    from etsdm.experiments.measures import Pairs
     from etsdm.runtime.devices import pick_device
+    from etsdm.solvers import SOLVERS
 
     values = spec.values if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
     beside = out.with_name("manifest.json") if spec else _beside(out)
-    tried = sorted({solver["name"] for solver in values.get("solvers", [])})
-    loaded = [probes.module(values["probe"]), *map(solvers.module, tried), *map(methods.module, methods.MODULES)]
-    code = _code("probe", *loaded)
+    tried = sorted({SOLVERS.module(solver["name"]) for solver in values.get("solvers", [])})
+    code = _code("probe", probes.module(values["probe"]), *tried, *all_modules())
     with _recorded(beside, [weights, data], [out], spec or values, device, code=code) as record:
         result = probes.load(values["probe"])(weights, data, values, str(pick_device(device, _time())))
         write_json(out, result)
@@ -884,9 +884,11 @@ def theory(spec: Given, out: Path) -> None:
     \b
     Example:  etsdm theory --spec results/theory/0a1b2c3d/spec.json --out result.json
     """
+    from etsdm.diffusion.schedules import SCHEDULES
     from etsdm.probes.theory import theory as run
 
-    with _recorded(out.with_name("manifest.json"), [], [out], spec, code=_code("theory")):
+    code = _code("theory", *map(SCHEDULES.module, spec.values["schedules"]))
+    with _recorded(out.with_name("manifest.json"), [], [out], spec, code=code):
         write_json(out, run(spec.values))
     _say(out)
 

@@ -6,6 +6,7 @@ stage reaches from the modules it starts from: functions, classes and constants,
 - comments, docstrings, layout, annotations, import lines and the names of modules;
 - definitions that the stage never uses;
 - what is said: the words of errors and warnings, of progress and of `print`;
+- classes of settings: their defaults and limits decide what is asked for, which a specification holds;
 - `QUIET`: code that keeps, counts, locks and reports, and computes nothing.
 """
 
@@ -53,6 +54,8 @@ DATA = {
 
 QUIET = frozenset(
     {
+        "etsdm.config.registry",
+        "etsdm.config.strict",
         "etsdm.runtime.attempts",
         "etsdm.runtime.digests",
         "etsdm.errors",
@@ -73,16 +76,13 @@ QUIET = frozenset(
         "etsdm.runtime.workers",
         "etsdm.runtime.devices:_no_gpu",
         "etsdm.runtime.devices:_own_gpu",
-        "etsdm.diffusion.methods:MODULES",
         "etsdm.models.unet:check_sizes",
-        "etsdm.solvers:MODULES",
-        "etsdm.solvers:too_many",
         "etsdm.training.snapshots:check_kept",
         "etsdm.training.snapshots:what_is_wrong",
     }
 )
-"""Modules, and single definitions, that no number depends on: how jobs start, wait, save, stop and speak, and where
-solvers and methods are listed. A rule names the module of its own solver or method."""
+"""Modules, and single definitions, that no number depends on: how jobs start, wait, save, stop and speak, and how
+things are found by their name. A rule names the modules of its own solver, method and schedule."""
 
 SAYING = frozenset({"print", "warnings"})
 """Names whose calls only speak."""
@@ -178,6 +178,28 @@ class _Essence(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+SETTINGS = "etsdm.config.strict.Strict"
+"""What every class of settings derives from."""
+
+
+def _is_settings(full: str) -> bool:
+    """Whether a dotted name is that of a class of settings."""
+    where, _, name = full.rpartition(".")
+    path = _file(where) if where.startswith("etsdm") else None
+    return full == SETTINGS or (path is not None and name in _settings(path, where))
+
+
+@cache
+def _settings(path: Path, module: str) -> frozenset[str]:
+    """The names that a module gives to classes of settings, its own and imported ones."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    known = {name for name, full in _imports(tree).items() if full != f"{module}.{name}" and _is_settings(full)}
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef) and any(_root(base) in known for base in statement.bases):
+            known.add(statement.name)
+    return frozenset(known)
+
+
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
@@ -219,7 +241,10 @@ def _read(path: Path, module: str) -> Module:
     errors = {name for name, full in imports.items() if full.startswith("etsdm.errors.")}
     _Essence(quiet, errors).visit(tree)
     names: dict[str, list[ast.stmt]] = {OTHERS: []}
+    settings = _settings(path, module)
     for statement in tree.body:
+        if isinstance(statement, ast.ClassDef) and statement.name in settings:
+            continue
         for name in _defined(statement) or [OTHERS]:
             names.setdefault(name, []).append(statement)
     return Module(names, imports)

@@ -167,8 +167,7 @@ BAD = {
     ),
     "more steps than shared noise levels": (
         {SOLVERS: [{"name": "ddpm", "nfe": [906]}], f"{METHODS}.1": "shared-noise"},
-        "nfe = 906 of ddpm is more than the noise levels that shared-noise with t_tilde = 100 and n = 5 has; "
-        "allowed: up to 905",
+        "nfe = 906 of ddpm is more than the noise levels that shared-noise-100-5 has; allowed: up to 905",
     ),
     "more steps than shared noise levels without denoising": (
         {SOLVERS: [{"name": "dpm-solver-1", "nfe": [905]}], f"{METHODS}.1": "shared-noise"},

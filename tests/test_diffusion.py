@@ -14,7 +14,9 @@ from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.losses import prediction_loss
 from etsdm.diffusion.predictions import DATA, NOISE, PREDICTIONS, SCORE, SCORE_OVER_SIGMA, VELOCITY
 from etsdm.diffusion.predictor import NoisePredictor
-from etsdm.diffusion.schedules import BETAS, COSINE_END, NAMES, make_schedule, ramp
+from etsdm.diffusion.schedules import SCHEDULES, make_schedule
+from etsdm.diffusion.schedules.betas import ramp
+from etsdm.diffusion.schedules.cosine import COSINE_END
 from etsdm.diffusion.sharing import partition, shared
 
 T = 1000
@@ -118,7 +120,7 @@ def test_continuous_quadratic_schedule_is_the_cube_in_fifty_digits(t):
 def test_log_alpha_is_minus_half_the_integral_of_beta_by_quadrature(name):
     schedule = make_schedule(name, T, 8, "continuous").flattened(100)
     for t in (3, 60, 400):
-        whole = quad(lambda tau: BETAS[name](tau) * ramp(10 * tau), 0, t / T, points=[0.1], epsabs=1e-13)[0]
+        whole = quad(lambda tau: SCHEDULES[name].beta(tau) * ramp(10 * tau), 0, t / T, points=[0.1], epsabs=1e-13)[0]
         assert float(schedule.log_alpha(t)) == pytest.approx(-whole / 2, rel=1e-8)
 
 
@@ -154,7 +156,7 @@ def test_the_cosine_schedules_end_before_beta_has_no_bound_and_at_one_noise_leve
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 class TestEverySchedule:
     def test_signal_and_noise_make_unit_variance(self, name, time):
         schedule = make_schedule(name, T, 32, time)
@@ -200,7 +202,7 @@ class TestEverySchedule:
         assert t[2] == pytest.approx(schedule.t_end, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_integer_times_give_the_table(name):
     schedule = make_schedule(name, T, 32)
     t = np.arange(T)

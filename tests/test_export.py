@@ -9,6 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from diffusers import DDIMPipeline, UNet2DModel
+from etsdm.solvers.prediction import data_prediction
 from trained import model_spec, write_weights
 
 from etsdm.cli import main
@@ -17,7 +18,6 @@ from etsdm.models.weights import save_weights
 from etsdm.runtime.files import read_json, sha256
 from etsdm.sampling.sample import to_pixels
 from etsdm.solvers.ddim import ddim
-from etsdm.solvers.prediction import data_prediction
 
 CPU = torch.device("cpu")
 NETWORK: dict[str, Any] = {

@@ -11,10 +11,12 @@ import pytest
 import torch
 from configs import every
 
-from etsdm import fingerprint, probes, solvers
+from etsdm import fingerprint, probes
 from etsdm.data import sources
 from etsdm.data.prepare import prepare
-from etsdm.diffusion import methods
+from etsdm.diffusion.make import modules_behind
+from etsdm.diffusion.methods import METHODS
+from etsdm.diffusion.schedules import SCHEDULES
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT, STAGES, code, digest, reached
 from etsdm.metrics.classifier import train_classifier
@@ -26,6 +28,7 @@ from etsdm.probes.theory import theory
 from etsdm.runtime.manifest import PACKAGES, manifest
 from etsdm.sampling.restore import restore
 from etsdm.sampling.sample import sample
+from etsdm.solvers import SOLVERS
 from etsdm.training.snapshots import Snapshot
 from etsdm.training.take import take_snapshot
 from etsdm.training.train import train
@@ -71,7 +74,7 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
         with watched("encoder"):
             train_classifier(run.spec, images, images.with_name("dataset.json"), weights, cpu, progress=False)
     for path, run in plan.models.items():
-        with watched("train", methods.module(run.spec["method"]["name"])):
+        with watched("train", *modules_behind(run.spec)):
             images = tmp_path / run.needs["data"].path / "images.zip"
             train(run.spec, images, tmp_path / path, "cpu", progress=False)
     for path, run in plan.snapshots.items():
@@ -84,27 +87,27 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
             take_snapshot(training / "manifest.json", kept, tmp_path / path / "weights.safetensors")
     for path, run in plan.samples.items():
         solver, model = run.spec["solver"]["name"], run.needs["model"]
-        with watched("sample", solvers.module(solver), methods.module(model.spec["method"]["name"])):
+        with watched("sample", SOLVERS.module(solver), *modules_behind(model.spec)):
             weights = tmp_path / model.path / "weights.safetensors"
             sample(weights, run.spec, tmp_path / path / "samples.zip", "cpu", progress=False)
     for path, run in plan.restorations.items():
         solver, model = run.spec["solver"]["name"], run.needs["model"]
         images = tmp_path / run.needs["test"].path / "images.zip"
-        with watched("restore", solvers.module(solver), methods.module(model.spec["method"]["name"])):
+        with watched("restore", SOLVERS.module(solver), *modules_behind(model.spec)):
             weights = tmp_path / model.path / "weights.safetensors"
             restore(weights, images, run.spec, tmp_path / path, "cpu", progress=False)
         with watched("compare"):
             compare(tmp_path / path / "restored.zip", images, tmp_path / path / "scores.json")
     for run in plan.probes.values():
         model, tried = run.needs["model"], [solver["name"] for solver in run.spec.get("solvers", [])]
-        method = methods.module(model.spec["method"]["name"])
+        behind = modules_behind(model.spec)
         probe = probes.load(run.spec["probe"])
-        with watched("probe", method, probes.module(run.spec["probe"]), *map(solvers.module, tried)):
+        with watched("probe", *behind, probes.module(run.spec["probe"]), *map(SOLVERS.module, tried)):
             weights = tmp_path / model.path / "weights.safetensors"
             images = tmp_path / model.needs["data"].path / "images.zip"
             probe(weights, images, run.spec, "cpu", False)
     for run in plan.theories.values():
-        with watched("theory"):
+        with watched("theory", *map(SCHEDULES.module, run.spec["schedules"])):
             theory(run.spec)
     scored = [m for m in plan.measurements if m.encoder and m.model and m.experiment == "fast-sampling"][:2]
     files = {"samples": tmp_path / scored[0].run.path, "data": tmp_path / scored[0].model.needs["data"].path}
@@ -137,9 +140,9 @@ def test_versions_of_packages_do_not_count(monkeypatch):
 
 
 def test_solvers_do_not_share_a_digest_and_families_do():
-    digests = {name: digest("sample", solvers.module(name)) for name in solvers.MODULES}
+    digests = {name: digest("sample", SOLVERS.module(name)) for name in SOLVERS.names()}
     assert digests["dpm-solver-1"] == digests["dpm-solver-3"]
-    assert len(set(digests.values())) == len(set(solvers.MODULES.values()))
+    assert len(set(digests.values())) == len({SOLVERS.module(name) for name in SOLVERS.names()})
 
 
 def test_scoring_does_not_load_torch():
@@ -151,7 +154,7 @@ def test_scoring_does_not_load_torch():
 @pytest.mark.parametrize("stage", ["rows", "tables", "figures", "page"])
 def test_the_report_knows_only_result_files(stage):
     rooms = {name.split(".")[1] for name, _ in reached(*STAGES[stage])}
-    assert not rooms & {"training", "sampling", "models", "solvers", "probes", "diffusion"}
+    assert not rooms & {"training", "sampling", "models", "solvers", "probes"}
 
 
 # ------------------------------------------------------------------------------------------- what counts, and what not
@@ -185,8 +188,9 @@ def edit(tmp_path, monkeypatch):
 def every_code() -> dict[str, str]:
     """The code of each stage, with each module that it may load."""
     found = {stage: code(stage) for stage in STAGES}
-    found |= {f"sample by {name}": code("sample", solvers.module(name)) for name in solvers.MODULES}
-    found |= {f"train {name}": code("train", methods.module(name)) for name in methods.MODULES}
+    found |= {f"sample by {name}": code("sample", SOLVERS.module(name)) for name in SOLVERS.names()}
+    found |= {f"train {name}": code("train", METHODS.module(name)) for name in METHODS.names()}
+    found |= {name: code("train", SCHEDULES.module(name)) for name in ("linear", "cosine")}
     found |= {f"probe {name}": code("probe", probes.module(name)) for name in probes.MODULES}
     kinds = [path.stem for path in (ROOT / "etsdm/data/sources").glob("[a-z]*.py")]
     return found | {f"prepare {kind}": code("prepare", f"etsdm.data.sources.{kind}") for kind in kinds}
@@ -213,20 +217,18 @@ NOTHING = [
     pytest.param("models/unet.py", "class UNet", '"""A remark."""\n\n\nclass UNet', id="docstring"),
     pytest.param("training/train.py", "from etsdm", "# A remark.\nfrom etsdm", id="comment"),
     pytest.param("training/train.py", "import ExitStack\n", "import ExitStack, suppress\n", id="import line"),
-    pytest.param("diffusion/schedules.py", "def ramp(", "UNUSED = 7\n\n\ndef ramp(", id="unused constant"),
+    pytest.param("diffusion/schedules/betas.py", "def ramp(", "UNUSED = 7\n\n\ndef ramp(", id="unused constant"),
     pytest.param("metrics/distances.py", "\ndef ", "\ndef unused(x):\n    return x\n\n\ndef ", id="unused function"),
-    pytest.param("manifest.py", '"cpu_seconds"', '"seconds_of_cpu"', id="manifest"),
-    pytest.param("attempts.py", "KILLS = 3", "KILLS = 5", id="attempts"),
-    pytest.param("files.py", "hex[:8]", "hex[:6]", id="file helpers"),
-    pytest.param("parts.py", "going on after", "after", id="parts"),
-    pytest.param("devices.py", "WAIT = 1.0", "WAIT = 2.0", id="claims of GPUs"),
-    pytest.param("stop.py", "import signal", "import signal\n\nUNUSED = 1", id="signals"),
-    pytest.param("solvers/__init__.py", "MODULES = {", 'MODULES = {\n    "heun": "heun",', id="one more solver"),
-    pytest.param(
-        "diffusion/methods/__init__.py", "MODULES = {", 'MODULES = {\n    "new": "new",', id="one more method"
-    ),
-    pytest.param("solvers/__init__.py", "of {name} is more than", "of {name} exceeds", id="reason of a refusal"),
-    pytest.param("benchmark/plan.py", "def identity(", "def unused(): ...\n\n\ndef identity(", id="plan"),
+    pytest.param("runtime/manifest.py", '"cpu_seconds"', '"seconds_of_cpu"', id="manifest"),
+    pytest.param("runtime/attempts.py", "KILLS = 3", "KILLS = 5", id="attempts"),
+    pytest.param("runtime/files.py", "hex[:8]", "hex[:6]", id="file helpers"),
+    pytest.param("runtime/parts.py", "going on after", "after", id="parts"),
+    pytest.param("runtime/devices.py", "WAIT = 1.0", "WAIT = 2.0", id="claims of GPUs"),
+    pytest.param("runtime/stop.py", "import signal", "import signal\n\nUNUSED = 1", id="signals"),
+    pytest.param("solvers/ddim.py", "Real = Field(0.0, ge=0, le=1)", "Real = Field(0.5, ge=0, le=2)", id="settings"),
+    pytest.param("solvers/solver.py", "of {self.name} is more than", "of {self.name} exceeds", id="a refusal"),
+    pytest.param("config/registry.py", "def names(", "def unused(self): ...\n\n    def names(", id="registry"),
+    pytest.param("plan/plan.py", "def identity(", "def unused(): ...\n\n\ndef identity(", id="plan"),
     pytest.param("cli.py", "def main(", "def unused(): ...\n\n\ndef main(", id="command line"),
 ]
 
@@ -253,12 +255,12 @@ def test_a_module_may_change_its_name(before, tmp_path, monkeypatch):
     forget()
 
 
-ALL = {"train", *(f"train {name}" for name in methods.MODULES)}
-SAMPLING = {"sample", "restore", *(f"sample by {name}" for name in solvers.MODULES)}
+ALL = {"train", "linear", "cosine", *(f"train {name}" for name in METHODS.names())}
+SAMPLING = {"sample", "restore", *(f"sample by {name}" for name in SOLVERS.names())}
 SOMETHING = [
     pytest.param("data/sources/__init__.py", 'spec["path"]', 'spec["path"] + "/train"', {"prepare"}, id="which images"),
     pytest.param("data/sources/digits.py", "load_digits()", "load_digits(n_class=9)", {"prepare digits"}, id="digits"),
-    pytest.param("diffusion/schedules.py", "BETA_END = ", "BETA_END = 2 * ", ALL | SAMPLING | {"theory"}, id="beta"),
+    pytest.param("diffusion/schedules/betas.py", "BETA_END = ", "BETA_END = 2 * ", {"linear"}, id="beta"),
     pytest.param("training/data.py", "def draw(", "@staticmethod\ndef draw(", ALL, id="a decorator"),
     pytest.param("models/unet.py", "class UNet(", "class UNet(object, ", ALL | SAMPLING, id="network"),
     pytest.param("solvers/ddim.py", "def solve(", "X = 1\n\n\ndef solve(", {"sample by ddim"}, id="solver"),
@@ -266,8 +268,10 @@ SOMETHING = [
     pytest.param("sampling/philox.py", "ROUNDS = 10", "ROUNDS = 7", SAMPLING, id="noise"),
     pytest.param("training/state.py", "KEEP = ", "KEEP = 1 + ", ALL, id="saved states"),
     pytest.param("metrics/classifier.py", 'spec["epochs"]', '2 * spec["epochs"]', {"encoder"}, id="classifier"),
-    pytest.param("devices.py", "allow_tf32 = ", "allow_tf32 = not ", ALL | SAMPLING, id="precision"),
-    pytest.param("processes.py", "class Processes", "@decorated\nclass Processes", ALL | SAMPLING, id="several GPUs"),
+    pytest.param("runtime/devices.py", "allow_tf32 = ", "allow_tf32 = not ", ALL | SAMPLING, id="precision"),
+    pytest.param(
+        "runtime/processes.py", "class Processes", "@decorated\nclass Processes", ALL | SAMPLING, id="several GPUs"
+    ),
 ]
 
 
@@ -288,7 +292,7 @@ def test_an_edit_of_one_thing_leaves_the_others_alone(before, edit):
 
 
 def test_a_job_refuses_other_code_than_the_workflow_was_planned_with(edit):
-    planned = code("sample", solvers.module("ddim"))
+    planned = code("sample", SOLVERS.module("ddim"))
     fingerprint.check(planned)
     edit("solvers/ddim.py", "def solve(", "X = 1\n\n\ndef solve(")
     with pytest.raises(UserError, match=r"'sample etsdm.solvers.ddim' has changed since the workflow was started"):
@@ -298,7 +302,7 @@ def test_a_job_refuses_other_code_than_the_workflow_was_planned_with(edit):
 def test_jobs_on_other_machines_are_handed_the_code_of_the_plan(edit, monkeypatch):
     """They plan the workflow again, when the code may be another by now."""
     monkeypatch.setenv(fingerprint.HANDED_DOWN, "{}")
-    module = solvers.module("ddim")
+    module = SOLVERS.module("ddim")
     planned = fingerprint.Planned(is_start=True).code("sample", module)
     edit("solvers/ddim.py", "def solve(", "X = 1\n\n\ndef solve(")
     assert fingerprint.Planned(is_start=False).code("sample", module) == planned != code("sample", module)
@@ -306,6 +310,6 @@ def test_jobs_on_other_machines_are_handed_the_code_of_the_plan(edit, monkeypatc
 
 
 def test_a_module_that_is_gone_is_other_code():
-    planned = code("sample", solvers.module("ddim"))
+    planned = code("sample", SOLVERS.module("ddim"))
     with pytest.raises(UserError, match="has changed"):
         fingerprint.check(planned.replace("solvers.ddim", "solvers.heun"))

@@ -11,10 +11,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typed import process_with
 
 import etsdm
-from etsdm.diffusion.methods.etsdm import apply
-from etsdm.diffusion.process import make_process
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,8 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def own_condition(t_tilde=100, n=5):
     """f of the method `etsdm` as a benchmark trains it."""
     diffusion = {"schedule": "linear", "timesteps": 1000, "time": "discrete", "tau_min": 1e-3, "prediction": "eps"}
-    chosen = {"partition": "uniform", "t_tilde": t_tilde, "n": n}
-    return apply(make_process(diffusion, {"name": "ddpm"}, 8), chosen).condition
+    return process_with(diffusion, {"name": "etsdm", "t_tilde": t_tilde, "n": n}).condition
 
 
 @settings(deadline=None)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from configs import tiny
 from trained import prepared_digits
+from typed import process_with, solve
 
-from etsdm import solvers
 from etsdm.data.archive import read_images
-from etsdm.diffusion import methods
 from etsdm.diffusion.losses import prediction_loss
+from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.methods.regularization import finite_difference, forward_mode
-from etsdm.diffusion.process import Process, make_process
+from etsdm.diffusion.process import Process
 from etsdm.errors import UserError
 from etsdm.models.trained import make_predictor, starts_at_high_noise
 from etsdm.models.unet import make_network
@@ -63,7 +63,7 @@ LEARNING = {"images": 1536, "learning_rate": 5e-3, "warmup": 0}
 
 
 def test_every_method_is_tried_here():
-    assert set(SETTINGS) == set(methods.MODULES)
+    assert set(SETTINGS) == set(METHODS.names())
 
 
 @pytest.mark.parametrize("method", CASES, ids=lambda method: "-".join(map(str, method.values())))
@@ -131,7 +131,7 @@ def test_with_integer_times_the_samples_are_the_baselines_too(tmp_path):
 
 
 def process(method, **diffusion) -> Process:
-    return make_process(DIFFUSION | diffusion, specs(method)[0]["method"], 8)
+    return process_with(DIFFUSION | diffusion, method)
 
 
 def test_remaps_keep_the_range_of_t_and_rise():
@@ -198,7 +198,7 @@ def test_the_modified_schedule_sampled_by_every_kind_of_solver_ends_there():
         asked.clear()
         spec = {"name": name, "nfe": 20, "grid": "uniform", "denoise": True, "variance": "fixed-large", "eta": 0.0}
         spec |= {"lower_order_final": False}
-        solvers.load(name)(predict, schedule, torch.ones(1, 1), spec, lambda: torch.ones(1, 1))
+        solve(spec, predict, schedule, torch.ones(1, 1), lambda: torch.ones(1, 1))
         assert asked[-1] == schedule.t_stop > 13
 
 
@@ -291,7 +291,7 @@ def test_the_forward_derivative_is_the_limit_of_central_differences():
 def test_the_penalty_is_the_weighted_mean_square_below_t_tilde_and_trains_every_layer_that_sees_t(estimator):
     predict = trained_like_predictor()
     settings = specs({"name": "regularization", "estimator": estimator, "weight": 7.0})[0]["method"]
-    penalty = methods.load("regularization")(process({"name": "ddpm"}), settings).penalty
+    penalty = process(settings).penalty
     x = torch.randn(4, 1, 8, 8, dtype=torch.float64)
     t = torch.tensor([5.0, 100.0, 99.0, 700.0], dtype=torch.float64)
     derivative = {"forward-mode": forward_mode, "finite-difference": finite_difference}[estimator]
@@ -309,7 +309,7 @@ def test_the_penalty_gives_each_image_its_own_context():
     predict = make_predictor(lambda x, c: x[:, 1:] * c.view(-1, 1, 1, 1), process({"name": "ddpm"}))
     predict.context = context
     settings = specs({"name": "regularization", "weight": 2.0})[0]["method"]
-    penalty = methods.load("regularization")(process({"name": "ddpm"}), settings).penalty
+    penalty = process(settings).penalty
     t = torch.tensor([500.0, 7.0, 300.0, 50.0], dtype=torch.float64)
     expected = 2 * context.square().mean((1, 2, 3)) * torch.tensor([0, 1, 0, 1])
     assert torch.allclose(penalty(predict, torch.zeros_like(context), t), expected)
@@ -340,7 +340,7 @@ def test_a_score_over_sigma_has_the_loss_and_the_noise_of_ddpm_with_the_sign_tur
 
 def test_score_weights_of_before_the_output_was_named_are_raw():
     old, new = ({"name": "score-weighted"} | more for more in ({}, {"output": "raw"}))
-    assert make_process(DIFFUSION, old, 8) == make_process(DIFFUSION, new, 8) == process({"name": "score-weighted"})
+    assert process_with(DIFFUSION, old) == process_with(DIFFUSION, new) == process({"name": "score-weighted"})
 
 
 @pytest.mark.parametrize("output", ["raw", "over-sigma"])

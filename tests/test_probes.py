@@ -9,13 +9,15 @@ import pytest
 import torch
 from mixtures import GaussianMixture, SmoothSchedule, column
 from trained import model_spec, trained_tensors, write_weights
+from typed import process_with, solver
 
 from etsdm import probes
 from etsdm.data.archive import pick_images, write_images
-from etsdm.diffusion.conditions import identity
+from etsdm.diffusion.conditions import identity, jumps_of
+from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.predictor import NoisePredictor
-from etsdm.diffusion.schedules import NAMES, make_schedule
-from etsdm.diffusion.sharing import partition, shared
+from etsdm.diffusion.schedules import SCHEDULES, make_schedule
+from etsdm.diffusion.sharing import shared
 from etsdm.errors import UserError
 from etsdm.models.weights import save_weights
 from etsdm.probes.inputs import even_images, mean_and_std, per_image
@@ -135,7 +137,7 @@ def test_a_pair_without_a_step_inside_the_times_has_no_k(t_prime, t, message):
         difference_quotients(predict, *torch.randn(2, 3, 1, 8, 8), t_prime, t)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_on_a_flattened_schedule_k_is_measured_from_the_first_time_and_solving_ends_where_sampling_does(name):
     asked = []
 
@@ -254,7 +256,11 @@ def shared_noise_prediction(schedule, edges):
 
 @pytest.mark.parametrize(
     ("name", "time", "flat"),
-    [*((name, "discrete", False) for name in NAMES), ("linear", "continuous", False), ("cosine", "continuous", True)],
+    [
+        *((name, "discrete", False) for name in SCHEDULES.names()),
+        ("linear", "continuous", False),
+        ("cosine", "continuous", True),
+    ],
 )
 def test_the_reference_is_tight_on_a_mixture(name, time, flat):
     schedule = make_schedule(name, 1000, 256, time)
@@ -286,14 +292,16 @@ def test_the_reference_restarts_just_below_each_jump():
 
 
 def test_jumps_are_the_right_ends_inside_the_process():
-    method = {"name": "etsdm", "t_tilde": 100, "n": 5, "partition": "uniform"}
-    assert jumps(method, LINEAR) == EDGES[1:]
-    assert jumps(method | {"t_tilde": 5000}, LINEAR) == []
-    assert jumps({"name": "ddpm"}, LINEAR) == []
-    by_sigma = jumps(method | {"partition": "sigma"}, LINEAR)
-    assert by_sigma == partition("sigma", 100, 5, LINEAR)[1:] and by_sigma[0] < 20
+    assert jumps(shared(EDGES), LINEAR) == EDGES[1:]
+    assert jumps(shared([0.0, 5000.0]), LINEAR) == []
+    assert jumps(identity, LINEAR) == []
     continuous = make_schedule("linear", 1000, 8, "continuous", tau_min=0.03)
-    assert jumps(method, continuous) == [40, 60, 80, 100]
+    assert jumps(shared(EDGES), continuous) == [40, 60, 80, 100]
+
+
+def test_only_methods_with_steps_in_the_condition_jump():
+    steps = {name for name in METHODS.names() if jumps_of(process_with({}, {"name": name}).condition)}
+    assert steps == {"etsdm", "shared-noise"}
 
 
 @pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("dpm-solver-2", 2), ("dpm-solver++-2m", 2)])
@@ -301,10 +309,8 @@ def test_the_error_falls_with_the_order_of_the_solver(name, order):
     schedule = SmoothSchedule()
     predict = MIXTURE.predictor(schedule)
     exact = reference(predict, schedule, start(), 600, [])
-    spec = {"name": name, "grid": "log-snr", "eta": 0.0, "lower_order_final": False, "denoise": True}
-    errors = [
-        distances(solution(predict, schedule, start(), spec | {"nfe": nfe}), exact).mean().item() for nfe in (80, 160)
-    ]
+    settings = solver(name, 1, grid="log-snr", denoise=True)
+    errors = [distances(solution(predict, schedule, start(), settings, n), exact).mean().item() for n in (80, 160)]
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.2)
 
 
@@ -332,7 +338,7 @@ def test_the_solver_error_probe_of_a_network_on_disk(tmp_path, images):
     assert singlestep[0]["error"] != pytest.approx(singlestep[1]["error"], rel=1e-3)
 
 
-@pytest.mark.parametrize("solver", [{"name": "ddpm"}, {"name": "ddim", "eta": 0.5}])
+@pytest.mark.parametrize("solver", [{"name": "ddpm", "nfe": 5}, {"name": "ddim", "nfe": 5, "eta": 0.5}])
 def test_a_solver_that_draws_noise_has_no_solver_error(tmp_path, images, solver):
     with pytest.raises(ValueError, match="draws noise"):
         probed("solver-error", tmp_path / "none", images, {"images": 1, "solvers": [solver], "reference_nfe": 60})

@@ -8,7 +8,6 @@ from configs import tiny
 from PIL import Image
 from trained import LONGER, prepared_digits, write_weights
 
-from etsdm import solvers
 from etsdm.cli import main
 from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
@@ -18,6 +17,7 @@ from etsdm.plan.plan import make_plan
 from etsdm.plan.reading import parse_solver
 from etsdm.runtime.files import read_json
 from etsdm.sampling.sample import sample, to_pixels
+from etsdm.solvers import SOLVERS
 from etsdm.training.train import train
 
 DIFFERENT_BATCH_TOLERANCE = 0.05
@@ -85,7 +85,7 @@ def test_the_archive_is_the_same_to_the_byte_and_the_seed_matters(weights, tmp_p
     assert a == b != c
 
 
-@pytest.mark.parametrize("name", solvers.MODULES)
+@pytest.mark.parametrize("name", SOLVERS.names())
 @pytest.mark.parametrize("nfe", [5, 12])
 def test_every_solver_spends_what_was_asked(weights, tmp_path, name, nfe):
     assert sample(weights, spec(name, nfe, count=2), tmp_path / "s.zip", progress=False)["nfe"] == nfe
@@ -196,7 +196,7 @@ def shades(pixels):
 
 
 @pytest.mark.parametrize("grid", ["uniform", "log-snr"])
-@pytest.mark.parametrize("name", solvers.MODULES)
+@pytest.mark.parametrize("name", SOLVERS.names())
 def test_under_a_cosine_schedule_each_solver_draws_no_saturated_noise(cosine_weights, tmp_path, name, grid, capsys):
     """Of the digits' own values 42 % are neither; without clipping nearly none is, and that is said."""
     settings = {"name": name, "nfe": 20, "count": 16, "grid": grid}

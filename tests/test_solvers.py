@@ -14,10 +14,11 @@ import torch
 from mixtures import GaussianMixture, SmoothSchedule, column
 from scipy.optimize import brentq
 from torch import Tensor
+from typed import solve, solver
 
-from etsdm import solvers
 from etsdm.diffusion.methods.shared_noise import SharedLevels
 from etsdm.diffusion.schedules import make_schedule
+from etsdm.solvers import SOLVERS
 from etsdm.solvers.ddim import ddim
 from etsdm.solvers.ddpm import ddpm
 from etsdm.solvers.dpm_solver import dpm_solver, inner_times, outer_times
@@ -26,7 +27,7 @@ from etsdm.solvers.dpm_solver_pp import dpm_solver_pp
 from etsdm.solvers.dpm_solver_pp import step_orders as multistep_orders
 from etsdm.solvers.grids import time_grid
 
-SCHEDULES = ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
+SCHEDULE_NAMES = ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
 GRIDS = ["uniform", "quadratic", "log-snr"]
 MIXTURE = GaussianMixture()
 
@@ -68,7 +69,7 @@ def test_grids_by_hand():
     assert alpha**2 / (1 - alpha**2) == pytest.approx(math.sqrt(odds[0] * odds[-1]), rel=1e-10)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_grids_fall_from_t_max_to_t_min(grid, schedule):
     schedule = schedule_named(schedule)
@@ -100,7 +101,7 @@ def test_a_start_that_is_noisier_than_t_max_changes_nothing(grid):
         assert time_grid(grid, schedule, 20, asked).tolist() == time_grid(grid, schedule, 20).tolist()
 
 
-@pytest.mark.parametrize("name", solvers.MODULES)
+@pytest.mark.parametrize("name", SOLVERS.names())
 def test_every_solver_starts_where_it_is_asked_to(name):
     schedule, asked = schedule_named("cosine"), []
 
@@ -110,7 +111,7 @@ def test_every_solver_starts_where_it_is_asked_to(name):
 
     spec = {"name": name, "nfe": 100, "grid": "log-snr", "denoise": True, "variance": "fixed-small", "eta": 0.0}
     spec |= {"lower_order_final": True, "lambda_start": -5.1}
-    found = solvers.load(name)(predict, schedule, start(), spec, noise_like(start()))
+    found = solve(spec, predict, schedule, start(), noise_like(start()))
     assert float(schedule.lambda_(asked[0])) == pytest.approx(-5.1, abs=1e-9) and len(asked) == 100
     if name != "ddpm":  # the exact flow from there is known
         exact = MIXTURE.flow(start(), -5.1, float(schedule.lambda_(0.0)))
@@ -172,7 +173,7 @@ def evaluated(schedule, name: str, nfe: int, **settings) -> list[float]:
         times.append(t)
         return x * float(schedule.sigma(t))
 
-    solvers.load(name)(predict, schedule, start(), {"name": name, "nfe": nfe, "denoise": False} | settings, no_noise)
+    solve({"name": name, "nfe": nfe, "denoise": False} | settings, predict, schedule, start(), no_noise)
     return times
 
 
@@ -267,7 +268,7 @@ def published_end_point(grid: str, nfe: int, order: int, lambda_spaced: bool) ->
 def test_the_end_point_is_that_of_the_published_algorithm(order, nfe, grid, inner):
     schedule, name = schedule_named("linear"), f"dpm-solver-{order}"
     spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": False, "inner_times": inner}
-    found = solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec, no_noise)
+    found = solve(spec, MIXTURE.predictor(schedule), schedule, start(), no_noise)
     np.testing.assert_allclose(found, published_end_point(grid, nfe, order, inner == "log-snr"), rtol=0, atol=1e-10)
 
 
@@ -281,9 +282,8 @@ def test_a_cautious_first_step_from_pure_noise_is_taken_in_steps_of_order_1(name
     inside = inner_times(schedule, times[0], times[1], order, "uniform")
     x = dpm_solver(predict, schedule, start(), [times[0], *inside, times[1]], [1] * order)
     by_hand = dpm_solver(predict, schedule, x, times[1:], orders[1:], "uniform")
-    solve = solvers.load(name)
     cautious, plain = (
-        solve(predict, schedule, start(), spec | {"name": name, "clip_x0": clipped}, no_noise)
+        solve(spec | {"name": name, "clip_x0": clipped}, predict, schedule, start(), no_noise)
         for clipped in (True, False)
     )
     torch.testing.assert_close(cautious, by_hand, rtol=1e-12, atol=1e-12)
@@ -297,20 +297,20 @@ def test_caution_changes_nothing_under_the_linear_schedule(name, nfe, grid):
     schedule = schedule_named("linear")
     spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": False}
     ends = [
-        solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec | {"clip_x0": clipped}, no_noise)
+        solve(spec | {"clip_x0": clipped}, MIXTURE.predictor(schedule), schedule, start(), no_noise)
         for clipped in (True, False)
     ]
     assert torch.equal(*ends)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES)
 @pytest.mark.parametrize("name", ["dpm-solver-2", "dpm-solver-3"])
 def test_the_spacings_inside_a_step_differ_except_on_the_log_snr_grid(name, schedule):
     schedule = schedule_named(schedule)
 
     def end(grid: str, inner: str) -> Tensor:
         spec = {"name": name, "nfe": 20, "grid": grid, "denoise": False, "inner_times": inner}
-        return solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec, no_noise)
+        return solve(spec, MIXTURE.predictor(schedule), schedule, start(), no_noise)
 
     torch.testing.assert_close(end("log-snr", "grid"), end("log-snr", "log-snr"), rtol=0, atol=1e-12)
     assert float((end("uniform", "grid") - end("uniform", "log-snr")).abs().max()) > 1e-3
@@ -329,7 +329,7 @@ def test_singlestep_solvers_stay_finite_on_shared_levels(name, grid, inner, time
     exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)))
     spec = {"name": name, "grid": grid, "denoise": False, "inner_times": inner}
     for nfe in (4, 5, 6, 9, 20, 50, 300):
-        found = solvers.load(name)(predict, schedule, start(), spec | {"nfe": nfe}, no_noise)
+        found = solve(spec | {"nfe": nfe}, predict, schedule, start(), no_noise)
         assert found.isfinite().all()
     assert float((found - exact).abs().max()) < 0.1
 
@@ -397,19 +397,19 @@ def test_order_of_convergence_with_inner_times_on_the_grid(grid, steps, order):
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.2)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES)
 def test_all_solvers_find_one_answer_on_the_real_schedules(schedule):
     schedule = schedule_named(schedule)
     predict = MIXTURE.predictor(schedule)
     exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)))
-    for name, solve in FIXED_ORDER.items():
+    for name, fixed in FIXED_ORDER.items():
         steps, tolerance = (1500, 2e-2) if name in ("ddim", "dpm-solver-1") else (400, 2e-3)
-        found = solve(predict, schedule, start(), time_grid("log-snr", schedule, steps + 1).tolist())
+        found = fixed(predict, schedule, start(), time_grid("log-snr", schedule, steps + 1).tolist())
         assert float((found - exact).abs().max()) < tolerance, name
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES)
 def test_first_order_is_ddim(schedule, grid):
     schedule = schedule_named(schedule)
     predict = MIXTURE.predictor(schedule)
@@ -463,12 +463,12 @@ def test_ddpm_refuses_an_unknown_variance():
         ddpm(lambda x, t: x, schedule_named("linear"), start(), [9.0, 0.0], "learned", start)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES)
 def test_ddim_with_eta_one_is_ddpm_with_small_variance(schedule):
     spec = {"nfe": 50, "grid": "uniform", "denoise": True, "eta": 1.0, "variance": "fixed-small"}
     schedule = schedule_named(schedule)
     by_ddim, by_ddpm = (
-        solvers.load(name)(MIXTURE.predictor(schedule), schedule, start(), spec, noise_like(start()))
+        solve(spec | {"name": name}, MIXTURE.predictor(schedule), schedule, start(), noise_like(start()))
         for name in ("ddim", "ddpm")
     )
     torch.testing.assert_close(by_ddim, by_ddpm, rtol=1e-9, atol=1e-9)
@@ -479,7 +479,7 @@ def test_ddim_with_eta_one_is_ddpm_with_small_variance(schedule):
 CASES = [
     (name, denoise, lower_order_final, grid)
     for name, denoise, lower_order_final, grid in itertools.product(
-        solvers.MODULES, (True, False), (True, False), GRIDS
+        SOLVERS.names(), (True, False), (True, False), GRIDS
     )
     if denoise or name != "ddpm"
 ]
@@ -495,11 +495,11 @@ def test_evaluations_are_those_asked_for(name, denoise, lower_order_final, grid)
         times.append(t)
         return x * float(schedule.sigma(t))
 
-    for nfe in (solvers.minimum_nfe(name, denoise), *range(5, 101, 5), 7, 98):
+    for nfe in (solver(name, 1, denoise=denoise).fewest(), *range(5, 101, 5), 7, 98):
         times.clear()
         spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": denoise, "variance": "fixed-large"}
         spec |= {"eta": 0.5, "lower_order_final": lower_order_final}
-        found = solvers.load(name)(predict, schedule, x, spec, lambda: torch.randn_like(x))
+        found = solve(spec, predict, schedule, x, lambda: torch.randn_like(x))
         assert len(times) == nfe
         assert times[0] == schedule.t_max and all(isinstance(t, float) for t in times)
         assert all(later < earlier for earlier, later in itertools.pairwise(times))
@@ -508,15 +508,15 @@ def test_evaluations_are_those_asked_for(name, denoise, lower_order_final, grid)
 
 
 @pytest.mark.parametrize("denoise", [True, False])
-@pytest.mark.parametrize("name", [name for name in solvers.MODULES if name.startswith("dpm")])
+@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name.startswith("dpm")])
 def test_dpm_solvers_refuse_to_denoise_without_a_step(name, denoise):
     spec = {"name": name, "nfe": int(denoise), "grid": "uniform", "denoise": denoise}
     spec |= {"lower_order_final": False}
     with pytest.raises(ValueError, match="at least one"):
-        solvers.load(name)(lambda x, t: x, schedule_named("linear"), start(), spec, no_noise)
+        solve(spec, lambda x, t: x, schedule_named("linear"), start(), no_noise)
 
 
-@pytest.mark.parametrize("name", [name for name in solvers.MODULES if name != "ddpm"])
+@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name != "ddpm"])
 def test_the_last_evaluation_gives_clean_images(name):
     """One Gaussian has an exact flow: x_t lies at the same number of standard deviations at every t."""
     mixture = GaussianMixture(column((0.3, -0.2)), torch.tensor([0.5]).double(), torch.ones(1).double())
@@ -526,27 +526,22 @@ def test_the_last_evaluation_gives_clean_images(name):
     deviations = (start() - alpha * mean) / math.hypot(alpha * std, sigma)
     spec = {"name": name, "nfe": 400, "grid": "quadratic", "denoise": True, "eta": 0.0}
     spec |= {"lower_order_final": True}
-    found = solvers.load(name)(mixture.predictor(schedule), schedule, start(), spec, no_noise)
+    found = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
     torch.testing.assert_close(found, mean + std * deviations, rtol=0, atol=2e-2)
 
 
-def test_using_one_solver_imports_no_other():
-    script = (
-        "import sys\nfrom etsdm import solvers\n"
-        "assert 'torch' not in sys.modules\n"
-        "solvers.load('ddim')\n"
-        "print(*{m for m in solvers.MODULES.values() if f'etsdm.solvers.{m}' in sys.modules})"
-    )
+def test_reading_every_solvers_settings_does_not_import_torch():
+    script = "import sys\nfrom etsdm.solvers import SOLVERS\nprint(len(SOLVERS.names()), 'torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["ddim"]
+    assert found.stdout.split() == [str(len(SOLVERS.names())), "False"]
 
 
 @pytest.mark.parametrize("lower_order_final", [False, True])
-@pytest.mark.parametrize("name", [name for name in solvers.MODULES if name.startswith("dpm")])
+@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name.startswith("dpm")])
 def test_the_fewest_evaluations_just_allow_one_step_of_full_order(name, lower_order_final):
     order = int(name.rstrip("m")[-1])
     orders = multistep_orders if "++" in name else singlestep_orders
-    fewest = solvers.minimum_nfe(name, False, lower_order_final)
+    fewest = solver(name, 1, denoise=False, lower_order_final=lower_order_final).fewest()
     assert order in orders(fewest, order, lower_order_final)
     assert fewest == 1 or order not in orders(fewest - 1, order, lower_order_final)
-    assert solvers.minimum_nfe(name, True, lower_order_final) == fewest + 1
+    assert solver(name, 1, denoise=True, lower_order_final=lower_order_final).fewest() == fewest + 1

@@ -8,7 +8,9 @@ import pytest
 import torch
 from mixtures import GaussianMixture, SmoothSchedule, column
 
-from etsdm.diffusion.schedules import BETA_START, COSINE_S, NAMES, make_schedule
+from etsdm.diffusion.schedules import SCHEDULES, make_schedule
+from etsdm.diffusion.schedules.betas import BETA_START
+from etsdm.diffusion.schedules.cosine import COSINE_S
 from etsdm.probes.theory import (
     derivative,
     log_alpha_slope,
@@ -98,14 +100,14 @@ def test_the_derivative_for_one_gaussian_is_the_closed_form(t):
     torch.testing.assert_close(noise_slope(ONE, schedule, x, t), expected, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_the_derivative_of_the_mixture_is_the_limit_of_differences(name):
     schedule, x, t, h = continuous(name), points(), 40.0, 1e-3
     above, below = (MIXTURE.eps(x, float(schedule.alpha(s)), float(schedule.sigma(s))) for s in (t + h, t - h))
     torch.testing.assert_close(noise_slope(MIXTURE, schedule, x, t), (above - below) / (2 * h), rtol=2e-4, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_it_diverges_like_the_inverse_root_of_t_unless_the_schedule_is_flat(name):
     plain, flat = (derivative(MIXTURE, continuous(name, flat), points(), points(seed=1)) for flat in (False, True))
     assert plain["exponent"] == pytest.approx(-0.5, abs=0.01)
@@ -167,7 +169,7 @@ def test_the_error_by_hand():
 
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_the_bound_holds_and_both_fall_with_n(name, time, flat):
     schedule, counts = make_schedule(name, 1000, 256, time), [1, 2, 5, 10]
     schedule = schedule.flattened(20) if flat else schedule
@@ -179,7 +181,7 @@ def test_the_bound_holds_and_both_fall_with_n(name, time, flat):
     assert found["order"] > 0.5
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_the_order_is_one_half_and_one_where_the_schedule_is_flat(name):
     """In the limit: with sub-intervals so short that the first decides."""
     counts = [50, 100]

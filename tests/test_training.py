@@ -14,9 +14,10 @@ import torch
 from scipy.stats import kstest, uniform
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
+from typed import process_with
 
 from etsdm.data.archive import Pixels, write_images
-from etsdm.diffusion.process import Process, make_process
+from etsdm.diffusion.process import Process
 from etsdm.errors import Interrupted, UserError
 from etsdm.models.trained import load_network
 from etsdm.models.unet import UNet
@@ -167,7 +168,7 @@ def test_batches_follow_one_endless_order(batch: int) -> None:
 
 def process(time: str = "discrete", prediction: str = "eps", schedule: str = "linear") -> Process:
     diffusion = {"schedule": schedule, "timesteps": 100, "time": time, "prediction": prediction, "tau_min": 0.05}
-    return make_process(diffusion, {"name": "ddpm"}, 2)
+    return process_with(diffusion, {"name": "ddpm"}, 2)
 
 
 def test_draws_are_a_function_of_seed_and_position() -> None:
@@ -300,7 +301,7 @@ def test_checkpointing_changes_no_weight(pixels: Pixels, method: dict[str, Any],
     runs: list[int] = []
     trained = []
     for checkpointing in (False, True):
-        spec = changed(precision=precision) | {"method": {"t_tilde": 40, "weight": 1.0} | method}
+        spec = changed(precision=precision) | {"method": {"t_tilde": 40} | method}
         trainer = Trainer(spec, pixels, CPU, micro_batch=5, checkpointing=checkpointing)
         wake(trainer)
         runs.append(0)

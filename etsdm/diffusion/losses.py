@@ -1,9 +1,15 @@
 """The training loss."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
 from etsdm.diffusion.predictor import NoisePredictor, diffuse
-from etsdm.diffusion.process import Penalty
+
+if TYPE_CHECKING:
+    from etsdm.diffusion.process import Penalty
 
 
 def prediction_loss(

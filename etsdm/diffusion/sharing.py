@@ -1,6 +1,7 @@
 """E-TSDM's sharing: sub-intervals of time in which the network is told one and the same."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,21 +9,26 @@ from etsdm.diffusion.conditions import Condition
 from etsdm.diffusion.schedules import Array, Schedule
 
 
-def shared(edges: Sequence[float]) -> Condition:
+@dataclass(frozen=True)
+class Shared:
     """E-TSDM's condition (Yang et al. 2024, equation 7): time shared inside sub-intervals of [0, t_tilde).
 
     f(t) is the left end of t's sub-interval for t < t_tilde, and t itself from t_tilde on.
 
     Args:
-        edges: 0 = t_0 < t_1 < ... < t_n = t_tilde.
+        jumps: 0 = t_0 < t_1 < ... < t_n = t_tilde, the edges of the sub-intervals.
     """
-    ends = np.asarray(edges, dtype=np.float64)
 
-    def condition(t: Array) -> Array:
-        t = np.asarray(t, dtype=np.float64)
+    jumps: tuple[float, ...]
+
+    def __call__(self, t: Array) -> Array:
+        ends, t = np.asarray(self.jumps, dtype=np.float64), np.asarray(t, dtype=np.float64)
         return np.where(t < ends[-1], ends[np.searchsorted(ends, t, side="right") - 1], t)
 
-    return condition
+
+def shared(edges: Sequence[float]) -> Condition:
+    """The condition `Shared` of these edges."""
+    return Shared(tuple(edges))
 
 
 def levels_below(edges: Sequence[float], schedule: Schedule, first: float) -> Array:

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.predictions import NOISE, SCORE, SCORE_OVER_SIGMA
-from etsdm.diffusion.process import Process, make_process
+from etsdm.diffusion.process import Process
 from etsdm.diffusion.schedules import DiscreteSchedule
 from etsdm.errors import UserError
-from etsdm.models.trained import load_network, told_up_to
+from etsdm.models.trained import load_network, process_of, told_up_to
 from etsdm.models.unet import UNet
 from etsdm.runtime.files import atomic, write_json
 
@@ -61,7 +61,7 @@ def export(weights: Path, out: Path) -> None:
         UserError: the file cannot be used, or diffusers cannot express what it holds.
     """
     network, spec = load_network(weights)
-    process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+    process = process_of(spec)
     try:
         schedule = exportable(spec, process)
         config = unet_config(spec, process)

@@ -7,8 +7,11 @@ from typing import Any
 import torch
 
 from etsdm.data.sources import expanded
+from etsdm.diffusion.make import make_process
+from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.predictor import Network, NoisePredictor
-from etsdm.diffusion.process import Process, make_process
+from etsdm.diffusion.process import Process
+from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
 from etsdm.models.unet import UNet, make_network
 from etsdm.models.weights import load_weights
@@ -93,6 +96,12 @@ def _first_lambda(process: Process, lambda_start: float | None) -> float:
     return float(process.schedule.lambda_(start(process.schedule, lambda_start)))
 
 
+def process_of(spec: dict[str, Any]) -> Process:
+    """The diffusion process of a model's specification; settings that older ones lack take their defaults."""
+    diffusion = Diffusion.model_validate(spec["diffusion"])
+    return make_process(diffusion, METHODS.read(spec["method"]), spec["dataset"]["resolution"])
+
+
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
     """The network as a noise predictor of the process."""
     return NoisePredictor(network, process.schedule, process.condition, clip_x0, process.prediction)
@@ -120,7 +129,7 @@ def load_predictor(
     network, spec = load_network(weights)
     if spec["task"]["name"] != task:
         raise UserError(f"{weights}: was trained for {spec['task']['name']}, not for {task}")
-    process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+    process = process_of(spec)
     noisy = starts_at_high_noise(process, lambda_start)
     if clip_x0 is False and noisy:
         print(

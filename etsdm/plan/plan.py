@@ -16,26 +16,14 @@ from etsdm.data import prepared
 from etsdm.data.registered import how_to_get
 from etsdm.data.settings import Dataset
 from etsdm.data.sources import check_found, expanded, inspect_source
-from etsdm.diffusion.replicas import shift
+from etsdm.diffusion.methods import METHODS
 from etsdm.errors import UserError
-from etsdm.experiments.settings import (
-    Ablation,
-    Block,
-    Lipschitz,
-    Pairs,
-    Progress,
-    Resolution,
-    Sampled,
-    SolverError,
-    Stability,
-    SuperResolution,
-    Theory,
-)
+from etsdm.experiments import EXPERIMENTS
+from etsdm.experiments.experiment import Cell, Experiment
+from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
 from etsdm.plan.benchmark import Benchmark, Inception
-from etsdm.plan.grid import Cell, cells
 from etsdm.plan.reading import load_config, parse_config
-from etsdm.report.contents import SAMPLED
-from etsdm.solvers.settings import Solvers
+from etsdm.solvers import Solvers
 from etsdm.training.snapshots import asked, last
 
 if TYPE_CHECKING:
@@ -169,14 +157,15 @@ class Plan:
 
             initial_network(initial.model_dump(), *(run.spec for run in self.models.values()))
 
-    def _add(self, experiment: str, block: Block) -> None:
-        if isinstance(block, Theory):
-            self._add_theory(experiment, block)
-        for cell in cells(self.config, block):
+    def _add(self, experiment: str, grid: Experiment) -> None:
+        for measure in grid.alone():
+            self._measure(experiment, measure, None)
+        for cell in grid.cells(self.config.common):
             for seed in self.config.seeds:
                 model = self._model(cell, seed)
-                for network in self._snapshots(model) if isinstance(block, Progress) else [model]:
-                    self._measure(experiment, block, network)
+                for network in self._snapshots(model) if grid.of_snapshots else [model]:
+                    for measure in grid.measures():
+                        self._measure(experiment, measure, network)
 
     @property
     def measurements(self) -> list[Measurement]:
@@ -186,18 +175,16 @@ class Plan:
     def _ask(self, measurement: Measurement) -> None:
         self._measurements[measurement.experiment, measurement.file] = measurement
 
-    def _measure(self, experiment: str, block: Block, model: Run) -> None:
-        if isinstance(block, Sampled | Ablation):
-            self._add_samples(experiment, block.solvers, model)
-        if isinstance(block, SuperResolution):
-            self._add_restorations(experiment, block, model)
-        if isinstance(block, Lipschitz | Resolution | Progress):
-            self._add_probe(experiment, "lipschitz", block.model_dump(include=set(Pairs.model_fields)), model)
-        if isinstance(block, Stability):
-            self._add_probe(experiment, "stability", block.model_dump(include={"images", "t", "stds", "nfe"}), model)
-        if isinstance(block, SolverError):
-            spec = block.model_dump(include={"images", "solvers", "reference_nfe"}, exclude_none=True)
-            self._add_probe(experiment, "solver-error", spec, model)
+    def _measure(self, experiment: str, measure: Measure, model: Run | None) -> None:
+        match measure:
+            case Exact():
+                self._add_theory(experiment, measure)
+            case Distances() if model:
+                self._add_samples(experiment, measure.solvers, model)
+            case Restorations() if model:
+                self._add_restorations(experiment, measure, model)
+            case Probed() if model:
+                self._add_probe(experiment, measure, model)
 
     def _add_samples(self, experiment: str, solvers: Solvers, model: Run) -> None:
         for slug, spec in _solver_runs(
@@ -214,21 +201,21 @@ class Plan:
                 file = f"{path}/{encoder.label}/scores.json"
                 self._ask(Measurement(experiment, "distance", file, sample, model, encoder))
 
-    def _add_restorations(self, experiment: str, block: SuperResolution, model: Run) -> None:
-        test = self._dataset(block.test, self.config.datasets[block.test])
-        for slug, spec in _solver_runs(block.solvers, {"test": images_of(test.spec), "seed": model.spec["seed"]}):
+    def _add_restorations(self, experiment: str, asked: Restorations, model: Run) -> None:
+        test = self._dataset(asked.test, self.config.datasets[asked.test])
+        for slug, spec in _solver_runs(asked.solvers, {"test": images_of(test.spec), "seed": model.spec["seed"]}):
             path = f"restorations/{model.path.removeprefix('models/')}/{slug}"
             run = self.restorations.setdefault(path, Run(path, spec, {"model": model, "test": test}))
             self._ask(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
 
-    def _add_probe(self, experiment: str, probe: str, settings: Spec, model: Run) -> None:
-        spec = plain({"probe": probe} | settings)
-        path = f"probes/{model.path.removeprefix('models/')}/{probe}-{identity(spec)}"
+    def _add_probe(self, experiment: str, asked: Probed, model: Run) -> None:
+        spec = plain({"probe": asked.probe} | asked.settings)
+        path = f"probes/{model.path.removeprefix('models/')}/{asked.probe}-{identity(spec)}"
         run = self.probes.setdefault(path, Run(path, spec, {"model": model}))
-        self._ask(Measurement(experiment, probe, f"{path}/result.json", run, model))
+        self._ask(Measurement(experiment, asked.probe, f"{path}/result.json", run, model))
 
-    def _add_theory(self, experiment: str, block: Theory) -> None:
-        spec = plain(block.model_dump() | {"timesteps": self.config.diffusion.timesteps})
+    def _add_theory(self, experiment: str, asked: Exact) -> None:
+        spec = plain(asked.settings | {"timesteps": self.config.diffusion.timesteps})
         path = f"theory/{identity(spec)}"
         run = self.theories.setdefault(path, Run(path, spec))
         self._ask(Measurement(experiment, "theory", f"{path}/result.json", run))
@@ -265,7 +252,7 @@ class Plan:
                 "training": self.config.training.model_dump(exclude_none=True),
             }
         )
-        seed += shift(spec["method"])
+        seed += cell.method.seed_shift
         path = f"models/{cell.name}-{cell.dataset.resolution}px/{_slug(cell)}-{identity(spec)}/seed{seed}"
         return self.models.setdefault(path, Run(path, spec | {"seed": seed}, {"data": data}))
 
@@ -310,9 +297,10 @@ class Plan:
             return set()
         most: dict[str, Run] = {}
         for m in self.measurements:
-            if m.encoder and m.model and m.experiment in SAMPLED:
+            if m.encoder and m.model and EXPERIMENTS[m.experiment].shows_images:
                 network, solver = m.model.spec, dict(m.run.spec["solver"])
-                if network["seed"] - shift(network["method"]) != self.config.seeds[0]:
+                shift = METHODS.read(network["method"]).seed_shift
+                if network["seed"] - shift != self.config.seeds[0]:
                     continue
                 nfe, cell = solver.pop("nfe"), m.model.path.rsplit("/", 1)[0]
                 kind = f"{cell} {json.dumps(solver, sort_keys=True)}"

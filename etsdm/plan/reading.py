@@ -2,21 +2,21 @@
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from etsdm.config.registry import MISSING, UNKNOWN
 from etsdm.config.strict import allowed_instead, brief, short
 from etsdm.config.yaml_file import read_yaml
-from etsdm.diffusion import methods
 from etsdm.errors import UserError
-from etsdm.experiments.settings import ONE, SEVERAL
+from etsdm.experiments import ONE, SEVERAL
 from etsdm.plan.benchmark import Benchmark
-from etsdm.solvers.settings import Solver, SolverName
+from etsdm.solvers import OneSolver, Solver
 
 Model = TypeVar("Model")
 SOURCES = {"bundled", "digits", "photos", "mnist", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
-TAGS = {*methods.MODULES, *get_args(SolverName), *SOURCES, "classifier", "inception"}
+TAGS = {*SOURCES, "classifier", "inception"}
 """Names that tell which kind of block a value is: part of a location, but no key."""
 MOST_TOLD = 20
 """Lines of mistakes in one configuration."""
@@ -45,11 +45,21 @@ def _step(block: dict[str, Any], step: int | str) -> list[dict[str, Any]]:
     return [*block.get("patternProperties", {}).values()]
 
 
-def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any]) -> list[str]:
-    """Keys of the block in which an unknown key was found, by walking the generated schema."""
+def _fits(block: dict[str, Any], value: Any) -> bool:
+    """Whether a value has one of the choices that a block allows, wherever it allows choices."""
+    properties = block.get("properties", {}) if isinstance(value, dict) else {}
+    choices = {key: node.get("enum", [node.get("const")]) for key, node in properties.items() if key in value}
+    return all(value[key] in allowed for key, allowed in choices.items() if allowed != [None])
+
+
+def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any], value: Any) -> list[str]:
+    """Keys of the block in which an unknown key was found, by walking the generated schema beside the value."""
     blocks = _blocks(schema, schema)
     for step in [step for step in location[:-1] if step not in (ONE, SEVERAL)]:
         blocks = [found for block in blocks for node in _step(block, step) for found in _blocks(node, schema)]
+        inside = isinstance(value, list) or (isinstance(value, dict) and step in value)
+        value = value[step] if inside else value
+        blocks = [block for block in blocks if _fits(block, value)] or blocks
     return list(dict.fromkeys(key for block in blocks for key in block.get("properties", {})))
 
 
@@ -69,12 +79,12 @@ def _within(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _message(error: Any, adapter: TypeAdapter[Any], fixed: int) -> str:
+def _message(error: Any, adapter: TypeAdapter[Any], values: Any, fixed: int) -> str:
     location, kind, value = error["loc"], error["type"], error["input"]
     key = _key(location, fixed)
     if kind == "extra_forbidden":
         return f"{key}: unknown key; " + allowed_instead(
-            short(location[-1]), _allowed_keys(location, adapter.json_schema())
+            short(location[-1]), _allowed_keys(location, adapter.json_schema(), values)
         )
     if kind == "union_tag_invalid":
         expected = [tag.strip().strip("'") for tag in error["ctx"]["expected_tags"].split(",")]
@@ -86,6 +96,10 @@ def _message(error: Any, adapter: TypeAdapter[Any], fixed: int) -> str:
     if kind == "literal_error" and isinstance(value, str):
         expected = [tag.strip().strip("'") for tag in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
         return f"{key}: unknown {short(value)!r}; " + allowed_instead(short(value), expected)
+    if kind in (UNKNOWN, MISSING) and "key" in error["ctx"]:
+        return _within(key, error["msg"])
+    if kind == UNKNOWN:
+        return f"{key}: {error['msg']}"
     if kind == "missing":
         return f"{key}: missing; it must be given"
     if kind == "value_error":
@@ -124,7 +138,7 @@ def checked(adapter: TypeAdapter[Model], values: Any, source: str, fixed: int = 
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        problems = [_message(problem, adapter, fixed) for problem in error.errors(include_url=False)]
+        problems = [_message(problem, adapter, values, fixed) for problem in error.errors(include_url=False)]
         raise UserError("\n".join(f"{source}: {line}" for line in _told(problems))) from None
 
 
@@ -134,8 +148,7 @@ def parse_solver(values: dict[str, Any]) -> Solver:
     Raises:
         UserError: one line for each thing wrong.
     """
-    solver: Solver = checked(TypeAdapter(Solver), values, "solver")
-    return solver
+    return checked(TypeAdapter(OneSolver), values, "solver")
 
 
 def parse_config(values: Any, file: str) -> Benchmark:

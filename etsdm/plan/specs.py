@@ -8,16 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, WrapValidator
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, WrapValidator
 
+from etsdm.config.network import Network
 from etsdm.config.strict import MOST_STEPS, Count, Name, Strict
+from etsdm.config.training import Training
 from etsdm.data.settings import Dataset, Resize, Split
-from etsdm.diffusion.settings import Method
+from etsdm.diffusion.methods import OneMethod
+from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
-from etsdm.experiments.settings import Pairs, Perturbations, Solutions, Theory
-from etsdm.plan.benchmark import Diffusion, Encoder, Network, Precision, Training
+from etsdm.experiments.measures import Pairs, Perturbations, Solutions
+from etsdm.experiments.theory import Theory
+from etsdm.plan.benchmark import Encoder, Precision
 from etsdm.plan.reading import checked
-from etsdm.solvers.settings import Solver
+from etsdm.solvers import OneSolver, Solver
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -33,13 +37,15 @@ def _with_name(value: Any, check: Callable[[Any], BaseModel]) -> dict[str, Any]:
     return {"name": name, **check({key: part for key, part in value.items() if key != "name"}).model_dump()}
 
 
-def _with_one_budget(value: Any, check: Callable[[Any], Any]) -> Any:
-    """A solver with one `nfe` instead of a list."""
-    return check(value | {"nfe": [value["nfe"]]} if isinstance(value, dict) and "nfe" in value else value)
+def _with_one_budget(solver: Solver) -> Solver:
+    """The solver of a run, which has one budget."""
+    if len(solver.nfe) > 1:
+        raise ValueError(f"nfe: one number is needed, not {solver.nfe}")
+    return solver
 
 
 Data = Annotated[Dataset, WrapValidator(_with_name)]
-OneSolver = Annotated[Solver, WrapValidator(_with_one_budget)]
+OneRun = Annotated[OneSolver, AfterValidator(_with_one_budget)]
 
 
 class Generation(Strict):
@@ -79,7 +85,7 @@ class ModelSpec(Strict):
     task: Annotated[Generation | SuperResolutionTask, Field(discriminator="name")]
     dataset: Images
     diffusion: Diffusion
-    method: Method
+    method: OneMethod
     network: Network
     training: Training
     seed: Seed
@@ -97,13 +103,13 @@ class SampleSpec(Strict):
     samples: Count
     precision: Precision = "tf32"
     seed: Seed
-    solver: OneSolver
+    solver: OneRun
 
 
 class RestorationSpec(Strict):
     """Restored images."""
 
-    solver: OneSolver
+    solver: OneRun
     test: Images
     seed: Seed
 

@@ -3,33 +3,32 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
-from etsdm import probes, solvers
+from etsdm import probes
 from etsdm.data import sources
-from etsdm.diffusion import methods
+from etsdm.diffusion.make import modules_behind
+from etsdm.diffusion.schedules import SCHEDULES
 from etsdm.plan.plan import Plan, Run
-
-
-def _method(model: Run) -> str:
-    return methods.module(model.spec["method"]["name"])
+from etsdm.solvers import SOLVERS
 
 
 def _drawing(run: Run) -> list[str]:
-    """Solver and method behind a run that draws images from a model."""
-    return [solvers.module(run.spec["solver"]["name"]), _method(run.needs["model"])]
+    """Solver and model behind a run that draws images."""
+    return [SOLVERS.module(run.spec["solver"]["name"]), *modules_behind(run.needs["model"].spec)]
 
 
 def _probing(run: Run) -> list[str]:
-    """The method of the model, the probe itself, and the solvers that it tries."""
-    tried = sorted({solver["name"] for solver in run.spec.get("solvers", [])})
-    return [_method(run.needs["model"]), probes.module(run.spec["probe"]), *map(solvers.module, tried)]
+    """The probe, the solvers that it tries, and the model."""
+    tried = sorted({SOLVERS.module(solver["name"]) for solver in run.spec.get("solvers", [])})
+    return [probes.module(run.spec["probe"]), *tried, *modules_behind(run.needs["model"].spec)]
 
 
 LOADED: dict[str, Callable[[Run], list[str]]] = {
     "prepare": lambda run: [sources.module(run.spec)],
-    "train": lambda run: [_method(run)],
+    "train": lambda run: modules_behind(run.spec),
     "sample": _drawing,
     "restore": _drawing,
     "probe": _probing,
+    "theory": lambda run: [SCHEDULES.module(name) for name in run.spec["schedules"]],
     "features": lambda encoder: [f"etsdm.metrics.{encoder.spec['name']}"],
 }
 """The modules that a stage loads by name for a run; for features, for their encoder. Other stages load none."""

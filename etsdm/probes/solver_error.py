@@ -1,27 +1,31 @@
 """How far each solver ends from the exact solution of the probability-flow ODE: why a distance changes with NFE."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm import solvers
+from etsdm.diffusion.conditions import Condition, jumps_of
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import Schedule
-from etsdm.diffusion.sharing import partition
 from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import mean_and_std, per_image
 from etsdm.runtime.devices import pick_device
 from etsdm.sampling.noise import ImageNoise
+from etsdm.solvers import SOLVERS, Solver
 from etsdm.solvers.dpm_solver_pp import dpm_solver_pp, step_orders
-from etsdm.solvers.prediction import Predict
 
-SAME = ("name", "nfe", "denoise", "clip_x0")
+if TYPE_CHECKING:
+    from etsdm.solvers.solver import Predict
+
+SAME = {"name", "nfe", "denoise", "clip_x0"}
 """Settings that are no parameter of a point: its own columns, and what is the same for all."""
 
 
@@ -39,12 +43,9 @@ def in_float64(predict: NoisePredictor, bar: tqdm | None = None) -> Predict:
     return precise
 
 
-def jumps(method: dict[str, Any], schedule: Schedule) -> list[float]:
-    """Times where f(t), and so eps, jumps: the right ends of E-TSDM's sub-intervals; none for other methods."""
-    if method["name"] != "etsdm":
-        return []
-    edges = partition(method["partition"], method["t_tilde"], method["n"], schedule)
-    return [edge for edge in edges if schedule.t_stop < edge <= schedule.t_max]
+def jumps(condition: Condition, schedule: Schedule) -> list[float]:
+    """Times where f(t), and so eps, jumps: the right ends of E-TSDM's sub-intervals; none for most methods."""
+    return [time for time in jumps_of(condition) if schedule.t_stop < time <= schedule.t_max]
 
 
 def reference_times(schedule: Schedule, steps: int, edges: list[float]) -> list[float]:
@@ -75,9 +76,11 @@ def reference(predict: Predict, schedule: Schedule, x: Tensor, nfe: int, edges: 
     return x
 
 
-def solution(predict: Predict, schedule: Schedule, x: Tensor, solver: dict[str, Any]) -> Tensor:
-    """x at t_stop, without final denoising, by a solver with one `nfe`."""
-    return solvers.load(solver["name"])(predict, schedule, x, solver | {"denoise": False}, _no_noise)
+def solution(predict: Predict, schedule: Schedule, x: Tensor, solver: Solver, nfe: int) -> Tensor:
+    """x at t_stop, without final denoising, by a solver with `nfe` evaluations."""
+    settings = solver.model_copy(update={"denoise": False, "nfe": [nfe]})
+    found: Tensor = SOLVERS.load(solver.name).solve(predict, schedule, x, settings, _no_noise)
+    return found
 
 
 def _no_noise() -> Tensor:
@@ -115,19 +118,20 @@ def probe(
             finite.
         ValueError: a solver that draws noise.
     """
-    for solver in spec["solvers"]:
-        if solver["name"] == "ddpm" or solver.get("eta"):
-            raise ValueError(f"{solver['name']} draws noise, and so has no distance from the solution of an ODE")
+    solvers = [SOLVERS.read(solver) for solver in spec["solvers"]]
+    for solver in solvers:
+        if solver.draws_noise:
+            raise ValueError(f"{solver.name} draws noise, and so has no distance from the solution of an ODE")
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
-    schedule, edges = predict.schedule, jumps(trained["method"], predict.schedule)
+    schedule, edges = predict.schedule, jumps(predict.condition, predict.schedule)
     if schedule.shared_edges:
         raise UserError(
             f"{weights}: {trained['method']['name']} has steps in its noise level: there is no ODE to solve"
         )
     noise = ImageNoise(0, range(spec["images"]), _shape(trained["dataset"]), torch.device("cpu"))()
     budgets = spec["reference_nfe"], spec["reference_nfe"] // 2
-    cases = [(solver, nfe) for solver in spec["solvers"] for nfe in solver["nfe"]]
+    cases = [(solver, nfe) for solver in solvers for nfe in solver.nfe]
     evaluations = sum(budgets) + 2 * len(edges) + sum(nfe for _, nfe in cases)
     with tqdm(total=len(noise) * evaluations, desc="probe", unit=" img·NFE", disable=not progress) as bar:
         precise = in_float64(predict, bar)
@@ -143,15 +147,15 @@ def probe(
         points = []
         for solver, nfe in cases:
             found = per_image(
-                lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver | {"nfe": nfe}),
+                lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver, nfe),
                 where,
                 noise,
-                what=f"x at the end of {solver['name']}, {nfe} evaluations",
+                what=f"x at the end of {solver.name}, {nfe} evaluations",
             )
             error, spread = mean_and_std(distances(found, exact))
-            parameters = {key: value for key, value in solver.items() if key not in SAME}
+            parameters = solver.model_dump(mode="json", exclude_none=True, exclude=SAME)
             points.append(
-                {"solver": solver["name"], "parameters": parameters, "nfe": nfe, "error": error, "error_std": spread}
+                {"solver": solver.name, "parameters": parameters, "nfe": nfe, "error": error, "error_std": spread}
             )
     tightness, _ = mean_and_std(distances(looser, exact))
     return {"n": len(noise), "reference_nfe": budgets[0], "reference_error": tightness, "points": points}

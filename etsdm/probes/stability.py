@@ -13,7 +13,7 @@ from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
 from etsdm.runtime.devices import pick_device
 from etsdm.solvers.ddim import ddim
-from etsdm.solvers.prediction import data_prediction
+from etsdm.solvers.solver import data_prediction
 
 
 def predicted(predict: NoisePredictor, x: Tensor, t: float) -> Tensor:

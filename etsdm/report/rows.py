@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.diffusion.replicas import shift
+from etsdm.diffusion.methods import METHODS
 from etsdm.metrics.names import metric_name
 from etsdm.runtime.files import atomic, read_json
 from etsdm.runtime.finite import NOT_FINITE
@@ -163,7 +163,7 @@ def _values(measurement: dict[str, Any], inventory: dict[str, Any], content: dic
 
 def _seed(model: dict[str, Any]) -> int:
     """The benchmark's seed behind a model's: a replica stands beside ddpm's model of that seed."""
-    return int(model["seed"]) - shift(model["method"])
+    return int(model["seed"]) - METHODS.read(model["method"]).seed_shift
 
 
 def networks(inventory: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.sample import default_batch, sample_batch, to_pixels
+from etsdm.solvers import SOLVERS
 
 
 def restore(
@@ -57,9 +58,8 @@ def restore(
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)
-    solver, where = spec["solver"], pick_device(device, stop)
-    start = solver.get("lambda_start")
-    predict, trained = load_predictor(weights, where, solver["clip_x0"], "super-resolution", start)
+    solver, where = SOLVERS.read(spec["solver"]), pick_device(device, stop)
+    predict, trained = load_predictor(weights, where, solver.clip_x0, "super-resolution", solver.lambda_start)
     digest = remembered(images)
     pixels = map_images(images, digest)
     shape = (pixels.shape[3], *pixels.shape[1:3])
@@ -88,4 +88,4 @@ def restore(
             lowered = (image for s in starts for image in to_pixels(inputs(s))[: len(pixels) - s])
             write_images(out / "inputs.zip", lowered)
             write_images(out / "restored.zip", (image for part in parts for image in part))
-    return {"nfe": solver["nfe"], "images": len(pixels), "batch": size}
+    return {"nfe": solver.budget, "images": len(pixels), "batch": size}

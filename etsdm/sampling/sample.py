@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from etsdm import solvers
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.mosaic import write_mosaic
 from etsdm.data.saturation import Saturation
@@ -22,6 +21,7 @@ from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.noise import ImageNoise
+from etsdm.solvers import SOLVERS, Solver
 
 BATCH_VALUES = 16_000
 """On a CPU the default batch holds this many pixel values: small batches stay in the cache."""
@@ -44,7 +44,7 @@ def to_pixels(x: Tensor) -> Pixels:
 @torch.inference_mode()
 def sample_batch(
     predict: NoisePredictor,
-    solver: dict[str, Any],
+    solver: Solver,
     seed: int,
     indices: range,
     shape: tuple[int, ...],
@@ -55,23 +55,23 @@ def sample_batch(
     The network computes in `precision` (see `computing_in`), the solver in float32.
 
     Raises:
-        UserError: more evaluations than timesteps are asked for (see `solvers.too_many`), or a pixel value is not
+        UserError: more evaluations than timesteps are asked for (see `Solver.too_many`), or a pixel value is not
             finite: the network or the solver diverged.
         RuntimeError: the solver did not spend exactly the evaluations asked for.
     """
-    if reason := solvers.too_many(solver["name"], solver["nfe"], predict.schedule.timesteps, predict.schedule.whole):
+    if reason := solver.too_many(predict.schedule.timesteps, predict.schedule.whole):
         raise UserError(reason)
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
     noise = ImageNoise(seed, indices, shape, device)
     before = predict.nfe
     with computing_in(precision, device):
-        settings = solver | {"clip_x0": predict.clip_x0}  # `auto` is decided by now
-        x = solvers.load(solver["name"])(predict, predict.schedule, noise(), settings, noise)
-    if predict.nfe - before != solver["nfe"]:
-        raise RuntimeError(f"{solver['name']} made {predict.nfe - before} evaluations where {solver['nfe']} were asked")
+        settings = solver.model_copy(update={"clip_x0": predict.clip_x0})  # `auto` is decided by now
+        x = SOLVERS.load(solver.name).solve(predict, predict.schedule, noise(), settings, noise)
+    if predict.nfe - before != solver.budget:
+        raise RuntimeError(f"{solver.name} made {predict.nfe - before} evaluations instead of {solver.budget}")
     check_finite(
         x,
-        f"sampling diverged: images {indices.start} to {indices.stop - 1}, by {solver['name']} in {solver['nfe']} "
+        f"sampling diverged: images {indices.start} to {indices.stop - 1}, by {solver.name} in {solver.budget} "
         "evaluations",
         "set clip_x0: true in the solver, or train with a lower training.learning_rate",
     )
@@ -126,9 +126,9 @@ def sample(
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)
-    solver, count, where = spec["solver"], spec["samples"], pick_device(device, stop)
+    solver, count, where = SOLVERS.read(spec["solver"]), spec["samples"], pick_device(device, stop)
     precision = spec.get("precision", "tf32")
-    plain, trained = load_predictor(weights, where, solver["clip_x0"], lambda_start=solver.get("lambda_start"))
+    plain, trained = load_predictor(weights, where, solver.clip_x0, lambda_start=solver.lambda_start)
     if compiled:
         plain.network.compile()  # type: ignore[attr-defined]
     else:
@@ -137,7 +137,7 @@ def sample(
     dataset = trained["dataset"]
     shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
     size = batch or min(default_batch(shape, where), count if few else 2**63)
-    work = size * solver["nfe"]
+    work = size * solver.budget
     saturation = Saturation()
     with joined() as processes, stop:
         identity = (sha256(weights), spec, size, where.type, fingerprint, compiled)
@@ -150,11 +150,9 @@ def sample(
 
         mine = range(processes.rank, parts.count, processes.count)
         hidden = not progress or processes.rank > 0
-        with tqdm(
-            total=len(mine) * work, desc=f"sample {solver['name']}", unit=" img·NFE", disable=hidden
-        ) as predict.bar:
+        with tqdm(total=len(mine) * work, desc=f"sample {solver.name}", unit=" img·NFE", disable=hidden) as predict.bar:
             parts.make(part, stop, lambda _: predict.bar.update(work))
         if processes.rank == 0:
             write = write_mosaic if out.suffix == ".png" else write_images
             write(out, (image for made in saturation.counted(parts) for image in made))
-    return {"nfe": solver["nfe"], "samples": count, "batch": size, "saturated": saturation.share}
+    return {"nfe": solver.budget, "samples": count, "batch": size, "saturated": saturation.share}

@@ -5,13 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from torch import Tensor
+from pydantic import Field
 
+from etsdm.config.strict import Real
 from etsdm.diffusion.schedules import Schedule
 from etsdm.solvers.grids import time_grid
-from etsdm.solvers.prediction import Noise, Predict, data_prediction
+from etsdm.solvers.solver import Solver, data_prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.solvers.solver import Noise, Predict
+
+
+class Ddim(Solver):
+    """DDIM (Song et al. 2021)."""
+
+    order: ClassVar[int] = 20
+
+    name: Literal["ddim"]
+    denoise: bool = True
+    """End with the predicted x_0, as DDIM does."""
+    eta: Real = Field(0.0, ge=0, le=1)
+    """0: deterministic; 1: ancestral."""
+
+    @property
+    def draws_noise(self) -> bool:
+        """With eta above 0."""
+        return self.eta > 0
+
+    def fewest(self) -> int:
+        """One: its last step is the denoising."""
+        return 1
 
 
 def ddim(
@@ -43,14 +70,14 @@ def solve(
     predict: Predict,
     schedule: Schedule,
     x: Tensor,
-    spec: dict[str, Any],
+    settings: Ddim,
     noise: Noise,
 ) -> Tensor:
-    """Images from x at the start, by the `grid`, `nfe`, `eta`, `denoise` and `lambda_start` of the spec.
+    """Images from x at the start, by the settings.
 
     With `denoise` the last evaluation, at t_stop, gives the clean images; without, the result is x at t_stop.
     """
-    points = spec["nfe"] + (not spec["denoise"])
-    times = time_grid(spec["grid"], schedule, points, spec.get("lambda_start")).tolist()
-    x = ddim(predict, schedule, x, times, spec["eta"], noise)
-    return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x
+    points = settings.budget + (not settings.denoise)
+    times = time_grid(settings.grid, schedule, points, settings.lambda_start).tolist()
+    x = ddim(predict, schedule, x, times, settings.eta, noise)
+    return data_prediction(predict, schedule, x, times[-1]) if settings.denoise else x

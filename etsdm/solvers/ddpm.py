@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etsdm.diffusion.schedules import Schedule
 from etsdm.solvers.grids import time_grid
-from etsdm.solvers.prediction import Noise, Predict
+from etsdm.solvers.solver import Solver
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.solvers.solver import Noise, Predict
+
+Variance = Literal["fixed-small", "fixed-large"]
+
+
+class Ancestral(Solver):
+    """Ancestral sampling of Ho et al. (2020), respaced; it always ends with the predicted x_0."""
+
+    order: ClassVar[int] = 10
+    is_chain: ClassVar[bool] = True
+
+    name: Literal["ddpm"]
+    denoise: Literal[True] = True
+    """Ancestral sampling always ends with the predicted x_0."""
+    clip_x0: bool | Literal["auto"] = True
+    """As for other solvers; here it is on unless another answer is given."""
+    variance: Variance = "fixed-large"
+    """The posterior variance (small) or beta_t (large)."""
+
+    @property
+    def draws_noise(self) -> bool:
+        """Always."""
+        return True
+
+    def fewest(self) -> int:
+        """One: its last step is the denoising."""
+        return 1
 
 
 def ddpm(
@@ -55,9 +84,9 @@ def solve(
     predict: Predict,
     schedule: Schedule,
     x: Tensor,
-    spec: dict[str, Any],
+    settings: Ancestral,
     noise: Noise,
 ) -> Tensor:
-    """Clean images from x at the start, by the `grid`, `nfe`, `variance` and `lambda_start` of the spec."""
-    times = time_grid(spec["grid"], schedule, spec["nfe"], spec.get("lambda_start")).tolist()
-    return ddpm(predict, schedule, x, times, spec["variance"], noise)
+    """Clean images from x at the start, by the settings."""
+    times = time_grid(settings.grid, schedule, settings.budget, settings.lambda_start).tolist()
+    return ddpm(predict, schedule, x, times, settings.variance, noise)

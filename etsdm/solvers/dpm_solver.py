@@ -5,15 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etsdm.diffusion.schedules import Schedule
 from etsdm.solvers.grids import spaced, time_grid
-from etsdm.solvers.prediction import Noise, Predict, data_prediction
+from etsdm.solvers.solver import Solver, data_prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.solvers.solver import Noise, Predict
 
 ORDERS = {"dpm-solver-1": 1, "dpm-solver-2": 2, "dpm-solver-3": 3}
+
+
+class FirstOrder(Solver):
+    """DPM-Solver of order 1 (Lu et al. 2022)."""
+
+    order: ClassVar[int] = 30
+
+    name: Literal["dpm-solver-1"]
+
+
+class Singlestep(Solver):
+    """DPM-Solver of orders 2 and 3 (Lu et al. 2022), singlestep."""
+
+    order: ClassVar[int] = 30
+    stops_inside: ClassVar[bool] = True
+
+    name: Literal["dpm-solver-2", "dpm-solver-3"]
+    lower_order_final: bool = False
+    """Let the last step be of order 1, against the instability near t = 0."""
+    inner_times: Literal["grid", "log-snr"] = "grid"
+    """How the times inside a step are spaced: as those of `grid`, which the authors' code does, or evenly in lambda_t.
+    With `grid: log-snr` both are the same."""
+
+    def full_order(self) -> int:
+        """Evaluations with which it takes its first step of full order, see `step_orders`."""
+        return 4 if self.name == "dpm-solver-3" else 2 + self.lower_order_final
 
 
 def dpm_solver(
@@ -136,16 +165,17 @@ def outer_times(schedule: Schedule, grid: str, orders: Sequence[int], lambda_sta
     return times[list(accumulate(orders, initial=0))].tolist()
 
 
-def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
-    """Images from x at the start, by the spec's settings.
+def solve(predict: Predict, schedule: Schedule, x: Tensor, settings: FirstOrder | Singlestep, noise: Noise) -> Tensor:
+    """Images from x at the start, by the settings.
 
     With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
     t_stop. Deterministic: `noise` is not called. Where `predict` clips x_0 (`clip_x0`), steps are `cautious`; where it
     does not, they are the authors'.
     """
-    orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec.get("lower_order_final", False))
-    times = outer_times(schedule, spec["grid"], orders, spec.get("lambda_start"))
-    inner = spec.get("inner_times", "grid")
-    spacing = spec["grid"] if inner == "grid" else inner
-    x = dpm_solver(predict, schedule, x, times, orders, spacing, cautious=spec.get("clip_x0") is True)
-    return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x
+    lower_order_final = isinstance(settings, Singlestep) and settings.lower_order_final
+    orders = step_orders(settings.budget - settings.denoise, ORDERS[settings.name], lower_order_final)
+    times = outer_times(schedule, settings.grid, orders, settings.lambda_start)
+    inner = settings.inner_times if isinstance(settings, Singlestep) else "grid"
+    spacing = settings.grid if inner == "grid" else inner
+    x = dpm_solver(predict, schedule, x, times, orders, spacing, cautious=settings.clip_x0 is True)
+    return data_prediction(predict, schedule, x, times[-1]) if settings.denoise else x

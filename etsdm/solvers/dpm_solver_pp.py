@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etsdm.diffusion.schedules import Schedule
 from etsdm.solvers.grids import time_grid
-from etsdm.solvers.prediction import Noise, Predict, data_prediction
+from etsdm.solvers.solver import Solver, data_prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.solvers.solver import Noise, Predict
+
+
+class Multistep(Solver):
+    """DPM-Solver++ (Lu et al. 2022), multistep, 2M and 3M."""
+
+    order: ClassVar[int] = 40
+
+    name: Literal["dpm-solver++-2m", "dpm-solver++-3m"]
+    lower_order_final: bool = False
+    """Let the last step be of order 1, against the instability near t = 0."""
+
+    def full_order(self) -> int:
+        """Evaluations with which it takes its first step of full order, see `step_orders`."""
+        order = ORDERS[self.name]
+        return 2 * order - 1 if self.lower_order_final else order
+
 
 ORDERS = {"dpm-solver++-2m": 2, "dpm-solver++-3m": 3}
 
@@ -72,13 +91,13 @@ def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
     return [min(order, i + 1, left[i]) for i in range(steps)]
 
 
-def solve(predict: Predict, schedule: Schedule, x: Tensor, spec: dict[str, Any], noise: Noise) -> Tensor:
-    """Images from x at the start, by the spec's `name`, `grid`, `nfe`, `denoise`, `lower_order_final`, `lambda_start`.
+def solve(predict: Predict, schedule: Schedule, x: Tensor, settings: Multistep, noise: Noise) -> Tensor:
+    """Images from x at the start, by the settings.
 
     With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
     t_stop. Deterministic: `noise` is not called.
     """
-    orders = step_orders(spec["nfe"] - spec["denoise"], ORDERS[spec["name"]], spec["lower_order_final"])
-    times = time_grid(spec["grid"], schedule, len(orders) + 1, spec.get("lambda_start")).tolist()
+    orders = step_orders(settings.budget - settings.denoise, ORDERS[settings.name], settings.lower_order_final)
+    times = time_grid(settings.grid, schedule, len(orders) + 1, settings.lambda_start).tolist()
     x = dpm_solver_pp(predict, schedule, x, times, orders)
-    return data_prediction(predict, schedule, x, times[-1]) if spec["denoise"] else x
+    return data_prediction(predict, schedule, x, times[-1]) if settings.denoise else x

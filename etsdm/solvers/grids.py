@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from etsdm.diffusion.schedules import Array, Schedule
 from etsdm.diffusion.sharing import levels_below, most_times
 from etsdm.errors import UserError
+
+GridName = Literal["uniform", "quadratic", "log-snr"]
 
 
 def start(schedule: Schedule, lambda_start: float | None) -> float:

@@ -15,11 +15,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from etsdm.data.archive import Pixels
 from etsdm.diffusion.losses import prediction_loss
-from etsdm.diffusion.process import make_process
 from etsdm.diffusion.seeds import derived_seed
 from etsdm.errors import UserError
 from etsdm.models.degradation import low_resolution
-from etsdm.models.trained import build_network, initial_network, make_predictor
+from etsdm.models.trained import build_network, initial_network, make_predictor, process_of
 from etsdm.runtime.devices import can_fuse
 from etsdm.runtime.finite import check_all_finite
 from etsdm.runtime.processes import ALONE, Processes
@@ -98,7 +97,7 @@ class Trainer:
             weight_decay=self.settings["weight_decay"],
             fused=True,
         )
-        self.process = make_process(spec["diffusion"], spec["method"], spec["dataset"]["resolution"])
+        self.process = process_of(spec)
         self.predict = make_predictor(self.network, self.process)
         self.tally = Tally(self.process.schedule.timesteps, device)
         self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)

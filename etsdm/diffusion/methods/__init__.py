@@ -1,34 +1,19 @@
-"""Methods: what each changes about the diffusion process. One small file a method, imported only when it is used.
+"""Methods: what each changes about the diffusion process, one file each with its settings and limits.
 
-Every module has `apply(process, settings)`, which gives the process as the method changes it. The settings are those of
-its model in `etsdm.diffusion.settings`. To add a method, copy a file, add it to MODULES and describe its settings
-there.
+Each file has a class of settings, derived from `Method`, and `apply(process, settings)`, which gives the process as the
+method changes it. Nothing here imports torch when it is loaded: a plan reads the settings.
 """
 
-from __future__ import annotations
+from typing import Annotated
 
-import importlib
-from collections.abc import Callable
-from typing import Any
+from pydantic import AfterValidator, Field
 
-MODULES = {
-    "ddpm": "ddpm",
-    "etsdm": "etsdm",
-    "regularization": "regularization",
-    "modified-schedule": "modified_schedule",
-    "remap": "remap",
-    "shared-noise": "shared_noise",
-    "score-weighted": "score_weighted",
-    "replica": "replica",
-}
+from etsdm.config.registry import OneOf, Registry
+from etsdm.config.strict import distinct
+from etsdm.diffusion.methods.method import Method
 
+METHODS = Registry("etsdm.diffusion.methods", "method", Method)
+OneMethod = Annotated[Method, OneOf(METHODS)]
+Methods = Annotated[list[OneMethod], Field(min_length=1), AfterValidator(distinct)]
 
-def module(name: str) -> str:
-    """Full name of the named method's module. Raises KeyError for a name not in MODULES."""
-    return f"{__name__}.{MODULES[name]}"
-
-
-def load(name: str) -> Callable[..., Any]:
-    """The `apply` function of the named method. Raises KeyError for a name not in MODULES."""
-    apply: Callable[..., Any] = importlib.import_module(module(name)).apply
-    return apply
+__all__ = ["METHODS", "Method", "Methods", "OneMethod"]

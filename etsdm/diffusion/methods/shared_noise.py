@@ -4,13 +4,22 @@ Below t_tilde only n noise levels are left, those of the left ends of the sub-in
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from etsdm.diffusion.methods._sharing import Sharing
 from etsdm.diffusion.process import Process
 from etsdm.diffusion.schedules import Array, Schedule
 from etsdm.diffusion.sharing import partition, shared
+
+
+class SharedNoise(Sharing):
+    """Condition and noise level are both shared inside n sub-intervals, in training and in sampling."""
+
+    order: ClassVar[int] = 60
+
+    name: Literal["shared-noise"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,8 @@ class SharedLevels(Schedule):
         return replace(self, base=self.base.flattened(until))
 
 
-def apply(process: Process, settings: dict[str, Any]) -> Process:
+def apply(process: Process, settings: SharedNoise) -> Process:
     """The process with condition and noise level shared inside `n` sub-intervals of [0, `t_tilde`)."""
-    edges = partition(settings["partition"], settings["t_tilde"], settings["n"], process.schedule)
+    edges = partition(settings.partition, settings.t_tilde, settings.n, process.schedule)
     schedule = SharedLevels(process.schedule, tuple(edges))
     return replace(process, schedule=schedule, condition=shared(edges))

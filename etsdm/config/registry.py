@@ -1,0 +1,189 @@
+"""Things by name: one file each in a folder, or in a file of one's own outside the package.
+
+A folder's listing is the list of its things. There is no other: a new file is a new thing.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
+
+from etsdm.config.strict import allowed_instead, named, short
+from etsdm.errors import UserError
+
+Thing = TypeVar("Thing")
+UNKNOWN, MISSING = "unknown_name", "missing_name"
+"""Types of the errors of a name."""
+_REGISTRIES: "list[Registry[Any]]" = []
+
+
+@dataclass(eq=False)
+class Registry(Generic[Thing]):
+    """The things of one kind.
+
+    A thing is a class that derives from `base`. It has one name or more, and states an `order`: things are listed by
+    it, then by name. A class whose name begins with an underscore is none.
+
+    Args:
+        package: full name of the folder. Each module in it is read, but not those whose name begins with an underscore.
+        kind: what one thing is called in messages, such as "solver".
+        base: what each thing derives from.
+        key: the setting, or the class attribute, that holds its names.
+    """
+
+    package: str
+    kind: str
+    base: type[Thing]
+    key: str = "name"
+    _things: dict[str, type[Thing]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        _REGISTRIES.append(self)
+
+    def all(self) -> dict[str, type[Thing]]:
+        """The things by name, in order."""
+        if not self._things:
+            folder = importlib.import_module(self.package)
+            for found in pkgutil.iter_modules(folder.__path__, f"{self.package}."):
+                if not found.name.rpartition(".")[2].startswith("_"):
+                    self.add(importlib.import_module(found.name))
+        return self._things
+
+    def add(self, module: ModuleType) -> None:
+        """Take in the things that a module defines.
+
+        Raises:
+            UserError: one has the name of another.
+        """
+        for thing in vars(module).values():
+            if not self._is_thing(thing) or thing.__module__ != module.__name__:
+                continue
+            for name in self._names(thing):
+                if (other := self._things.get(name)) and other.__module__ != module.__name__:
+                    where = getattr(module, "__file__", module.__name__)
+                    raise UserError(f"{where}: there is a {self.kind} {name!r} already, in {other.__module__}")
+                self._things[name] = thing
+        self._things = dict(sorted(self._things.items(), key=lambda item: (_order(item[1]), item[0])))
+
+    def names(self) -> list[str]:
+        """The names of all things, in order."""
+        return list(self.all())
+
+    def __getitem__(self, name: str) -> type[Thing]:
+        """The named thing.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        if name not in self.all():
+            raise UserError(f"unknown {self.kind} {short(name)!r}; {allowed_instead(short(name), self.names())}")
+        return self._things[name]
+
+    def read(self, values: dict[str, Any]) -> Thing:
+        """The settings of a thing, from plain values that name it.
+
+        Raises:
+            UserError: there is none of this name.
+            ValidationError: a setting is missing, unknown or wrong.
+        """
+        thing: Thing = self[values[self.key]].model_validate(values)  # type: ignore[attr-defined]
+        return thing
+
+    def module(self, name: str) -> str:
+        """Full name of the module that defines the named thing. Raises UserError if there is none."""
+        return self[name].__module__
+
+    def load(self, name: str) -> ModuleType:
+        """The module that defines the named thing. Raises UserError if there is none."""
+        return importlib.import_module(self.module(name))
+
+    def _is_thing(self, value: Any) -> bool:
+        return isinstance(value, type) and issubclass(value, self.base) and value.__name__[0] != "_"
+
+    def _names(self, thing: Any) -> tuple[str, ...]:
+        if issubclass(thing, BaseModel) and self.key in thing.model_fields:
+            return get_args(thing.model_fields[self.key].annotation)
+        name = getattr(thing, self.key, None)  # a base in common has none
+        return () if name is None else (name,)
+
+
+def _order(thing: Any) -> int:
+    """Where a thing stands among others. Raises AttributeError where it does not say."""
+    order: int = thing.order
+    return order
+
+
+def registries() -> Iterator[Registry[Any]]:
+    """All registries whose packages are imported."""
+    yield from _REGISTRIES
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Marks a value as the settings of a thing, chosen by its name: `Annotated[Solver, OneOf(SOLVERS)]`.
+
+    A name alone takes that thing's defaults.
+    """
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        things = dict.fromkeys(self.registry.all().values())
+        return {"oneOf": [handler(thing.__pydantic_core_schema__) for thing in things]}
+
+    def _validate(self, value: Any) -> Any:
+        if isinstance(value, self.registry.base):
+            return value
+        settings, key = named(value), self.registry.key
+        if not isinstance(settings, dict):
+            raise PydanticCustomError("mapping", "a name, or a mapping of keys, is needed")
+        name = settings.get(key)
+        if name is None:
+            raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
+        if name not in self.registry.all():
+            problem = {"key": key} | unknown(name, self.registry.names())
+            raise PydanticCustomError(UNKNOWN, "{key}: unknown '{name}'; {known}", problem)
+        return self.registry[name].model_validate(settings)
+
+
+@dataclass(frozen=True)
+class NameOf:
+    """Marks a text as a name of a thing: `Annotated[str, NameOf("schedule", SCHEDULES.names)]`.
+
+    Args:
+        kind: what one thing is called in messages.
+        names: gives the names that there are.
+    """
+
+    kind: str
+    names: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._validate, core_schema.str_schema(strict=True))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"enum": [*self.names()], "type": "string"}
+
+    def _validate(self, name: str) -> str:
+        known = [*self.names()]
+        if name not in known:
+            raise PydanticCustomError(UNKNOWN, "unknown '{name}'; {known}", unknown(name, known))
+        return name
+
+
+def unknown(name: str, known: list[str]) -> dict[str, str]:
+    """The words of a message on a name that there is not."""
+    return {"name": short(name), "known": allowed_instead(short(name), known)}

@@ -1,0 +1,110 @@
+"""What every solver's settings have, and what its function is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from etsdm.config.strict import MOST_STEPS, Real, Strict, distinct
+from etsdm.diffusion.schedules import Schedule
+from etsdm.solvers.grids import GridName
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Predict = Callable[[Tensor, float], Tensor]
+    """eps = predict(x, t): a NoisePredictor, or anything like it."""
+    Noise = Callable[[], Tensor]
+    """A fresh standard normal tensor like x at each call."""
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Nfe = Annotated[int, Field(ge=1, le=MOST_STEPS)]
+Budgets = Annotated[
+    list[Nfe],
+    Field(min_length=1),
+    AfterValidator(distinct),
+    BeforeValidator(_listed, json_schema_input_type=Nfe | Annotated[list[Nfe], Field(min_length=1)]),
+]
+
+
+class Solver(Strict):
+    """Settings of a solver.
+
+    Attributes:
+        order: place among the solvers.
+        is_chain: whether it is a chain of at most T steps in continuous time as well.
+        stops_inside: whether it evaluates the network at noise levels inside its steps.
+    """
+
+    order: ClassVar[int]
+    is_chain: ClassVar[bool] = False
+    stops_inside: ClassVar[bool] = False
+
+    name: str
+    nfe: Budgets
+    """Budgets of network evaluations; each becomes a sample set."""
+    grid: GridName = "uniform"
+    """How the times are spaced: evenly in t, evenly in sqrt(t), or evenly in lambda_t."""
+    denoise: bool = False
+    """Spend the last evaluation on predicting x_0 at t = 0 (`denoise_to_zero`)."""
+    clip_x0: bool | Literal["auto"] = "auto"
+    """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise or the score and lambda at the
+    start is below -6, because there x_0 is what is left after a division by next to nothing."""
+    lambda_start: Real | None = Field(None, lt=-3)
+    """Start sampling where lambda_t is this, if t_max is noisier; null: at t_max. The authors of DPM-Solver start at
+    -5.1. The noise is standard normal all the same, so it must be below -3, where alpha is 0.05."""
+
+    @property
+    def budget(self) -> int:
+        """Evaluations of a run, which has one budget."""
+        (nfe,) = self.nfe
+        return nfe
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether it draws noise at each step, and so solves no ODE."""
+        return False
+
+    def full_order(self) -> int:
+        """Evaluations with which it takes its first step of full order, without a final denoising."""
+        return 1
+
+    def fewest(self) -> int:
+        """Fewest evaluations with which it is what its name says."""
+        return self.full_order() + self.denoise
+
+    def too_many(self, timesteps: int, whole: bool) -> str | None:
+        """Why a budget is more than a network can answer differently; None if none is.
+
+        In discrete time a network knows T times. Solvers stop between them, where log alpha is interpolated, but with
+        more stops than times there are several in a step, and the network has learned nothing of what lies between.
+
+        Args:
+            timesteps: T.
+            whole: whether training knows the integers only, as in discrete time.
+        """
+        if max(self.nfe) <= timesteps or not (whole or self.is_chain):
+            return None
+        return (
+            f"nfe = {max(self.nfe)} of {self.name} is more than the {timesteps} timesteps that there are; "
+            f"allowed: up to {timesteps}"
+        )
+
+    @model_validator(mode="after")
+    def _enough_evaluations(self) -> Self:
+        least = self.fewest()
+        for nfe in self.nfe:
+            if nfe < least:
+                raise ValueError(f"nfe = {nfe} is too few: {self.name} with these settings needs at least {least}")
+        return self
+
+
+def data_prediction(predict: Predict, schedule: Schedule, x: Tensor, t: float) -> Tensor:
+    """The clean images that the noise predicted in x at t implies, x_0 = (x - sigma_t eps) / alpha_t."""
+    return (x - float(schedule.sigma(t)) * predict(x, t)) / float(schedule.alpha(t))
