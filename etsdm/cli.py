@@ -237,7 +237,13 @@ class _Commands(click.Group):
     help="Time limit of the job: long work saves what it has before, and leaves with exit code 75. 0: none.",
 )
 @click.option("--code", help="Code that a workflow was planned with, as it notes it; any other is refused.")
-def main(attempt: int, minutes: float, code: str | None) -> None:
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    help="Python file with a solver, method or schedule of your own; may be given several times.",
+)
+def main(attempt: int, minutes: float, code: str | None, plugins: tuple[str, ...]) -> None:
     """Lipschitz singularities in diffusion models: the E-TSDM benchmark, stage by stage.
 
     \b
@@ -249,6 +255,10 @@ def main(attempt: int, minutes: float, code: str | None) -> None:
     RUN and DATA are folders that the workflow has made: results/models/.../seed0, say, and results/data/digits-....
     Each command has an example in its own help.
     """
+    if plugins:
+        from etsdm.config import plugins as files  # slow to import
+
+        files.load([*plugins])
     if code:
         fingerprint.check(code)
 

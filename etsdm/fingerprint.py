@@ -14,6 +14,7 @@ import ast
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -54,6 +55,7 @@ DATA = {
 
 QUIET = frozenset(
     {
+        "etsdm.config.plugins",
         "etsdm.config.registry",
         "etsdm.config.strict",
         "etsdm.runtime.attempts",
@@ -92,6 +94,9 @@ HANDED_DOWN = "ETSDM_CODES"
 """Environment variable of the codes that a workflow was started with."""
 OTHERS = ""
 """Instead of a name: the statements of a module that define nothing, which run whenever it is loaded."""
+
+PLUGIN = "etsdm_plugin_"
+"""Begins the name of the module of a plug-in, a file outside the package."""
 
 Definition = tuple[str, str]
 """The module and the name of a function, a class or a constant."""
@@ -212,6 +217,9 @@ def _root(node: ast.expr) -> str | None:
 
 
 def _file(module: str) -> Path | None:
+    if module.startswith(PLUGIN):
+        loaded = sys.modules.get(module)
+        return Path(str(loaded.__file__)) if loaded else None
     path = ROOT / module.replace(".", "/")
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 

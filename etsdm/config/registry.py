@@ -42,34 +42,44 @@ class Registry(Generic[Thing]):
     base: type[Thing]
     key: str = "name"
     _things: dict[str, type[Thing]] = field(default_factory=dict, init=False)
+    _is_listed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         _REGISTRIES.append(self)
 
     def all(self) -> dict[str, type[Thing]]:
         """The things by name, in order."""
-        if not self._things:
+        if not self._is_listed:
+            self._is_listed = True
             folder = importlib.import_module(self.package)
             for found in pkgutil.iter_modules(folder.__path__, f"{self.package}."):
                 if not found.name.rpartition(".")[2].startswith("_"):
-                    self.add(importlib.import_module(found.name))
+                    self._take(importlib.import_module(found.name))
         return self._things
 
-    def add(self, module: ModuleType) -> None:
-        """Take in the things that a module defines.
+    def add(self, module: ModuleType) -> int:
+        """Take in the things that a module outside the folder defines, and count them.
 
         Raises:
-            UserError: one has the name of another.
+            UserError: one has the name of another, or states no order.
         """
-        for thing in vars(module).values():
-            if not self._is_thing(thing) or thing.__module__ != module.__name__:
-                continue
-            for name in self._names(thing):
-                if (other := self._things.get(name)) and other.__module__ != module.__name__:
-                    where = getattr(module, "__file__", module.__name__)
-                    raise UserError(f"{where}: there is a {self.kind} {name!r} already, in {other.__module__}")
-                self._things[name] = thing
-        self._things = dict(sorted(self._things.items(), key=lambda item: (_order(item[1]), item[0])))
+        self.all()
+        return self._take(module)
+
+    def _take(self, module: ModuleType) -> int:
+        found = {name: thing for thing in self._things_of(module) for name in self._names(thing)}
+        for name, thing in found.items():
+            if (other := self._things.get(name)) and other.__module__ != module.__name__:
+                raise UserError(f"{module.__file__}: there is a {self.kind} {name!r} already, in {other.__module__}")
+            if not hasattr(thing, "order"):
+                raise UserError(f"{module.__file__}: {thing.__name__} states no `order`, its place among others")
+        self._things |= found
+        self._things = dict(sorted(self._things.items(), key=lambda item: (getattr(item[1], "order"), item[0])))  # noqa: B009
+        return len(found)
+
+    def _things_of(self, module: ModuleType) -> list[Any]:
+        """The classes that a module defines itself, of this kind."""
+        return [thing for thing in vars(module).values() if self._is_thing(thing, module)]
 
     def names(self) -> list[str]:
         """The names of all things, in order."""
@@ -82,7 +92,9 @@ class Registry(Generic[Thing]):
             UserError: there is none of this name.
         """
         if name not in self.all():
-            raise UserError(f"unknown {self.kind} {short(name)!r}; {allowed_instead(short(name), self.names())}")
+            known = allowed_instead(short(name), self.names())
+            hint = "one of your own: give its file by --plugin before the command"
+            raise UserError(f"unknown {self.kind} {short(name)!r}; {known}; {hint}")
         return self._things[name]
 
     def read(self, values: dict[str, Any]) -> Thing:
@@ -103,20 +115,15 @@ class Registry(Generic[Thing]):
         """The module that defines the named thing. Raises UserError if there is none."""
         return importlib.import_module(self.module(name))
 
-    def _is_thing(self, value: Any) -> bool:
-        return isinstance(value, type) and issubclass(value, self.base) and value.__name__[0] != "_"
+    def _is_thing(self, value: Any, module: ModuleType) -> bool:
+        is_own = isinstance(value, type) and value.__module__ == module.__name__
+        return is_own and issubclass(value, self.base) and value.__name__[0] != "_"
 
     def _names(self, thing: Any) -> tuple[str, ...]:
         if issubclass(thing, BaseModel) and self.key in thing.model_fields:
             return get_args(thing.model_fields[self.key].annotation)
         name = getattr(thing, self.key, None)  # a base in common has none
         return () if name is None else (name,)
-
-
-def _order(thing: Any) -> int:
-    """Where a thing stands among others. Raises AttributeError where it does not say."""
-    order: int = thing.order
-    return order
 
 
 def registries() -> Iterator[Registry[Any]]:

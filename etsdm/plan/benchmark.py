@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from etsdm.config.cost import Cost
 from etsdm.config.keep import Keep
 from etsdm.config.network import Network
+from etsdm.config.plugins import load
 from etsdm.config.strict import Name, Real, Strict, allowed_instead, distinct, named
 from etsdm.config.training import Training
 from etsdm.data.registered import resolved
@@ -104,6 +105,9 @@ class Benchmark(Strict):
     """Name of the report folder."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], AfterValidator(distinct)] = Field(min_length=1)
     """Seeds; each trains a network of its own, and samples from noise of its own."""
+    plugins: Annotated[list[str], AfterValidator(distinct), AfterValidator(load)] = Field([])
+    """Python files of your own with solvers, methods or schedules, relative to where the workflow is started. Whoever
+    reads this configuration runs their code."""
     datasets: dict[Name, Annotated[Dataset, BeforeValidator(resolved)]] = Field(min_length=1)
     """Data sets by name: the name of one in config/datasets.yaml, or settings."""
     diffusion: Diffusion = Diffusion(timesteps=1000, tau_min=1e-3)

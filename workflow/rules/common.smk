@@ -2,6 +2,7 @@
 import atexit
 import json
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -42,9 +43,6 @@ TIME_LIMIT = {} if "runtime" in (workflow.resource_settings.default_resources or
 # A long job is told its time limit in minutes, before which it saves what it has and leaves, to go on in its next
 # attempt; and how many processes on how many nodes are to share the work.
 LONG_JOB = JOB | TIME_LIMIT | {"nodes": 1, "processes": 1}
-# How a job begins: with its attempt, and the code that it must run.
-ETSDM = "etsdm --attempt {resources.attempt} --code {params.depends[code]:q}"
-LONG_ETSDM = f"{ETSDM} --minutes {{resources.runtime}}"
 
 
 @contextmanager
@@ -60,6 +58,14 @@ def mistakes_explained():
 
 with mistakes_explained():
     plan = make_plan(given_to_snakemake(config, workflow.configfiles), CONFIG, look=False)
+
+
+# How a job begins: with its attempt, the plug-ins of the configuration, and the code that it must run.
+PLUGINS = (
+    "".join(f" --plugin {shlex.quote(file)}" for file in plan.config.plugins).replace("{", "{{").replace("}", "}}")
+)
+ETSDM = f"etsdm --attempt {{resources.attempt}}{PLUGINS} --code {{params.depends[code]:q}}"
+LONG_ETSDM = f"{ETSDM} --minutes {{resources.runtime}}"
 
 
 # A dry run needs no data and stops at no damage; jobs do. Nor does `etsdm adopt`, which takes over what is not damaged.
