@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from configs import write_config
 from trained import data_spec, model_spec, write_weights
 
+from etsdm import commands
 from etsdm.cli import main
 from etsdm.data.prepare import prepare
 from etsdm.metrics.store import save_features
@@ -27,16 +28,52 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("command", main.commands)
+NAMES = commands.names()
+
+
+@pytest.mark.parametrize("command", NAMES)
 def test_every_command_has_a_summary_and_an_example(command):
     text = run(command, "--help").output
     assert f"Example:  etsdm {command} " in text or f"Example:  etsdm {command}\n" in text
-    assert "etsdm" in text and len(main.commands[command].get_short_help_str()) > 10
+    assert len(commands.load(command).get_short_help_str()) > 10
 
 
-@pytest.mark.parametrize("command", main.commands)
-def test_the_list_of_commands_cuts_no_summary_off(command):
-    assert f"  {main.commands[command].get_short_help_str(200)}\n" in run("--help").output
+def test_the_list_of_commands_is_in_order_and_cuts_no_summary_off():
+    listed = re.findall(r"^  (\w+) +(.+)$", run("--help").output.partition("Commands:\n")[2], re.MULTILINE)
+    assert listed == [(name, commands.load(name).get_short_help_str(200)) for name in NAMES]
+
+
+def test_every_file_of_the_folder_is_a_command_with_a_place_of_its_own():
+    files = [file.stem for file in Path(commands.__file__).parent.glob("[a-z]*.py")]
+    assert sorted(NAMES) == sorted(file.rstrip("_") for file in files)
+    for name in NAMES:
+        assert commands.load(name).name == name
+    order = {name: sys.modules[commands.load(name).callback.__module__].ORDER for name in NAMES}
+    assert len(set(order.values())) == len(order)
+    assert sorted(order, key=order.__getitem__) == NAMES
+
+
+@pytest.mark.parametrize("command", ["train", "score", "import"])
+def test_only_the_file_of_the_command_is_imported(command):
+    """Each job is a process of its own, and starts fast."""
+    code = (
+        "import sys; from etsdm.cli import main; main([sys.argv[1], '--help'], standalone_mode=False); "
+        "print(*sorted(name for name in sys.modules if name.startswith('etsdm.commands.') and '._' not in name)); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].removesuffix("_") == f"etsdm.commands.{command}"
+
+
+def test_an_unknown_command_is_refused_with_the_nearest():
+    done = run("trian")
+    assert done.exit_code == 2 and "No such command 'trian'" in done.output and "'train'" in done.output
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(tmp_path):
+    done = score(tmp_path, encoder="inceptoin")
+    assert done.exit_code == 2
+    assert "unknown encoder 'inceptoin'; allowed: " in done.output and "did you mean 'inception'?" in done.output
 
 
 def features(path, count, seed):

@@ -1,0 +1,63 @@
+"""`etsdm fetch`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etsdm.commands._options import CONFIG, RESULTS
+from etsdm.commands._record import code_of, recorded
+from etsdm.commands._specification import Specification
+
+if TYPE_CHECKING:
+    from etsdm.data.settings import Dataset
+    from etsdm.plan.plan import Run
+
+ORDER = 30
+
+
+@click.command()
+@CONFIG
+@RESULTS
+def fetch(config: Path, results: Path) -> None:
+    """Download what a configuration needs from the internet.
+
+    For machines whose jobs have no internet. Other machines download the encoder when a job needs it.
+
+    \b
+    Example:  etsdm fetch config/paper.yaml
+    """
+    from etsdm.plan.plan import load_plan
+
+    planned = load_plan(config, look=False)
+    for run in planned.encoders.values():
+        if run.spec["name"] == "inception":
+            _fetch_inception(run, results)
+    for name, dataset in planned.config.datasets.items():
+        _fetch_data(name, dataset)
+
+
+def _fetch_inception(run: "Run", results: Path) -> None:
+    from etsdm.metrics.inception import provide_inception
+    from etsdm.metrics.names import ENCODER_FILES
+
+    out = results / run.path / ENCODER_FILES["inception"]
+    spec, code = Specification(run.spec, None), code_of("inception")
+    with recorded(out.with_name("manifest.json"), [], [out], spec, code=code) as record:
+        record.update(provide_inception(run.spec["weights"], out))
+    click.echo(f"{out}: from {record['source']}, verified")
+
+
+def _fetch_data(name: str, dataset: "Dataset") -> None:
+    from etsdm.data.download import download
+    from etsdm.data.registered import files_of, how_to_get
+
+    files = files_of(dataset)
+    for path, file in files.items():
+        if path.exists():
+            click.echo(f"{path}: there already")
+            continue
+        download(file.url, path, file.sha256)
+        click.echo(f"{path}: from {file.url}, verified by its SHA-256")
+    if not files:
+        click.echo(f"{name}: {dataset.source}; no download{how_to_get(dataset)}")

@@ -1,0 +1,36 @@
+"""`etsdm report`."""
+
+from pathlib import Path
+
+import click
+
+from etsdm.commands._options import CONFIG, RESULTS
+from etsdm.runtime.files import write_json
+
+ORDER = 240
+
+
+@click.command()
+@CONFIG
+@RESULTS
+@click.pass_context
+def report(context: click.Context, config: Path, results: Path) -> None:
+    """Build the report from the results that exist.
+
+    A missing value shows as NA, with the reason.
+
+    \b
+    Example:  etsdm report config/digits.yaml
+    """
+    from etsdm.commands.figures import figures
+    from etsdm.commands.page import page
+    from etsdm.commands.rows import rows
+    from etsdm.commands.tables import tables
+    from etsdm.plan.plan import load_plan
+
+    planned = load_plan(config, look=False)
+    inventory = results / planned.report / "inventory.json"
+    write_json(inventory, planned.inventory())
+    for stage in (rows, tables, figures, page):
+        context.invoke(stage, inventory=inventory, results=results)
+    click.echo(f"{results / planned.report / 'report.html'}")
