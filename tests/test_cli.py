@@ -76,6 +76,25 @@ def test_an_unknown_name_is_refused_with_the_nearest(tmp_path):
     assert "unknown encoder 'inceptoin'; allowed: " in done.output and "did you mean 'inception'?" in done.output
 
 
+@pytest.mark.parametrize(
+    ("command", "flag"), [("train", "--checkpointing"), ("train", "--compile"), ("sample", "--compile")]
+)
+@pytest.mark.parametrize("value", ["1", "0", "True"])
+def test_a_flag_with_a_value_is_refused_with_what_to_write(command, flag, value):
+    done = run(command, flag, value)
+    assert done.exit_code == 2
+    assert f"etsdm: error: {flag}: takes no value; write {flag} alone to turn it on" in done.output
+
+
+def test_flags_are_off_unless_they_are_given(tmp_path):
+    (tmp_path / "file").touch()
+    files = ["--spec", "{}", "--data", str(tmp_path / "file"), "--out", str(tmp_path)]
+    for given in ({"--checkpointing"}, {"--compile"}, set()):
+        values = commands.load("train").make_context("train", [*files, *given]).params
+        assert values["checkpointing"] is ("--checkpointing" in given)
+        assert values["compiled"] is ("--compile" in given)
+
+
 def features(path, count, seed):
     save_features(path, np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32), f"digest-{count}")
     return path

@@ -108,6 +108,29 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 INPUT = _Input(path_type=Path, dir_okay=False, exists=True)
 
 
+class _Flag(click.Option):
+    """A flag that took 0 or 1 in earlier versions. Such a value is refused, with what to write."""
+
+    def handle_parse_result(self, ctx: click.Context, opts: Any, args: list[str]) -> Any:
+        if opts.get(self.name) and any(word.lower() in ("0", "1", "false", "true") for word in args):
+            flag = self.opts[0]
+            raise UserError(
+                f"{flag}: takes no value; write {flag} alone to turn it on, and leave it out to turn it off"
+            )
+        return super().handle_parse_result(ctx, opts, args)
+
+
+def flag(name: str, parameter: str, text: str) -> Decorator:
+    """An option without a value.
+
+    Args:
+        name: as it is written, such as `--compile`.
+        parameter: the argument of the command's function.
+        text: its help.
+    """
+    return click.option(name, parameter, cls=_Flag, is_flag=True, help=text)
+
+
 def out_file(text: str, required: bool = True) -> Decorator:
     """The option for the file to write."""
     return click.option("--out", type=FILE, required=required, help=text)
@@ -135,9 +158,7 @@ DISTANCE = click.option(
     show_default=True,
     help="Distance to compute. Give it again for each further one.",
 )
-COMPILE = click.option(
-    "--compile", "compiled", type=bool, default=False, help="1: torch.compile the network; it moves the last bits."
-)
+COMPILE = flag("--compile", "compiled", "Compile the network with torch.compile. This changes the last bits.")
 DEVICE = click.option(
     "--device",
     default="auto",

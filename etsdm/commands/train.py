@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from etsdm.commands._options import COMPILE, DATA, DEVICE, out_folder, shared
+from etsdm.commands._options import COMPILE, DATA, DEVICE, flag, out_folder, shared
 from etsdm.commands._record import code_of, job, recorded, say
 from etsdm.commands._specification import Specification, spec_option
 
@@ -24,7 +24,7 @@ ORDER = 60
     help="Minutes between saved states. A training that is killed loses at most this much.",
 )
 @click.option("--micro-batch", type=click.IntRange(1), help="Images at a time on a device.  [default: what fits]")
-@click.option("--checkpointing", type=bool, default=False, help="1: take less memory and more time; no result changes.")
+@flag("--checkpointing", "checkpointing", "Use less memory and more time. This changes no result.")
 @COMPILE
 @DEVICE
 @shared

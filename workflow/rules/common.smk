@@ -170,6 +170,14 @@ def does(stage, run, **settings):
     return depends(stage, *loaded(stage, run), spec=json.dumps(run.spec), **settings)
 
 
+def flags(*names):
+    """The options of a job without a value: each is given where the resource of its name is 1.
+
+    No result is made again when they change: Snakemake does not compare parameters that follow from resources.
+    """
+    return lambda wildcards, resources: " ".join(f"--{name}" for name in names if resources[name])
+
+
 @cache
 def source_of(data):
     """What the images of a data set depend on: the code that reads its kind of source, and the source itself.

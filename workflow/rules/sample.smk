@@ -18,11 +18,12 @@ rule sample:
         compile=0,
     params:
         depends=lambda wildcards: does("sample", sample_of(wildcards)),
+        flags=flags("compile"),
     shell:
         f"{LONG_ETSDM} sample"
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --weights {input.weights:q} --spec {params.depends[spec]:q} --out {output.samples:q}"
-        " --compile {resources.compile} > {log:q} 2>&1"
+        " {params.flags} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------

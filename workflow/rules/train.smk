@@ -29,13 +29,12 @@ rule train:
         compile=0,
     params:
         depends=lambda wildcards: does("train", model_run(wildcards.model)),
+        flags=flags("checkpointing", "compile"),
     shell:
         f"{LONG_ETSDM} train"
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --spec {params.depends[spec]:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
-        " --save-minutes {resources.save_minutes} --checkpointing {resources.checkpointing}"
-        " --compile {resources.compile}"
-        " > {log:q} 2>&1"
+        " --save-minutes {resources.save_minutes} {params.flags} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
