@@ -11,17 +11,21 @@ from etsdm.errors import UserError
 from etsdm.runtime.files import atomic, sha256
 
 
-def download(url: str, path: Path, digest: str, progress: bool = True) -> None:
-    """Put the file at `url` to `path`.
+def download(url: str, path: Path, *digests: str, otherwise: str | None = None, progress: bool = True) -> str:
+    """Download the file at `url` to `path`, atomically.
 
     Args:
         url: where it is.
-        path: where it shall be.
-        digest: its SHA-256, hexadecimal.
+        path: the file to write.
+        digests: SHA-256, hexadecimal, of each file that is accepted.
+        otherwise: how to get the file without internet, for the message of a failure.
         progress: show a progress bar.
 
+    Returns:
+        The SHA-256 of the file.
+
     Raises:
-        UserError: it cannot be downloaded, or is not the file with that digest.
+        UserError: it cannot be downloaded, or has none of the digests.
     """
     try:
         with atomic(path) as temporary:
@@ -30,7 +34,10 @@ def download(url: str, path: Path, digest: str, progress: bool = True) -> None:
                 shown: dict[str, Any] = {"unit": "B", "unit_scale": True, "disable": not progress}
                 with tqdm.wrapattr(response, "read", total, desc=path.name, **shown) as source:
                     shutil.copyfileobj(source, file)
-            if (found := sha256(temporary)) != digest:
-                raise UserError(f"{url}: not the file that it was: its SHA-256 is {found}, expected {digest}")
+            if (digest := sha256(temporary)) not in digests:
+                wanted = " or ".join(digests)
+                raise UserError(f"{url}: not the expected file: its SHA-256 is {digest}, not {wanted}; fetch it again")
+            return digest
     except OSError as error:  # URLError and the time-outs are OSErrors
-        raise UserError(f"cannot download {url} ({error}); get it otherwise, and put it to {path}") from error
+        advice = otherwise or f"get it in another way, and write it to {path}"
+        raise UserError(f"cannot download {url} ({error}); {advice}") from error

