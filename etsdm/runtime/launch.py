@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from uuid import uuid4
 
 
 def is_launched() -> bool:
@@ -24,13 +25,13 @@ def on_this_machine() -> tuple[int, int]:
 def launch(processes: int, nodes: int) -> int:
     """Run this very command in `processes` processes on each of `nodes` nodes; return its exit code.
 
-    The nodes are those of the SLURM job that this process runs in.
+    The nodes are those of the SLURM job that this process runs in. This process becomes `srun` if there are several.
     """
     command = ["-m", "etsdm", *sys.argv[1:]]
     if nodes > 1:
         torchrun = [sys.executable, "-m", "torch.distributed.run", *_rendezvous(nodes, processes)]
         os.execvpe("srun", [*_srun(nodes), *torchrun, *command], _of_the_job())
-    return _torchrun(["--standalone", "--nproc-per-node", str(processes), *command])
+    return _here(processes, ["-u", *command])
 
 
 def _of_the_job() -> dict[str, str]:
@@ -53,13 +54,27 @@ def _rendezvous(nodes: int, processes: int) -> list[str]:
     ]
 
 
-def _torchrun(arguments: list[str]) -> int:
+def _here(processes: int, command: list[str]) -> int:
+    """Run Python with the arguments `command` in several processes on this machine; return the exit code.
+
+    `torchrun --standalone` would do the same, but it loses the exit code: 1 for every failure.
+    """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import parse_args, run
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, so that processes do not share cores
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=str(uuid4()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",  # any free port
+        max_restarts=0,
+    )
     try:
-        run(parse_args(arguments))
+        elastic_launch(config, sys.executable)(*command)
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         return failure.exitcode if failure.exitcode > 0 else 1
