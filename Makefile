@@ -21,6 +21,8 @@ $(foreach name,$(CAPITALS),$(if $(filter command,$(firstword $(origin $(name))))
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
+# PROFILE alone: without the last word Snakemake would add the default profile to it.
+AS_PROFILE = --profile "$(PROFILE)" --workflow-profile none
 # The rules call `etsdm` by name.
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
@@ -82,9 +84,9 @@ define run-workflow
 $(CHECK)
 @outdated=$$("$(BIN)/etsdm" check --outdated "$(CONFIG)") && if [ -n "$$outdated" ]; then \
     echo "Preparing again, as the source has changed:" $$outdated; \
-    $(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores "$(CORES)") $$outdated; fi
+    $(SNAKEMAKE) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)") $$outdated; fi
 @begun="$$(mktemp)"; trap 'rm -f "$$begun"' EXIT; trap 'stopped=yes' INT; \
-ETSDM_BEGUN="$$begun" $(SNAKEMAKE) --profile "$(PROFILE)" $(if $(CORES),--cores "$(CORES)") && exit; status=$$?; \
+ETSDM_BEGUN="$$begun" $(SNAKEMAKE) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)") && exit; status=$$?; \
 if [ "$$stopped" ]; then echo 'Stopped: the same command goes on.' >&2; \
 elif [ -s "$$begun" ]; then \
     echo 'Some jobs failed: what they should have measured is NA, with the reason, in' >&2; \
@@ -104,7 +106,7 @@ endef
 plan: ## Show what CONFIG asks for and costs, what would run and why; run nothing.
 	$(installed)
 	@"$(BIN)/etsdm" plan "$(CONFIG)"
-	@$(SNAKEMAKE) --profile "$(PROFILE)" --dry-run --quiet rules host
+	@$(SNAKEMAKE) $(AS_PROFILE) --dry-run --quiet rules host
 
 report: ## Build the report from the results there are, without running anything else.
 	$(installed)

@@ -19,6 +19,7 @@ def copy_project(folder: Path) -> None:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / part, folder / part)
+    (folder / "profiles").symlink_to("workflow/profiles")
 
 
 class Project:

@@ -47,7 +47,7 @@ def snakemake(project, profile, settings, *options):
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text("{}" if output.suffix == ".json" else "")
         os.utime(output, (now, now))
-    done = project.run("snakemake", "--configfile", str(project.config), "--profile", str(folder), *options)
+    done = project.run("snakemake", "--configfile", str(project.config), "--workflow-profile", str(folder), *options)
     return done.stdout + done.stderr
 
 
@@ -76,6 +76,14 @@ def test_a_lost_gpu_is_told_of(project):
     assert without.count("etsdm: warning: no job asks for a GPU") == 1
     for profile in PROFILES:
         assert "warning: no job" not in snakemake(project, profile, {}, "--forcerun", "theory")
+
+
+def test_two_profiles_at_a_time_are_told_of(project):
+    """Snakemake adds the profile for one machine to one that is given by `--profile`."""
+    warning = "etsdm: warning: all jobs together get"
+    assert warning not in snakemake(project, "slurm", {}, "--forcerun", "theory")
+    options = ["--profile", str(project.folder / "my-cluster"), "--workflow-profile", "default", "--forcerun", "theory"]
+    assert snakemake(project, "slurm", {}, *options).count(warning) == 1
 
 
 def documented():

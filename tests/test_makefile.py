@@ -78,6 +78,13 @@ def test_a_failure_is_one_of_jobs_only_if_they_have_begun(made: Made) -> None:
     assert made.calls()[-1].startswith("etsdm report")
 
 
+def test_no_other_profile_counts(made: Made) -> None:
+    """Snakemake would add the default profile, whose limits are those of one machine."""
+    made.make("reproduce", "PROFILE=my-cluster")
+    (call,) = [call for call in made.calls() if call.startswith("snakemake")]
+    assert "--profile my-cluster --workflow-profile none" in call
+
+
 def test_an_interrupt_is_no_failure(made: Made) -> None:
     environment = OUTSIDE | {"FAKE_DO": "touch running; sleep 60", "FAKE_STATUS": "1", "FAKE_BEGIN": "1"}
     command, pipe = made.command("reproduce"), subprocess.PIPE

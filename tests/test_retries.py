@@ -49,7 +49,7 @@ def test_a_refused_submission_is_not_repeated_for_ever(tmp_path):
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project", environment=stand_ins.environment)
     write_config(project.config)
-    profile = ["--profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "1"]
+    profile = ["--workflow-profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "1"]
     done = project.run("snakemake", "--configfile", str(project.config), *profile)
     assert len(stand_ins.submitted()) == 3
     assert done.stderr.count("it is not tried again") == 1

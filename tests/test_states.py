@@ -53,7 +53,8 @@ def test_nothing_is_submitted_to_a_cluster_that_cannot_tell(tmp_path):
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project", environment=stand_ins.environment)
     write_config(project.config)
-    done = project.run("snakemake", "--configfile", str(project.config), "--profile", "workflow/profiles/slurm")
+    profile = ["--workflow-profile", "workflow/profiles/slurm"]
+    done = project.run("snakemake", "--configfile", str(project.config), *profile)
     assert done.returncode == 2
     assert "etsdm: error: the states of jobs cannot be known: sacct: Slurm accounting" in done.stderr
     assert stand_ins.submitted() == []

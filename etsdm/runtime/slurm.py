@@ -58,6 +58,22 @@ def warn_without_gpus(resources: Iterable[str]) -> None:
         )
 
 
+def warn_of_two_profiles(jobs: int | None, cores: int | None) -> None:
+    """Say so if Snakemake has added the profile for one machine to that of the cluster, where its limits count.
+
+    Args:
+        jobs: most jobs in the queue, which a profile for a cluster sets.
+        cores: most cores of all jobs, which the profile for one machine sets.
+    """
+    if jobs is not None and cores is not None:
+        print(
+            f"etsdm: warning: all jobs together get {cores} cores, as if the cluster were one machine: Snakemake adds "
+            "profiles/default to --profile; give the profile of the cluster by --workflow-profile instead",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 def is_over(job: str | None) -> bool:
     """Whether a job has surely ended: SLURM knows it no more, or runs it again, as this one."""
     if not job or job == os.environ.get("SLURM_JOB_ID"):

@@ -20,7 +20,7 @@ LIPSCHITZ = {"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images"
 
 
 def snakemake(project: Project, profile: str = "slurm") -> list[str]:
-    return ["snakemake", "--configfile", str(project.config), "--profile", f"workflow/profiles/{profile}"]
+    return ["snakemake", "--configfile", str(project.config), "--workflow-profile", f"workflow/profiles/{profile}"]
 
 
 def output(project: Project) -> str:

@@ -86,8 +86,9 @@ onstart:
             settings = workflow.executor_settings
             slurm.check_states(settings.status_command, settings.init_seconds_before_status_checks)
     if not workflow.local_exec:
+        asked = workflow.resource_settings
+        slurm.warn_of_two_profiles(asked.nodes, asked.cores)
         if not GPU:
-            asked = workflow.resource_settings
             rules = asked.overwrite_resources.values()
             slurm.warn_without_gpus(
                 [*(asked.default_resources or ()), *(name for names in rules for name in names)]
