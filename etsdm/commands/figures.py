@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from etsdm.commands._options import RESULTS
 from etsdm.commands._record import code_of, manifest_of, recorded
-from etsdm.commands._report import INVENTORY, PUBLISHED, tidy_tables
+from etsdm.commands._report import INVENTORY, PUBLISHED, RESULTS, tidy_tables
 from etsdm.runtime.files import read_json
 
 ORDER = 220

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from etsdm.commands._options import RESULTS
 from etsdm.commands._record import code_of, manifest_of, recorded
-from etsdm.commands._report import INVENTORY, tidy_tables
+from etsdm.commands._report import INVENTORY, RESULTS, tidy_tables
 from etsdm.runtime import intact
 from etsdm.runtime.files import read_json
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from etsdm.plan import tidy
 from etsdm.runtime import forkserver, gpus, intact, neighbours, slurm
-from etsdm.plan.plan import RESULTS, identity, make_plan
+from etsdm.plan.plan import identity, make_plan
 from etsdm.plan.stages import loaded, torch_of
 from etsdm.config.yaml_file import given_to_snakemake
 from etsdm.data import prepared
@@ -26,8 +26,12 @@ from etsdm.runtime.retries import Retries
 GPU = int(gpus.are_likely())
 ENVIRONMENT = workflow.source_path("../../environment.yml")
 
-CONFIG = ", ".join(map(str, workflow.configfiles))
-if len(workflow.configfiles) > 1:
+# As a module of another workflow: where its `prefix` puts the results, and whose configuration counts.
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/"))
+IS_MODULE = workflow.modifier.namespace is not None
+
+CONFIG = f"config of {workflow.modifier.namespace}" if IS_MODULE else ", ".join(map(str, workflow.configfiles))
+if len(workflow.configfiles) > 1 and not IS_MODULE:
     print(f"etsdm: merged: {CONFIG}; where they differ, the last one counts", file=sys.stderr)
 
 
@@ -57,7 +61,7 @@ def mistakes_explained():
 
 
 with mistakes_explained():
-    plan = make_plan(given_to_snakemake(config, workflow.configfiles), CONFIG, look=False)
+    plan = make_plan(config if IS_MODULE else given_to_snakemake(config, workflow.configfiles), CONFIG, look=False)
 
 
 # How a job begins: with its attempt, the plug-ins of the configuration, and the code that it must run.

@@ -19,7 +19,8 @@ rule prepare:
         **TIME_LIMIT,
     params:
         depends=lambda wildcards: source_of(wildcards.data),
+        folder=subpath(output.images, parent=True),
     shell:
         f"{LONG_ETSDM} prepare"
-        " --spec {params.depends[spec]:q} --out results/data/{wildcards.data:q} --workers {threads}"
+        " --spec {params.depends[spec]:q} --out {params.folder:q} --workers {threads}"
         " > {log:q} 2>&1"

@@ -33,6 +33,7 @@ rule inception:
         manifest="results/encoders/inception/manifest.json",
     log:
         "results/encoders/inception/encoder.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:

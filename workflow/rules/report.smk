@@ -7,6 +7,7 @@ rule inventory:
         inventory=f"{REPORT}/inventory.json",
     log:
         f"{REPORT}/inventory.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
@@ -32,6 +33,7 @@ rule rows:
         manifest=f"{REPORT}/rows.manifest.json",
     log:
         f"{REPORT}/rows.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
@@ -56,6 +58,7 @@ rule tables:
         manifest=f"{REPORT}/tables.manifest.json",
     log:
         f"{REPORT}/tables.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
@@ -78,6 +81,7 @@ rule figures:
         manifest=f"{REPORT}/figures.manifest.json",
     log:
         f"{REPORT}/figures.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
@@ -104,6 +108,7 @@ rule page:
         manifest=f"{REPORT}/report.manifest.json",
     log:
         f"{REPORT}/page.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:

@@ -37,6 +37,7 @@ rule excerpt:
         manifest="results/samples/{sample}/shown.manifest.json",
     log:
         "results/samples/{sample}/shown.log",
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
@@ -70,8 +71,9 @@ rule restore:
         gpu=GPU,
     params:
         depends=lambda wildcards: does("restore", restoration_of(wildcards)),
+        folder=subpath(output.restored, parent=True),
     shell:
         f"{LONG_ETSDM} restore"
         " --nodes {resources.nodes} --processes {resources.processes}"
         " --weights {input.weights:q} --images {input.images:q} --spec {params.depends[spec]:q}"
-        " --out results/restorations/{wildcards.restoration:q} > {log:q} 2>&1"
+        " --out {params.folder:q} > {log:q} 2>&1"

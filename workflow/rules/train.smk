@@ -30,10 +30,11 @@ rule train:
     params:
         depends=lambda wildcards: does("train", model_run(wildcards.model)),
         flags=flags("checkpointing", "compile"),
+        folder=subpath(output.weights, parent=True),
     shell:
         f"{LONG_ETSDM} train"
         " --nodes {resources.nodes} --processes {resources.processes}"
-        " --spec {params.depends[spec]:q} --data {input.images:q} --out results/models/{wildcards.model:q}"
+        " --spec {params.depends[spec]:q} --data {input.images:q} --out {params.folder:q}"
         " --save-minutes {resources.save_minutes} {params.flags} > {log:q} 2>&1"
 
 
