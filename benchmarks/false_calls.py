@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from benchmarks.timing import show
-from etsdm.report.cells import BASELINE, REPLICA, cells, is_frechet
+from etsdm.report.cells import BASELINE, REPLICA, cells
 from etsdm.report.changes import LEVEL, paired
+from etsdm.report.metrics import is_frechet
 from etsdm.report.published import published_value
 from etsdm.report.results import Results, load
 from etsdm.report.verdicts import holm

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from etsdm.errors import UserError
 from etsdm.plan.reading import load_config
+from etsdm.report import metrics
 from etsdm.report.cells import REPLICA
 from etsdm.report.changes import Change, change, interval_text, mean_change, paired, signed
 from etsdm.report.compare import sampling_sd
@@ -33,7 +35,7 @@ def logs(effects: Sequence[float]) -> Change:
 
 
 def test_change_pairs_by_seed() -> None:
-    moved = change({1: 10.0, 2: 20.0, 3: 99.0}, {2: 16.0, 1: 9.0, 4: 1.0}, "fd-x")
+    moved = change({1: 10.0, 2: 20.0, 3: 99.0}, {2: 16.0, 1: 9.0, 4: 1.0}, "fd-classifier-1k")
     assert moved.by_seed == pytest.approx({1: -10, 2: -20})
     assert moved.mean == pytest.approx(100 * (math.sqrt(0.9 * 0.8) - 1))
     assert moved.text == "−15.1 %"
@@ -41,7 +43,7 @@ def test_change_pairs_by_seed() -> None:
 
 def test_a_change_and_its_way_back_are_the_same_size() -> None:
     there, back = (
-        change(*both, "fd-x")
+        change(*both, "fd-classifier-1k")
         for both in [({1: 1.0, 2: 3.0}, {1: 2.0, 2: 5.0})] * 1 + [({1: 2.0, 2: 5.0}, {1: 1.0, 2: 3.0})]
     )
     assert (there.effect, there.p) == pytest.approx((-back.effect, back.p))
@@ -59,7 +61,7 @@ def test_psnr_changes_by_decibels() -> None:
 
 
 def test_no_logarithm_of_a_value_that_is_not_positive() -> None:
-    moved = change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}, "kd-x")
+    moved = change({1: -0.1, 2: 0.05}, {1: 0.1, 2: 0.1}, "kd-classifier-1k")
     assert moved.text == "+0.125"
     assert moved.effects == pytest.approx({1: 0.2, 2: 0.05})
 
@@ -122,7 +124,14 @@ def test_a_method_that_repeats_another_does_not_lower_the_floor() -> None:
         {"experiment": "alternatives", "dataset": "d", "resolution": 8, "time": "discrete", "schedule": "linear"}
         | {"prediction": "eps", "images_seen": 1, "ema_half_life": 1, "method": method, "method_parameters": "{}"}
         | {"method_label": method, "solver": "ddim", "solver_parameters": "{}", "solver_label": "ddim", "nfe": 10}
-        | {"metric": "fd-x", "t_prime": None, "t": None, "perturbation_std": None, "seed": seed, "value": value}
+        | {
+            "metric": "fd-classifier-1k",
+            "t_prime": None,
+            "t": None,
+            "perturbation_std": None,
+            "seed": seed,
+            "value": value,
+        }
         | {"seconds": 1.0, "reason": None, "bootstrap": None}
         for method, values in {"ddpm": (1.0, 2.0, 3.0), "etsdm": (1.1, 2.0, 3.5), "same": (1.0, 2.0, 3.0)}.items()
         for seed, value in enumerate(values)
@@ -255,7 +264,7 @@ def test_verdict_rule(effects: list[float], published: float | None, expected: s
 def test_a_finding_is_of_the_pairs_that_changed_in_the_same_unit() -> None:
     """One cell has both seeds and no logarithm; two have one seed and one."""
     mixed = [
-        Pair(change(first, other, "kd-x"), None)
+        Pair(change(first, other, "kd-classifier-1k"), None)
         for first, other in [({0: -0.1, 1: 0.2}, {0: 0.1, 1: 0.3}), ({0: 1.0}, {0: 0.9}), ({0: 2.0}, {0: 1.8})]
     ]
     finding = summary(CLAIM, "etsdm's kd-x", "than ddpm's", -1, mixed)
@@ -305,3 +314,29 @@ def test_what_rounds_to_zero_has_no_minus() -> None:
     assert signed(-0.06) == "−0.1 %"
     assert interval_text(-0.04, 0.04) == "+0.0 to +0.0 %"
     assert number(-0.0) == number(0.0) == "0"
+
+
+# ---------------------------------------------------------------- metrics
+
+
+@pytest.mark.parametrize(
+    ("name", "better", "judged", "frechet", "unit"),
+    [
+        ("fid-clean-inception-10k", -1, True, True, None),
+        ("kd-classifier-70", -1, False, False, None),
+        ("K", -1, False, False, None),
+        ("K-per-sqrt-dimension", -1, False, False, None),
+        ("psnr", 1, True, False, "dB"),
+        ("ssim", 1, True, False, ""),
+        ("solver-error", -1, True, False, None),
+    ],
+)
+def test_one_place_knows_the_metrics(name: str, better: int, judged: bool, frechet: bool, unit: str | None) -> None:
+    assert (metrics.better(name), metrics.judged(name)) == (better, judged)
+    assert (metrics.is_frechet(name), metrics.unit(name)) == (frechet, unit)
+
+
+@pytest.mark.parametrize("name", ["precision-inception-10k", "fid", "K-1k", "psnr-10k"])
+def test_an_unknown_metric_is_an_error_and_never_lower_is_better(name: str) -> None:
+    with pytest.raises(UserError, match=f"metric '{name}': not known to the report; known: fid-clean-inception, "):
+        metrics.better(name)

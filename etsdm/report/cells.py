@@ -25,8 +25,6 @@ MEASURED = ["by_seed", "bootstrap_by_seed", "n", "mean", "sd", "seconds", "reaso
 BASELINE = "ddpm"
 REPLICA = "replica"
 """The baseline again, with other seeds."""
-HIGHER_IS_BETTER = ("psnr", "ssim")
-K = ("K", "K-per-sqrt-dimension")
 
 
 def cells(rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,18 +97,3 @@ def same(frame: pd.DataFrame, row: Cell, columns: Sequence[str]) -> pd.DataFrame
         value = row[column]
         frame = frame[frame[column].isna() if pd.isna(value) else frame[column] == value]
     return frame
-
-
-def is_frechet(metric: str) -> bool:
-    """Whether a metric is a Frechet distance, as the paper's FID is."""
-    return metric.startswith(("fid-", "fd-"))
-
-
-def better(metric: str) -> int:
-    """The sign of a change for the better: -1 where lower is better, as of a distance, an error or K."""
-    return 1 if metric in HIGHER_IS_BETTER else -1
-
-
-def judged(metric: str) -> bool:
-    """Whether verdicts are made of a metric: kernel distances, and K twice over, stand in the tables alone."""
-    return not metric.startswith(("kid-", "kd-")) and metric not in K

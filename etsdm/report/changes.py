@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from scipy.stats import t as student_t
 
+from etsdm.report import metrics
 from etsdm.report.text import MINUS
 
 LEVEL = 0.05
 """Share of calls where there is no difference."""
-ABSOLUTE = {"psnr": "dB", "ssim": ""}
-"""Metrics whose changes are differences, and their unit; those of all others are differences of logarithms."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def paired(effects: dict[int, float], unit: str) -> Change:
 
 def in_logs(metric: str, *by_seed: dict[int, float]) -> bool:
     """Whether all of these values have logarithms, and changes of the metric are differences of them."""
-    return metric not in ABSOLUTE and all(value > 0 for values in by_seed for value in values.values())
+    return metrics.unit(metric) is None and all(value > 0 for values in by_seed for value in values.values())
 
 
 def change(first: dict[int, float], other: dict[int, float], metric: str) -> Change:
@@ -149,10 +148,10 @@ def change(first: dict[int, float], other: dict[int, float], metric: str) -> Cha
     It is a difference where the metric asks for one, or where a value is negative: a kernel distance may be. What falls
     to 0, as K does, has changed by -100 %.
     """
-    seeds = [seed for seed in first if seed in other]
-    if metric not in ABSOLUTE and all(first[seed] > 0 and other[seed] >= 0 for seed in seeds):
+    own, seeds = metrics.unit(metric), [seed for seed in first if seed in other]
+    if own is None and all(first[seed] > 0 and other[seed] >= 0 for seed in seeds):
         return paired({seed: _log(other[seed]) - _log(first[seed]) for seed in seeds}, "%")
-    return paired({seed: other[seed] - first[seed] for seed in seeds}, ABSOLUTE.get(metric, ""))
+    return paired({seed: other[seed] - first[seed] for seed in seeds}, own or "")
 
 
 def _log(value: float) -> float:

@@ -4,8 +4,9 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 
-from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, better, cells, judged, key
-from etsdm.report.changes import ABSOLUTE, Change, change
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, cells, key
+from etsdm.report.changes import Change, change
+from etsdm.report.metrics import better, judged, unit
 from etsdm.report.noise_floor import MEASURED, with_floor
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
@@ -52,7 +53,7 @@ def published_effect(first: float | None, other: float | None, metric: str) -> f
     """The effect between two published values, as `Change.effect`."""
     if first is None or other is None:
         return None
-    return other - first if metric in ABSOLUTE else math.log(other / first)
+    return math.log(other / first) if unit(metric) is None else other - first
 
 
 def compare(results: Results, experiment: str) -> list[Compared]:

@@ -2,21 +2,12 @@
 
 from typing import Any
 
+from etsdm.report import metrics
 from etsdm.report.contents import experiments
 from etsdm.report.manifests import devices, image_counts, runs
 from etsdm.report.provenance import origins
 from etsdm.report.results import Results
 from etsdm.report.text import duration, listed
-
-METRICS = {
-    "fid-clean-inception": "FID: Frechet distance between Inception features, images resized as by clean-fid; "
-    "equal to clean-fid's own number within 1e-3.",
-    "kid-clean-inception": "KID: unbiased kernel distance between the same features, over all pairs of images "
-    "instead of random subsets.",
-    "fd-classifier": "Frechet distance between features of a small classifier that this workflow trained on "
-    "the data set's own labels. It is not FID and cannot be compared with any FID.",
-    "kd-classifier": "Kernel distance between features of that classifier. It is not KID.",
-}
 
 
 def settings(values: dict[str, Any], without: tuple[str, ...] = ("name", "nfe")) -> str:
@@ -78,8 +69,8 @@ def _all_solvers(results: Results) -> list[str]:
 
 
 def _metrics(results: Results) -> list[str]:
-    names = [m for m in dict.fromkeys(results.rows["metric"]) if m.rsplit("-", 1)[0] in METRICS]
-    return [f"{name}: {METRICS[name.rsplit('-', 1)[0]]}" for name in names]
+    described = {name: metrics.of(name).description for name in dict.fromkeys(results.rows["metric"])}
+    return [f"{name}: {description}" for name, description in described.items() if description]
 
 
 def _encoders(results: Results) -> list[str]:

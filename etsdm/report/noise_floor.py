@@ -9,7 +9,8 @@ import pandas as pd
 from scipy.stats import bartlett
 
 from etsdm.report.cells import BASELINE, METHOD, POINT, REPLICA, SETTING, SOLVER, Cell, Key, cells, key
-from etsdm.report.changes import ABSOLUTE, Change, in_logs
+from etsdm.report.changes import Change, in_logs
+from etsdm.report.metrics import unit
 
 MEASURED = [*SOLVER[:2], "nfe", "metric", *POINT]
 """What has a floor of its own: a metric, under a solver with its settings and budget."""
@@ -85,7 +86,7 @@ def _floor(blocks: list[dict[Key, Cell]]) -> Floor | None:
     values = [{method: cell["by_seed"] for method, cell in block.items()} for block in blocks]
     metric = next(iter(blocks[0].values()))["metric"]
     logs = in_logs(metric, *(by_seed for block in values for by_seed in block.values()))
-    if not logs and metric not in ABSOLUTE:
+    if not logs and unit(metric) is None:
         return None
     tables = [_table(block) for block in values if any(method[0] == BASELINE for method in block)]
     return floor_of([np.log(table) if logs else table for table in tables], logs)

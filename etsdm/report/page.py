@@ -8,11 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etsdm.report.answer import CONFIRMED, RULE_TEXT, answer, limits
 from etsdm.report.captions import Plate, plates
-from etsdm.report.cells import Cell, judged
+from etsdm.report.cells import Cell
 from etsdm.report.contents import figures_of
 from etsdm.report.facts import what_was_run
 from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
+from etsdm.report.metrics import judged
 from etsdm.report.results import Results, load
 from etsdm.report.tables.table import Table, without_empty
 from etsdm.report.tables.write import build_tables

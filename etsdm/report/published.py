@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from etsdm.errors import UserError
-from etsdm.report.cells import Cell, is_frechet
+from etsdm.report.cells import Cell
+from etsdm.report.metrics import is_frechet
 
 COLUMNS = [
     "experiment",

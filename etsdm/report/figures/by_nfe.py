@@ -17,11 +17,10 @@ from etsdm.report.figures.style import (
     panels,
     ticks_at,
 )
+from etsdm.report.metrics import label
 from etsdm.report.results import Results
 
 NETWORK = ["dataset", "resolution", "time", "schedule", "prediction"]
-LABELS = {"solver-error": "distance to the solution"}
-"""Of metrics whose name does not say what they are."""
 LETTERS = 30
 """That a line of a panel's title holds."""
 KEYS = [*NETWORK, "metric", "solver_label"]
@@ -52,7 +51,7 @@ def draw_by_nfe(results: Results, experiment: str, log: bool = False) -> Figure:
         ticks_at(panel, budgets)
         panel.margins(x=0.2 if len(budgets) < 2 else 0.1)
         if not one or panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
-            panel.set_ylabel(LABELS.get(key[-2], key[-2]))
+            panel.set_ylabel(label(key[-2]))
     for panel in axes[-2:]:
         panel.set_xlabel("NFE (network evaluations)")
     legend_above(figure, axes[:1], heading(NETWORK, parts[0][0][:-2], rows) if one else None)

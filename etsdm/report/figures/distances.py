@@ -17,6 +17,7 @@ from etsdm.report.figures.style import (
     look,
     panels,
 )
+from etsdm.report.metrics import is_fid
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
 
@@ -72,6 +73,6 @@ def _dashes(axes: Axes, results: Results, group: pd.DataFrame, methods: list[str
     label: str | None = "paper"
     for _, x, mine in _places(group, methods):
         paper = published_value(results.published, cells(mine).iloc[0])
-        if paper is not None and mine["metric"].iloc[0].startswith("fid-"):
+        if paper is not None and is_fid(mine["metric"].iloc[0]):
             axes.plot(x, paper, ls="", marker="_", ms=18, mew=2, color="black", label=label)
             label = None

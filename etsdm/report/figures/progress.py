@@ -4,7 +4,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import is_frechet
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -18,6 +17,7 @@ from etsdm.report.figures.style import (
     panels,
     ticks_at,
 )
+from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
 NETWORK = ["dataset", "resolution", "time", "schedule", "prediction"]
@@ -25,8 +25,8 @@ SAMPLED = ["metric", "solver_label", "nfe"]
 LINE = ["method_label", "ema_half_life"]
 DASHES = ["-", "--", ":", "-."]
 
-Part = tuple[str, str, pd.DataFrame]
-"""Title, name of the y axis and rows of a panel."""
+Part = tuple[str, str, bool, pd.DataFrame]
+"""Title, name of the y axis, whether that is logarithmic, and rows of a panel."""
 
 
 def draw(results: Results) -> Figure:
@@ -39,12 +39,12 @@ def draw(results: Results) -> Figure:
     parts = [*_distances(rows), *_constants(rows)]
     figure, axes = panels(len(parts), 2, 2.4)
     counts = sorted(rows["images_seen"].unique())
-    for panel, (title, name, part) in zip(axes, parts, strict=True):
+    for panel, (title, name, log, part) in zip(axes, parts, strict=True):
         for key, mine in groups(part, LINE):
             curve(panel, mine, "images_seen", *looks[key[0]], ls=dashes[key[1]])
         panel.set(title=title, xscale="log", ylabel=f"{name}\n(lower is better)")
-        if is_frechet(name):
-            panel.set_yscale("log")  # it falls by more than ten times
+        if log:
+            panel.set_yscale("log")
         else:
             panel.set_ylim(bottom=0)
         ticks_at(panel, counts, [_short(count) for count in counts])
@@ -60,7 +60,13 @@ def _distances(rows: pd.DataFrame) -> list[Part]:
     sampled = chosen_metrics(rows[rows["solver"].notna()])
     parts = groups(sampled, [*NETWORK, *SAMPLED])
     return [
-        (_title(key[: len(NETWORK)], rows, f"{key[-2]}, {key[-1]:.0f} NFE"), str(key[-3]), part) for key, part in parts
+        (
+            _title(key[: len(NETWORK)], rows, f"{key[-2]}, {key[-1]:.0f} NFE"),
+            str(key[-3]),
+            is_frechet(key[-3]),  # it falls by more than ten times
+            part,
+        )
+        for key, part in parts
     ]
 
 
@@ -71,8 +77,8 @@ def _constants(rows: pd.DataFrame) -> list[Part]:
         near = k[k["t"] == k["t"].min()]
         largest = k.loc[k.groupby([*LINE, "images_seen", "seed"])["value"].idxmax()]
         parts += [
-            (_title(network, rows, f"at t = {near['t'].iloc[0]:.0f}"), "K  [per step]", near),
-            (_title(network, rows, f"largest up to t = {k['t'].max():.0f}"), "K  [per step]", largest),
+            (_title(network, rows, f"at t = {near['t'].iloc[0]:.0f}"), "K  [per step]", False, near),
+            (_title(network, rows, f"largest up to t = {k['t'].max():.0f}"), "K  [per step]", False, largest),
         ]
     return parts
 

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import is_frechet
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import NO_VALUES, Look, curve, empty, legend_above, look, panels, ticks_at
+from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
 LINES = ["dataset", "time", "schedule", "prediction", "method_label"]

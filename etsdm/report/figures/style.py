@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from etsdm.report.cells import is_frechet, judged
+from etsdm.report.metrics import is_frechet, judged
 
 WIDTH = 5.2
 """Inches; with 10-point text, a figure as wide as a phone stays readable."""

@@ -4,8 +4,9 @@ import json
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, Key, cells, indexed, is_frechet, key
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, Key, cells, indexed, key
 from etsdm.report.findings.finding import Claim, Finding, Pair, pair, pairs, summary
+from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
 ALTERNATIVES = Claim(

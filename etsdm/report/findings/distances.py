@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, REPLICA, SETTING, Cell, cells, is_frechet
+from etsdm.report.cells import BASELINE, REPLICA, SETTING, Cell, cells
 from etsdm.report.findings.finding import Claim, Finding, against_ddpm, pair, pairs, summary
+from etsdm.report.metrics import is_frechet
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
 from etsdm.report.text import listed

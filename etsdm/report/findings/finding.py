@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, better, cells, is_frechet, key
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, cells, key
 from etsdm.report.changes import Change, change, mean_change, signed
 from etsdm.report.compare import published_effect, sampling_sd
+from etsdm.report.metrics import better, is_frechet
 from etsdm.report.published import PARAMETERS, as_published, published_value
 from etsdm.report.results import Results
 from etsdm.report.text import number

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, Cell, cells, is_frechet
+from etsdm.report.cells import BASELINE, CELL, Cell, cells
 from etsdm.report.findings.finding import Claim, Finding, pair, summary
+from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
 FALLING = Claim(

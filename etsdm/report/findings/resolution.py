@@ -5,9 +5,10 @@ import statistics
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, COMPARED, REPLICA, Cell, baselines, cells, is_frechet, key
+from etsdm.report.cells import BASELINE, CELL, COMPARED, REPLICA, Cell, baselines, cells, key
 from etsdm.report.changes import Change, change, mean_change, paired
 from etsdm.report.findings.finding import Claim, Finding, mean_text, pair, summary
+from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 from etsdm.report.text import listed
 
