@@ -53,7 +53,9 @@ def published_effect(first: float | None, other: float | None, metric: str) -> f
     """The effect between two published values, as `Change.effect`."""
     if first is None or other is None:
         return None
-    return math.log(other / first) if unit(metric) is None else other - first
+    if unit(metric) is not None:
+        return other - first
+    return (math.log(other / first) if other else -math.inf) if first else None
 
 
 def compare(results: Results, experiment: str) -> list[Compared]:

@@ -1,7 +1,8 @@
 """What the paper published, to stand beside what is measured here.
 
 Source: Yang et al. 2024, "Lipschitz Singularities in Diffusion Models" (arXiv 2306.11251), read off the first
-author's write-up of 2024-07-22. FID of 10,000 samples, one run each, at 256 px.
+author's write-up of 2024-07-22. FID of 10,000 samples, one run each, at 256 px. K(t', t) is read off its figure, of
+another data set and network than ours; for E-TSDM, t_tilde = 100 and n = 5.
 """
 
 import json
@@ -23,48 +24,15 @@ COLUMNS = [
     "method",
     "solver",
     "nfe",
+    "t_prime",
+    "t",
     "perturbation_std",
     "metric",
     "value",
 ]
 
-K_DDPM = {
-    (0, 10): 23.5,
-    (10, 20): 7.96,
-    (20, 30): 4.12,
-    (30, 40): 2.39,
-    (40, 50): 1.62,
-    (50, 60): 1.20,
-    (60, 70): 1.02,
-    (70, 80): 0.91,
-    (80, 90): 0.80,
-    (90, 100): 0.68,
-    (100, 200): 0.35,
-    (200, 300): 0.17,
-    (300, 400): 0.10,
-}
-"""K(t', t) of DDPM by (t', t), read off the paper's figure; its data set and network are not ours."""
-
-K_ETSDM = {
-    (0, 10): 0.0,
-    (10, 20): 0.48,
-    (20, 30): 0.0,
-    (30, 40): 0.30,
-    (40, 50): 0.0,
-    (50, 60): 0.20,
-    (60, 70): 0.0,
-    (70, 80): 0.20,
-    (80, 90): 0.0,
-    (100, 200): 0.35,
-    (200, 300): 0.17,
-    (300, 400): 0.10,
-}
-"""The same of E-TSDM with t~ = 100, n = 5."""
-
-K_OF = {"ddpm": K_DDPM, "etsdm": K_ETSDM}
-
 PARAMETERS: dict[str, dict[str, Any]] = {"ddpm": {}, "etsdm": {"t_tilde": 100, "n": 5, "partition": "uniform"}}
-"""Settings of these methods in every published number (n read off the same figure); those of others are not known."""
+"""Settings of these methods in every published number (n read off the figure of K); those of others are not known."""
 
 FFHQ = "ffhq"
 """The data set of the paper's schedules and alternatives."""
@@ -152,7 +120,14 @@ def _restoration(published: Published, cell: Cell) -> Published:
     return [row for row in _of(published, "super-resolution") if row["metric"] == cell["metric"]]
 
 
+def _k(published: Published, cell: Cell) -> Published:
+    """K of the same pair of times."""
+    keys = ("t_prime", "t", "metric")
+    return [row for row in _of(published, "lipschitz") if all(row[key] == cell[key] for key in keys)]
+
+
 FIND: dict[str, Callable[[Published, Cell], Published]] = {
+    "lipschitz": _k,
     "datasets": _dataset,
     "fast-sampling": _fast,
     "schedules": _schedule,
@@ -163,23 +138,14 @@ FIND: dict[str, Callable[[Published, Cell], Published]] = {
 """For each experiment with published values, those that match a cell beyond its method and schedule."""
 
 
-def published_k(cell: Cell) -> float | None:
-    """The published K(t', t) for a cell, or None."""
-    if cell["metric"] != "K" or pd.isna(cell["t"]) or cell["method"] not in K_OF or not as_published(cell):
-        return None
-    if (cell["schedule"], cell["time"], cell["prediction"]) != ("linear", "discrete", "eps"):
-        return None
-    return K_OF[cell["method"]].get((int(cell["t_prime"]), int(cell["t"])))
-
-
 def as_published(cell: Cell) -> bool:
     """Whether a cell's method has the settings of the published numbers, as far as they are known."""
     return PARAMETERS.get(cell["method"]) in (None, json.loads(cell["method_parameters"]))
 
 
-def of_stability(published: Published) -> pd.DataFrame:
-    """The paper's changes of x_0, with the methods named as in `rows.csv`."""
-    rows = pd.DataFrame(_of(published, "stability"), columns=COLUMNS)
+def curves_of(published: Published, experiment: str) -> pd.DataFrame:
+    """The paper's values of one experiment, with the methods named as in `rows.csv`."""
+    rows = pd.DataFrame(_of(published, experiment), columns=COLUMNS)
     return rows.assign(method_label=rows["method"])
 
 

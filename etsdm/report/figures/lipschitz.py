@@ -1,7 +1,5 @@
 """K(t', t) against t, the paper's figure made again."""
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +17,7 @@ from etsdm.report.figures.style import (
     panels,
     plain,
 )
-from etsdm.report.published import K_OF
+from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
 KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
@@ -42,15 +40,16 @@ def draw(results: Results) -> Figure:
         for method, part in _by_method(group)
     ]
     columns = 1 if len(parts) < 3 else 2
-    figure, axes = panels(len(parts) + 1, columns, 2.9 if columns == 1 else 2.3)
+    published = curves_of(results.published, "lipschitz")
+    figure, axes = panels(len(parts) + (not published.empty), columns, 2.9 if columns == 1 else 2.3)
     end = results.block("lipschitz")["fine_until"]
     for panel, (title, part, largest) in zip(axes, parts, strict=False):
         _draw(panel, part, looks, end if columns == 1 else None, largest)
         panel.set_title("\n".join(title) or "measured")
-    published = _published()
-    _draw(axes[-1], published, looks | look(published), 100 if columns == 1 else None, published["value"].max())
-    axes[-1].set_title("published: another network,\nphotographs of 256 px")
-    legend_above(figure, axes[:-1], heading(KEYS, networks[0][0], rows) if len(networks) == 1 else None)
+    if not published.empty:
+        _draw(axes[-1], published, looks | look(published), 100 if columns == 1 else None, published["value"].max())
+        axes[-1].set_title("published: another network,\nphotographs of 256 px")
+    legend_above(figure, axes[: len(parts)], heading(KEYS, networks[0][0], rows) if len(networks) == 1 else None)
     return figure
 
 
@@ -60,16 +59,6 @@ def _by_method(group: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
         return [([], group)]
     others = [method for method in group["method"].unique() if method != BASELINE]
     return [([method], group[group["method"].isin([BASELINE, method])]) for method in others]
-
-
-def _published() -> pd.DataFrame:
-    """The paper's curves in the columns of `rows.csv`."""
-    rows: list[dict[str, Any]] = [
-        {"method": method, "method_label": method, "t": t, "value": k}
-        for method, values in K_OF.items()
-        for (_, t), k in values.items()
-    ]
-    return pd.DataFrame(rows)
 
 
 def _draw(axes: Axes, group: pd.DataFrame, looks: Look, end: float | None, largest: float) -> None:

@@ -21,7 +21,7 @@ from etsdm.report.figures.style import (
     panels,
     ticks_at,
 )
-from etsdm.report.published import of_stability
+from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
 KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
@@ -43,7 +43,7 @@ def draw(results: Results) -> Figure:
         mine = [one for one in compared if tuple(one.cell[KEYS]) == key and one.cell["metric"] == "change-predicted"]
         _relative(axes[3 * i + 2], mine, looks)
         _finish(axes[3 * i + 2], group, f"predicted x_0{title}", "change against ddpm (%)", "linear")
-    published = of_stability(results.published)
+    published = curves_of(results.published, "stability")
     curves(axes[-1], published, "perturbation_std", looks | look(published))
     _finish(axes[-1], published, "published, predicted x_0", "change (unit not known)")
     legend_above(figure, axes, heading(KEYS, parts[0][0], rows) if len(parts) == 1 else None)

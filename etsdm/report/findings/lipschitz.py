@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from etsdm.report.cells import BASELINE, CELL, Cell, cells, same
-from etsdm.report.changes import paired
-from etsdm.report.findings.finding import Claim, Finding, Pair, mean_text, pair, seeds_text, summary, where
-from etsdm.report.published import K_DDPM, K_ETSDM, published_k
+from etsdm.report.changes import change, paired
+from etsdm.report.findings.finding import Claim, Finding, Pair, mean_text, seeds_text, summary, where
+from etsdm.report.published import curves_of, published_value
 from etsdm.report.results import Results
 from etsdm.report.text import listed, number
 
@@ -41,7 +41,7 @@ def _growth(results: Results) -> list[Finding]:
     until, table = results.block("lipschitz").get("fine_until", 0), _k(results)
     table = table[(table["method"] == BASELINE) & (table["t"] <= until)]
     series = table.groupby([column for column in CELL if column not in ("t", "t_prime")], dropna=False, sort=False)
-    return [finding for _, curve in series if (finding := _trend(curve.sort_values("t")))]
+    return [finding for _, curve in series if (finding := _trend(results, curve.sort_values("t")))]
 
 
 def slope(curve: dict[float, float]) -> float:
@@ -52,7 +52,7 @@ def slope(curve: dict[float, float]) -> float:
     return across / sum((a - mean_x) ** 2 for a in x)
 
 
-def _trend(curve: pd.DataFrame) -> Finding | None:
+def _trend(results: Results, curve: pd.DataFrame) -> Finding | None:
     """The slope of each seed that has all of the curve."""
     seeds = set.intersection(*(set(by_seed) for by_seed in curve["by_seed"]))
     by_seed = {
@@ -65,7 +65,7 @@ def _trend(curve: pd.DataFrame) -> Finding | None:
     power = paired({seed: slope(k) for seed, k in by_seed.items()}, "")
     near, far = curve.iloc[0], curve.iloc[-1]
     factors = [k[near["t"]] / k[far["t"]] for k in by_seed.values()]
-    known = {cell["t"]: k for _, cell in curve.iterrows() if (k := published_k(cell))}
+    known = {cell["t"]: k for _, cell in curve.iterrows() if (k := published_value(results.published, cell))}
     paper = slope(known) if len(known) == len(curve) else None
     text = mean_text(
         power, f"Over the {len(curve)} pairs up to t = {far['t']:.0f} {where(near)}, K of ddpm goes as t to the power"
@@ -127,10 +127,16 @@ def _largest_pair(results: Results, table: pd.DataFrame, mine: pd.DataFrame) -> 
     ddpm = same(table[table["method"] == BASELINE], mine.iloc[0], SERIES)
     if ddpm.empty:
         return None
-    compared = pair(results, _peak(ddpm), _peak(mine))
-    is_published = all(published_k(cell) is not None for cell in (ddpm.iloc[0], mine.iloc[0]))
-    paper = math.log(max(K_ETSDM.values()) / max(K_DDPM.values())) if is_published else None
-    return Pair(compared.change, paper)
+    peaks = _peak(ddpm)["by_seed"], _peak(mine)["by_seed"]
+    return Pair(change(*peaks, "K"), _published_peaks(results, ddpm.iloc[0], mine.iloc[0]))
+
+
+def _published_peaks(results: Results, ddpm: Cell, mine: Cell) -> float | None:
+    """The published effect on the largest K, where the paper has both curves."""
+    if any(published_value(results.published, cell) is None for cell in (ddpm, mine)):
+        return None
+    peaks = curves_of(results.published, "lipschitz").groupby("method")["value"].max()
+    return math.log(peaks[mine["method"]] / peaks[ddpm["method"]])
 
 
 def _peak(curve: pd.DataFrame) -> Cell:

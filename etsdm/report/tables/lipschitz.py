@@ -3,7 +3,7 @@
 import pandas as pd
 
 from etsdm.report.cells import METHOD, SETTING, Cell, cells, same
-from etsdm.report.published import published_k
+from etsdm.report.published import published_value
 from etsdm.report.results import Results
 from etsdm.report.tables.table import Table, all_values, made, setting, whole
 from etsdm.report.text import mean_sd, number
@@ -17,11 +17,13 @@ def lipschitz_table(results: Results) -> Table:
     full = [
         {column: cell[column] for column in [*SETTING, *METHOD[:2], "metric", "t_prime", "t"]}
         | all_values(cell)
-        | {"published": published_k(cell), "reason": cell["reason"]}
+        | {"published": published_value(results.published, cell), "reason": cell["reason"]}
         for _, cell in table.iterrows()
     ]
     methods = list(dict.fromkeys(table["method_label"]))
-    display = [_display(pair, same(table, pair, PAIR), methods) for _, pair in table.drop_duplicates(PAIR).iterrows()]
+    display = [
+        _display(results, pair, same(table, pair, PAIR), methods) for _, pair in table.drop_duplicates(PAIR).iterrows()
+    ]
     return made(
         "lipschitz",
         f"Time-Lipschitz constants K(t', t), mean ± sd over n = {len(results.seeds)} seeds; d is the number of values "
@@ -31,14 +33,14 @@ def lipschitz_table(results: Results) -> Table:
     )
 
 
-def _display(pair: Cell, here: pd.DataFrame, methods: list[str]) -> dict[str, object]:
+def _display(results: Results, pair: Cell, here: pd.DataFrame, methods: list[str]) -> dict[str, object]:
     row = setting(pair) | {"t'": whole(pair["t_prime"]), "t": whole(pair["t"])}
     for metric, symbol in (("K", "K"), ("K-per-sqrt-dimension", "K/√d")):
         for label in methods:
             found = here[(here["method_label"] == label) & (here["metric"] == metric)]
             row[f"{symbol} {label}"] = mean_sd(found["mean"].iloc[0], found["sd"].iloc[0]) if len(found) else "NA"
     for _, cell in here[here["metric"] == "K"].iterrows():
-        known = published_k(cell)
+        known = published_value(results.published, cell)
         row[f"Paper's K {cell['method_label']}"] = "" if known is None else number(known)
     row["Note"] = "; ".join(f"{cell['method_label']}, {cell['reason']}" for _, cell in _failed(here).iterrows())
     return row
