@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from docutils.core import publish_string
 from hand_made import write_measurement, write_results
 from jinja2 import Environment, StrictUndefined
+from matplotlib.text import Text
 from PIL import Image
 from scipy import stats
 
@@ -32,7 +33,7 @@ from etsdm.report.cells import cells
 from etsdm.report.compare import published_effect
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.progress import draw as draw_progress
-from etsdm.report.figures.style import STYLE
+from etsdm.report.figures.style import STYLE, look
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
@@ -857,6 +858,30 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
     for name in ("lipschitz", "samples"):
         assert "linear" in drawn[name]
         assert "quadratic" in drawn[name]
+
+
+def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(tmp_path: Path) -> None:
+    """As a plug-in's is: here every method but ddpm has an invented name."""
+    report = write_results(tmp_path, every_experiment() | {"seeds": [3]})
+    for file in (report / "rows.csv", report / "losses.csv"):
+        frame = pd.read_csv(file, keep_default_na=False)
+        frame["method"] = frame["method"].map(lambda name: name if name in ("ddpm", "remap") else f"my-{name}")
+        frame.to_csv(file, index=False)
+    results = read(report)
+    assert set(results.methods) == {"ddpm", "remap", "my-etsdm", "my-regularization"}
+    for name, figure in draw(results):
+        words = " ".join(text.get_text() for text in figure.findobj(Text))
+        assert "my-etsdm" in words or name in ("ablation", "theory-derivative", "theory-sharing"), name
+    looks = look(results.experiment("alternatives"), results.methods)
+    assert len({colour for colour, _ in looks.values()}) == len(looks) == 5
+    assert looks["ddpm"] == look(results.experiment("lipschitz"), results.methods)["ddpm"]
+    assert looks["my-etsdm"] == look(results.experiment("lipschitz"), results.methods)["my-etsdm"]
+
+
+def test_colours_last_for_any_number_of_methods() -> None:
+    names = [f"mine-{i}" for i in range(20)]
+    rows = pd.DataFrame({"method": names, "method_label": names})
+    assert len({colour for colour, _ in look(rows, names).values()}) == 20
 
 
 # ---------------------------------------------------------------- the page

@@ -46,6 +46,12 @@ class Results:
         seeds: list[int] = self.config["seeds"]
         return seeds
 
+    @cached_property
+    def methods(self) -> list[str]:
+        """Every method that was measured or trained."""
+        trained = [] if self.losses.empty else list(self.losses["method"])
+        return list(dict.fromkeys([*self.rows["method"].dropna(), *trained]))
+
     @property
     def margin(self) -> float:
         """Changes below this share are equivalent to none."""

@@ -37,7 +37,7 @@ def draw_by_nfe(results: Results, experiment: str, log: bool = False) -> Figure:
     rows = chosen_metrics(results.experiment(experiment).dropna(subset=["value"]))
     if rows.empty:
         return empty(NO_VALUES)
-    looks, parts = look(rows), groups(rows, KEYS)
+    looks, parts = look(rows, results.methods), groups(rows, KEYS)
     one = rows[KEYS[:-1]].drop_duplicates().shape[0] == 1
     figure, axes = panels(len(parts), 2, 2.3, sharey=one)
     for panel, (key, group) in zip(axes, parts, strict=True):

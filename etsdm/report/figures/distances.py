@@ -29,7 +29,7 @@ def draw(results: Results) -> Figure:
     rows = chosen_metrics(results.experiment("datasets").dropna(subset=["value"]))
     if rows.empty:
         return empty(NO_VALUES)
-    looks, parts = look(rows), groups(rows, BARS)
+    looks, parts = look(rows, results.methods), groups(rows, BARS)
     figure, axes = panels(len(parts), 1 if len(parts) < 4 else 2, 2.8)
     for panel, (key, group) in zip(axes, parts, strict=True):
         _bars(panel, group, looks)

@@ -33,7 +33,7 @@ def draw(results: Results) -> Figure:
     rows = rows[(rows["metric"] == "K") & rows["value"].notna()]
     if rows.empty:
         return empty(NO_VALUES)
-    looks, networks = look(rows), groups(rows, KEYS)
+    looks, networks = look(rows, results.methods), groups(rows, KEYS)
     parts = [
         ([heading(KEYS, key, rows)] * (len(networks) > 1) + method, part, group["value"].max())
         for key, group in networks
@@ -47,7 +47,13 @@ def draw(results: Results) -> Figure:
         _draw(panel, part, looks, end if columns == 1 else None, largest)
         panel.set_title("\n".join(title) or "measured")
     if not published.empty:
-        _draw(axes[-1], published, looks | look(published), 100 if columns == 1 else None, published["value"].max())
+        _draw(
+            axes[-1],
+            published,
+            looks | look(published, results.methods),
+            100 if columns == 1 else None,
+            published["value"].max(),
+        )
         axes[-1].set_title("published: another network,\nphotographs of 256 px")
     legend_above(figure, axes[: len(parts)], heading(KEYS, networks[0][0], rows) if len(networks) == 1 else None)
     return figure

@@ -35,7 +35,7 @@ def draw(results: Results) -> Figure:
     if results.losses.empty:
         return empty("No training curves: see the failed cells.")
     parts = [(key, _shown(group)) for key, group in groups(results.losses, KEYS)][:PANELS]
-    looks = look(pd.concat([group for _, group in parts]))
+    looks = look(pd.concat([group for _, group in parts]), results.methods)
     quarters = sorted(str(column) for column in results.losses if str(column).startswith("loss_q"))
     figure, axes = panels(2 * len(parts), 1 if len(parts) == 1 else 2, 2.6)
     for (key, group), whole, quarter in zip(parts, axes[::2], axes[1::2], strict=True):

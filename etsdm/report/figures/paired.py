@@ -45,7 +45,7 @@ def draw_paired(results: Results, experiment: str, by: Sequence[str]) -> Figure:
     if frame.empty:
         return empty(NO_VALUES)
     columns = [column for column in BLOCK if column not in by]
-    parts, looks = groups(frame, columns), look(frame)
+    parts, looks = groups(frame, columns), look(frame, results.methods)
     counts = [len(group[list(by)].drop_duplicates()) for _, group in parts]
     figure, axes = plt.subplots(
         len(parts),

@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
     rows = results.experiment("progress").dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
-    looks, half_lives = look(rows), sorted(rows["ema_half_life"].unique(), reverse=True)
+    looks, half_lives = look(rows, results.methods), sorted(rows["ema_half_life"].unique(), reverse=True)
     dashes = {half_life: DASHES[i % len(DASHES)] for i, half_life in enumerate(half_lives)}
     parts = [*_distances(rows), *_constants(rows)]
     figure, axes = panels(len(parts), 2, 2.4)

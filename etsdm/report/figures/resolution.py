@@ -20,7 +20,7 @@ def draw(results: Results) -> Figure:
     rows = results.experiment("resolution").dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
-    looks, sides = look(rows), sorted(rows["resolution"].unique())
+    looks, sides = look(rows, results.methods), sorted(rows["resolution"].unique())
     figure, (gain, near, largest) = panels(3, 1, 2.4)
     _gain(gain, compare(results, "resolution"), looks)
     k = rows[rows["metric"] == "K-per-sqrt-dimension"]

@@ -33,7 +33,7 @@ def draw(results: Results) -> Figure:
     rows = results.experiment("stability").dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
-    looks, parts, compared = look(rows), groups(rows, KEYS), compare(results, "stability")
+    looks, parts, compared = look(rows, results.methods), groups(rows, KEYS), compare(results, "stability")
     figure, axes = panels(3 * len(parts) + 1, 2, 2.5)
     for i, (key, group) in enumerate(parts):
         title = "" if len(parts) == 1 else f"\n{heading(KEYS, key, rows)}"
@@ -44,7 +44,7 @@ def draw(results: Results) -> Figure:
         _relative(axes[3 * i + 2], mine, looks)
         _finish(axes[3 * i + 2], group, f"predicted x_0{title}", "change against ddpm (%)", "linear")
     published = curves_of(results.published, "stability")
-    curves(axes[-1], published, "perturbation_std", looks | look(published))
+    curves(axes[-1], published, "perturbation_std", looks | look(published, results.methods))
     _finish(axes[-1], published, "published, predicted x_0", "change (unit not known)")
     legend_above(figure, axes, heading(KEYS, parts[0][0], rows) if len(parts) == 1 else None)
     return figure

@@ -1,6 +1,7 @@
 """How every figure looks, and the parts that they share."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib
@@ -16,6 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from etsdm.diffusion.methods import MODULES
 from etsdm.report.metrics import is_frechet, judged
 
 WIDTH = 5.2
@@ -23,17 +25,6 @@ WIDTH = 5.2
 LEGEND = 64
 """Letters in a line of a legend."""
 MARKERS = "osD^vPX"
-METHODS = (
-    "ddpm",
-    "etsdm",
-    "regularization",
-    "modified-schedule",
-    "remap",
-    "shared-noise",
-    "score-weighted",
-    "replica",
-)
-"""In the order of their colours, which are the same in every figure."""
 PAPER: Any = {"color": "black", "marker": "D", "mfc": "none", "mew": 1.2, "ms": 5, "ls": ""}
 
 STYLE: Any = {
@@ -56,18 +47,40 @@ Look = dict[str, tuple[Any, str]]
 """Colour and marker of each method, by its label."""
 
 
-def look(rows: pd.DataFrame) -> Look:
-    """Every method has its colour; variants of one grow paler and change their marker."""
-    palette = sns.color_palette("colorblind", 10)
+def numbered(methods: Iterable[str]) -> dict[str, int]:
+    """A number for each method, the same in every figure of a report: it decides colour and marker.
+
+    Args:
+        methods: all methods of a report. One that this version does not know, a plug-in's, comes after those it knows.
+    """
+    known = list(MODULES)
+    return {name: i for i, name in enumerate([*known, *sorted(set(methods) - set(known))])}
+
+
+def look(rows: pd.DataFrame, methods: Iterable[str]) -> Look:
+    """Every method has its colour; variants of one grow paler and change their marker.
+
+    Args:
+        rows: what is drawn, with `method` and `method_label`.
+        methods: all methods of the report.
+    """
+    numbers = numbered([*methods, *rows["method"]])
+    palette = _palette(len(numbers))
     found: Look = {}
     for name, group in rows.groupby("method", sort=False):
-        colour = np.array(to_rgb(palette[METHODS.index(str(name)) % 10]))
+        number = numbers[str(name)]
+        colour = np.array(to_rgb(palette[number]))
         labels = list(dict.fromkeys(group["method_label"]))
         for i, label in enumerate(labels):
             pale = 0.6 * i / max(1, len(labels) - 1) if len(labels) > 1 else 0.0
-            marker = MARKERS[(METHODS.index(str(name)) + i) % len(MARKERS)]
-            found[label] = (tuple(colour + (1 - colour) * pale), marker)
+            found[label] = (tuple(colour + (1 - colour) * pale), MARKERS[(number + i) % len(MARKERS)])
     return {label: found[label] for label in dict.fromkeys(rows["method_label"])}
+
+
+def _palette(count: int) -> list[Any]:
+    """As many colours as there are methods: the first ten for the colour-blind, further ones by hue."""
+    first = sns.color_palette("colorblind", 10)
+    return [*first, *sns.husl_palette(max(0, count - len(first)), l=0.5)]
 
 
 def groups(frame: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
