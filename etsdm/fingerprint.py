@@ -304,6 +304,10 @@ def _resolved(name: str) -> Iterator[Definition]:
         return
 
 
+def _is_there(name: str) -> bool:
+    return next(_resolved(name), None) is not None
+
+
 @cache
 def _mentions(module: Module, name: str) -> set[str]:
     """The names that a definition uses."""
@@ -329,12 +333,12 @@ def reached(*roots: str) -> set[Definition]:
     """The definitions that `roots` use, themselves included; none that is quiet.
 
     Args:
-        roots: modules, all of whose definitions are used.
+        roots: modules, all of whose definitions are used, and single definitions by their dotted names.
 
     Raises:
-        ModuleNotFoundError: there is no such module in the project.
+        ModuleNotFoundError: there is no such module or definition in the project.
     """
-    if missing := [root for root in roots if _file(root) is None]:
+    if missing := [root for root in roots if not _is_there(root)]:
         raise ModuleNotFoundError(f"no source file for {missing}")
     found: set[Definition] = set()
     waiting = [definition for root in roots for definition in _resolved(root)]
@@ -366,7 +370,8 @@ def digest(stage: str, *loaded: str) -> str:
 
     Args:
         stage: a key of `STAGES`.
-        loaded: modules that the stage loads by name, and so imports nowhere: a solver's, a method's, an encoder's.
+        loaded: modules, or single definitions, that the stage loads by name, and so imports nowhere: a solver's, a
+            method's, an encoder's, a figure's.
     """
     found = [(_module(where), name) for where, name in reached(*STAGES[stage], *loaded)]
     parts = sorted({_weighed(module, name) for module, name in found if module})
@@ -390,7 +395,7 @@ def code(stage: str, *loaded: str) -> str:
 def is_same(noted: str) -> bool:
     """Whether what `code` gave before is what it would give now."""
     before, stage, *loaded = noted.split()
-    return stage in STAGES and all(map(_file, loaded)) and digest(stage, *loaded) == before
+    return stage in STAGES and all(map(_is_there, loaded)) and digest(stage, *loaded) == before
 
 
 class Planned:

@@ -31,8 +31,8 @@ from etsdm.cli import main
 from etsdm.report import contents, page, published
 from etsdm.report.cells import cells
 from etsdm.report.compare import published_effect
+from etsdm.report.figures.by_images import draw_by_images
 from etsdm.report.figures.losses import thinned
-from etsdm.report.figures.progress import draw as draw_progress
 from etsdm.report.figures.style import STYLE, look
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.all import findings
@@ -765,7 +765,7 @@ def test_a_snapshot_without_its_training_tells_why(tmp_path: Path) -> None:
 
 def test_lines_of_progress_are_told_apart_by_colour_and_dash(progress: Path) -> None:
     with matplotlib.rc_context(STYLE):
-        figure = draw_progress(read(progress))
+        figure = draw_by_images(read(progress), "progress")
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title() for axes in panels] == ["ddim, 4 NFE", "at t = 10", "largest up to t = 400"]
     for axes in panels:

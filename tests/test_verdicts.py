@@ -16,7 +16,7 @@ from etsdm.report.cells import REPLICA
 from etsdm.report.changes import Change, change, interval_text, mean_change, paired, signed
 from etsdm.report.compare import sampling_sd
 from etsdm.report.findings.finding import Claim, Pair, summary, with_p_values
-from etsdm.report.findings.lipschitz import slope
+from etsdm.report.findings.k_curves import slope
 from etsdm.report.noise_floor import Floor, floor_of, noise_floors, with_floor
 from etsdm.report.power import power, smallest_visible
 from etsdm.report.published import curves_of, read_published

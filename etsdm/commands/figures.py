@@ -20,10 +20,10 @@ def figures(inventory: Path, results: Path) -> None:
     \b
     Example:  etsdm figures --inventory results/reports/digits/inventory.json
     """
-    from etsdm.report.contents import figure_files
+    from etsdm.report.contents import figure_files, figures_code
     from etsdm.report.figures.write import write_figures
 
-    report = inventory.parent
-    outputs = figure_files(report, read_json(inventory))
-    with recorded(manifest_of(report / "figures"), tidy_tables(report), outputs, code=code_of("figures"), kept=False):
+    report, plan = inventory.parent, read_json(inventory)
+    outputs, code = figure_files(report, plan), code_of("figures", *figures_code(plan))
+    with recorded(manifest_of(report / "figures"), tidy_tables(report), outputs, code=code, kept=False):
         write_figures(report, results, PUBLISHED)

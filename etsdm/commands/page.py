@@ -20,13 +20,13 @@ def page(inventory: Path, results: Path) -> None:
     \b
     Example:  etsdm page --inventory results/reports/digits/inventory.json
     """
-    from etsdm.report.contents import figure_files, table_files
+    from etsdm.report.contents import figure_files, page_code, table_files
     from etsdm.report.page import write_page
 
     report, plan = inventory.parent, read_json(inventory)
     inputs = [*tidy_tables(report), *table_files(report, plan), *figure_files(report, plan)]
-    outputs = [report / "report.html"]
-    with recorded(manifest_of(report / "report"), inputs, outputs, code=code_of("page"), kept=False):
+    outputs, code = [report / "report.html"], code_of("page", *page_code())
+    with recorded(manifest_of(report / "report"), inputs, outputs, code=code, kept=False):
         warnings = write_page(report, results, PUBLISHED)
     for warning in warnings:
         click.echo(f"etsdm: warning: {warning}", err=True)

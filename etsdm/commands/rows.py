@@ -21,6 +21,7 @@ def rows(inventory: Path, results: Path) -> None:
     \b
     Example:  etsdm rows --inventory results/reports/digits/inventory.json
     """
+    from etsdm.report.contents import rows_code
     from etsdm.report.rows import write_rows
 
     plan, report = read_json(inventory), inventory.parent
@@ -28,5 +29,7 @@ def rows(inventory: Path, results: Path) -> None:
     whole = [file for file in files if intact.is_whole(file)]  # a damaged file is set aside, and its value is NA
     for model in plan["models"]:
         intact.is_whole(results / model / "metrics.jsonl")
-    with recorded(manifest_of(report / "rows"), whole, tidy_tables(report), code=code_of("rows"), kept=False):
+    with recorded(
+        manifest_of(report / "rows"), whole, tidy_tables(report), code=code_of("rows", *rows_code()), kept=False
+    ):
         write_rows(plan, results, report)

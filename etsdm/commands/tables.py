@@ -20,10 +20,10 @@ def tables(inventory: Path, results: Path) -> None:
     \b
     Example:  etsdm tables --inventory results/reports/digits/inventory.json
     """
-    from etsdm.report.contents import table_files
+    from etsdm.report.contents import table_files, tables_code
     from etsdm.report.tables.write import write_tables
 
-    report = inventory.parent
-    outputs = table_files(report, read_json(inventory))
-    with recorded(manifest_of(report / "tables"), tidy_tables(report), outputs, code=code_of("tables"), kept=False):
+    report, plan = inventory.parent, read_json(inventory)
+    outputs, code = table_files(report, plan), code_of("tables", *tables_code(plan))
+    with recorded(manifest_of(report / "tables"), tidy_tables(report), outputs, code=code, kept=False):
         write_tables(report, results, PUBLISHED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etsdm.training.snapshots import kept
 
 if TYPE_CHECKING:
-    from etsdm.cost.estimate import Job
+    from etsdm.cost.jobs import Job
     from etsdm.plan.benchmark import Keep
 
 FILES = {

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
 from etsdm.cost.disk import count_files, count_notes
+from etsdm.cost.jobs import Job
 from etsdm.cost.rates import Rates, Shape, shape_of
 from etsdm.data import sources
 from etsdm.errors import UserError
@@ -57,20 +58,6 @@ REPORT_RULES = ("rows", "tables", "figures", "page", "all")
 """Rules with one job each."""
 LAST_RULES = {"distance": "score", "restoration": "compare", "theory": "theory"}
 """The rule that makes the file of each kind of measurement; all others are probes."""
-
-
-class Job(NamedTuple):
-    """A job of the workflow. Its rule and its path tell it from all others."""
-
-    rule: str
-    path: str
-    run: "Run"
-    encoder: "Run | None" = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Equal for equal jobs."""
-        return self.rule, self.path
 
 
 @dataclass(frozen=True)

@@ -10,4 +10,3 @@ class Datasets(Sampled):
 
     name: ClassVar[str] = "datasets"
     order: ClassVar[int] = 20
-    shows_images: ClassVar[bool] = True

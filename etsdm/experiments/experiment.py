@@ -62,14 +62,12 @@ class Experiment(Strict):
         name: what a configuration calls it.
         order: place among the experiments, in a plan and on the page.
         several: whether it can have several grids.
-        shows_images: whether the page shows images of its sample sets.
         of_snapshots: whether it measures every snapshot of a training, not its last weights alone.
     """
 
     name: ClassVar[str]
     order: ClassVar[int]
     several: ClassVar[bool] = False
-    shows_images: ClassVar[bool] = False
     of_snapshots: ClassVar[bool] = False
 
     def cells(self, common: Common) -> Iterator[Cell]:

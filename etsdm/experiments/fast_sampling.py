@@ -10,4 +10,3 @@ class FastSampling(Sampled):
 
     name: ClassVar[str] = "fast-sampling"
     order: ClassVar[int] = 30
-    shows_images: ClassVar[bool] = True

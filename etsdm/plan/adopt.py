@@ -21,7 +21,7 @@ from etsdm.errors import UserError
 from etsdm.metrics.names import ENCODER_FILES
 from etsdm.plan.plan import Plan, Run
 from etsdm.plan.stages import loaded, torch_of
-from etsdm.report.contents import MOSAIC, figure_files, table_files
+from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, table_files, tables_code
 from etsdm.runtime.digests import remembered
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.intact import redo
@@ -151,11 +151,11 @@ def report_of(plan: Plan, root: Path) -> Iterator[Result]:
     rows = [report / "rows.csv", report / "losses.csv"]
     tables, figures = table_files(report, inventory), figure_files(report, inventory)
     measured = [root / measurement.file for measurement in plan.measurements]
-    yield Result(_beside(rows[0]), rows, measured, None, ["rows"])
-    yield Result(report / "tables.manifest.json", tables, rows, None, ["tables"])
-    yield Result(report / "figures.manifest.json", figures, rows, None, ["figures"])
+    yield Result(_beside(rows[0]), rows, measured, None, ["rows", *rows_code()])
+    yield Result(report / "tables.manifest.json", tables, rows, None, ["tables", *tables_code(inventory)])
+    yield Result(report / "figures.manifest.json", figures, rows, None, ["figures", *figures_code(inventory)])
     page = [report / "report.html"]
-    yield Result(_beside(page[0]), page, [*rows, *tables, *figures], None, ["page"])
+    yield Result(_beside(page[0]), page, [*rows, *tables, *figures], None, ["page", *page_code()])
 
 
 def _beside(file: Path) -> Path:
@@ -268,7 +268,7 @@ def adopt(verdict: Verdict, plan: Plan, root: Path, config: Path, snakemake: lis
     """
     for result in verdict.adopted:
         _note_code(result)
-    everything = not verdict.refused and any(result.code == ["page"] for result in verdict.adopted)
+    everything = not verdict.refused and any(result.code[0] == "page" for result in verdict.adopted)
     files = [file for result in verdict.adopted for file in (*result.outputs, result.manifest) if file.exists()]
     if everything:
         files.append(root / plan.report / "inventory.json")

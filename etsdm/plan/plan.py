@@ -18,11 +18,11 @@ from etsdm.data.settings import Dataset
 from etsdm.data.sources import check_found, expanded, inspect_source
 from etsdm.diffusion.methods import METHODS
 from etsdm.errors import UserError
-from etsdm.experiments import EXPERIMENTS
 from etsdm.experiments.experiment import Cell, Experiment
 from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
 from etsdm.plan.benchmark import Benchmark, Inception
 from etsdm.plan.reading import load_config, parse_config
+from etsdm.report.contents import shows_samples
 from etsdm.solvers import Solvers
 from etsdm.training.snapshots import asked, last
 
@@ -297,7 +297,7 @@ class Plan:
             return set()
         most: dict[str, Run] = {}
         for m in self.measurements:
-            if m.encoder and m.model and EXPERIMENTS[m.experiment].shows_images:
+            if m.encoder and m.model and shows_samples(m.experiment):
                 network, solver = m.model.spec, dict(m.run.spec["solver"])
                 shift = METHODS.read(network["method"]).seed_shift
                 if network["seed"] - shift != self.config.seeds[0]:

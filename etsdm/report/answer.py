@@ -4,16 +4,14 @@ from dataclasses import dataclass
 
 from etsdm.report.contents import experiments
 from etsdm.report.facts import data
-from etsdm.report.findings.distances import DATASETS, FAST, SCHEDULES
-from etsdm.report.findings.finding import Claim, Finding
+from etsdm.report.findings.finding import Finding
 from etsdm.report.manifests import devices, runs
 from etsdm.report.published import not_here
 from etsdm.report.results import Results
+from etsdm.report.section import Claim
 from etsdm.report.text import duration, listed
 from etsdm.report.verdicts import RULE, VERDICTS, Verdict
 
-GAINS = (DATASETS, FAST, SCHEDULES)
-"""The paper's claims on FID."""
 CONFIRMED = ("same direction and size", "same direction")
 KINDS = {
     "models": ("network", "networks"),
@@ -76,7 +74,7 @@ def _values(results: Results) -> str:
 
 def gain(findings: list[Finding]) -> str:
     """Whether the paper's gain in FID shows, in plain words."""
-    judged = [f for f in findings if f.claim in GAINS and f.verdict != "not run" and f.role != "exploratory"]
+    judged = [f for f in findings if f.claim.gain and f.verdict != "not run" and f.role != "exploratory"]
     if not judged:
         return "Whether E-TSDM lowers the distance to the data was not measured."
     kinds = {

@@ -23,6 +23,8 @@ COMPARED = [*SETTING, *SOLVER, "metric", *POINT]
 CELL = [*COMPARED, *METHOD]
 MEASURED = ["by_seed", "bootstrap_by_seed", "n", "mean", "sd", "seconds", "reason"]
 BASELINE = "ddpm"
+OURS = "etsdm"
+"""The paper's method."""
 REPLICA = "replica"
 """The baseline again, with other seeds."""
 

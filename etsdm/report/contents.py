@@ -3,41 +3,36 @@
 from pathlib import Path
 from typing import Any
 
-SAMPLED = ("datasets", "fast-sampling")
-"""Experiments whose images are shown."""
+from etsdm.report.section import Figure, Section
+from etsdm.report.sections import asked, code_of, modules, section, sections
+
 MOSAIC = (2, 6)
 """Rows and columns of images a method and solver."""
-FIGURES = {
-    "fast-sampling": ("fast-sampling", "fast-sampling-changes"),
-    "theory": ("theory-derivative", "theory-sharing"),
-}
-"""Figures of the experiments that have more than the one of their own name."""
 
 
 def experiments(inventory: dict[str, Any]) -> list[str]:
-    """Names of the experiments the configuration asks for, in the order of the report."""
-    return [name for name, block in inventory["config"]["experiments"].items() if block]
+    """Names of the experiments that a report has, in its order."""
+    return [one.name for one in asked(inventory) if one.shown is None]
 
 
-def figures_of(experiment: str) -> tuple[str, ...]:
-    """Figures of one experiment."""
-    return FIGURES.get(experiment, (experiment,))
+def shows_samples(experiment: str) -> bool:
+    """Whether the generated images of an experiment are shown."""
+    return section(experiment).samples
 
 
 def table_names(inventory: dict[str, Any]) -> list[str]:
     """Tables of the report."""
-    return [*experiments(inventory), "costs"]
+    return [one.name for one in asked(inventory) if one.table]
+
+
+def figures(inventory: dict[str, Any]) -> dict[str, tuple[Section, Figure]]:
+    """Figures of the report by name, each with its section."""
+    return {figure.name: (one, figure) for one in asked(inventory) for figure in one.figures}
 
 
 def figure_names(inventory: dict[str, Any]) -> list[str]:
     """Figures of the report."""
-    asked = experiments(inventory)
-    names = [name for experiment in asked for name in figures_of(experiment)]
-    if any(name in asked for name in SAMPLED):
-        names.append("samples")
-    if any(name != "theory" for name in asked):
-        names.append("losses")
-    return names
+    return list(figures(inventory))
 
 
 def table_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
@@ -48,3 +43,26 @@ def table_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
 def figure_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
     """Files of the figures, in the report's folder."""
     return [report / "figures" / f"{name}.{kind}" for name in figure_names(inventory) for kind in ("png", "svg")]
+
+
+# The code that each stage of a report loads by name, for its digest.
+
+
+def rows_code() -> list[str]:
+    """What turns result files into rows."""
+    return code_of(*(function for one in sections() for function in one.values.values()))
+
+
+def tables_code(inventory: dict[str, Any]) -> list[str]:
+    """What builds the tables, and what picks published values for them."""
+    return code_of(*(function for one in asked(inventory) for function in (one.table, one.published)))
+
+
+def figures_code(inventory: dict[str, Any]) -> list[str]:
+    """What draws the figures, and what picks published values for them."""
+    return code_of(*(f for one, figure in figures(inventory).values() for f in (figure.draw, one.published)))
+
+
+def page_code() -> list[str]:
+    """All that is said of any experiment: the page also names the claims of those that were not run."""
+    return modules()

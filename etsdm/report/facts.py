@@ -3,40 +3,17 @@
 from typing import Any
 
 from etsdm.report import metrics
+from etsdm.report.captions import solvers
 from etsdm.report.contents import experiments
 from etsdm.report.manifests import devices, image_counts, runs
 from etsdm.report.provenance import origins
 from etsdm.report.results import Results
-from etsdm.report.text import duration, listed
-
-
-def settings(values: dict[str, Any], without: tuple[str, ...] = ("name", "nfe")) -> str:
-    """Settings as text, but for some."""
-    return ", ".join(f"{key} {_plain(value)}" for key, value in values.items() if key not in without)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    if isinstance(value, list):
-        return "[" + ", ".join(map(str, value)) + "]"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+from etsdm.report.text import duration, listed, settings, unique
 
 
 def _named(values: dict[str, Any]) -> str:
     words = settings(values)
     return f"{values['name']} ({words})" if words else values["name"]
-
-
-def unique(values: list[Any]) -> list[Any]:
-    """Each value once, in order."""
-    return [value for i, value in enumerate(values) if value not in values[:i]]
-
-
-def solvers(results: Results, experiment: str) -> list[str]:
-    """The solvers of an experiment, with their settings."""
-    asked = [solver for block in results.blocks(experiment) for solver in block.get("solvers", [])]
-    return unique([f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in asked])
 
 
 def data(results: Results) -> list[str]:

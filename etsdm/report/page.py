@@ -7,51 +7,33 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etsdm.report.answer import CONFIRMED, RULE_TEXT, answer, limits
-from etsdm.report.captions import Plate, plates
 from etsdm.report.cells import Cell
-from etsdm.report.contents import figures_of
 from etsdm.report.facts import what_was_run
 from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
 from etsdm.report.metrics import judged
+from etsdm.report.plates import Plate, plates
 from etsdm.report.results import Results, load
+from etsdm.report.sections import asked
 from etsdm.report.tables.table import Table, without_empty
 from etsdm.report.tables.write import build_tables
 from etsdm.report.warnings import warnings
 from etsdm.runtime.files import write_text
 from etsdm.runtime.places import without_places
 
-TITLES = {
-    "lipschitz": "Time-Lipschitz constants",
-    "datasets": "Data sets",
-    "fast-sampling": "Few-step solvers",
-    "schedules": "Noise schedules",
-    "predictions": "What the network predicts",
-    "alternatives": "Alternatives to E-TSDM",
-    "ablation": "E-TSDM's own settings",
-    "stability": "Stability under perturbation",
-    "super-resolution": "Super-resolution",
-    "solver-error": "The solvers' own errors",
-    "resolution": "Size of the images",
-    "progress": "Progress of training",
-    "theory": "Theory on exact data",
-    "samples": "Samples",
-    "losses": "Training",
-    "costs": "Cost",
-}
-"""Sections in order."""
+SNAPSHOT = ["images_seen", "ema_half_life"]
 
 
 def _failures(results: Results) -> list[dict[str, Any]]:
     """Of each failed measurement its experiment, a few words on the cell, seed and reason."""
     failed = results.failures.astype(object)
-    return [_failure(row) for _, row in failed.where(failed.notna(), None).iterrows()]
+    return [_failure(results, row) for _, row in failed.where(failed.notna(), None).iterrows()]
 
 
-def _failure(row: Cell) -> dict[str, Any]:
+def _failure(results: Results, row: Cell) -> dict[str, Any]:
     words = [row["dataset"], row["resolution"] and f"{row['resolution']:.0f} px", row["schedule"]]
     words += [row["time"], row["prediction"], row["method_label"]]
-    if row["experiment"] == "progress":
+    if len(results.experiment(row["experiment"])[SNAPSHOT].drop_duplicates()) > 1:
         words.append(f"{row['images_seen']:,.0f} images, half-life {row['ema_half_life']:,.0f}")
     if row["solver_label"]:
         words.append(f"{row['solver_label']} at {row['nfe']:.0f} NFE")
@@ -75,14 +57,13 @@ def _sections(results: Results, figures: dict[str, Plate]) -> list[dict[str, Any
     tables = {table.name: table for table in build_tables(results)}
     return [
         {
-            "id": key,
-            "title": title,
-            "figures": [figures[name] for name in figures_of(key) if name in figures],
-            "table": tables.get(key),
-            "parts": _parts(tables[key]) if key in tables else [],
+            "id": section.name,
+            "title": section.title,
+            "figures": [figures[figure.name] for figure in section.figures],
+            "table": tables.get(section.name),
+            "parts": _parts(tables[section.name]) if section.name in tables else [],
         }
-        for key, title in TITLES.items()
-        if key in tables or key in figures
+        for section in asked(results.inventory)
     ]
 
 

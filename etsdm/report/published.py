@@ -6,7 +6,6 @@ another data set and network than ours; for E-TSDM, t_tilde = 100 and n = 5.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ import pandas as pd
 
 from etsdm.errors import UserError
 from etsdm.report.cells import Cell
-from etsdm.report.metrics import is_frechet
+from etsdm.report.sections import section
 
 COLUMNS = [
     "experiment",
@@ -33,13 +32,6 @@ COLUMNS = [
 
 PARAMETERS: dict[str, dict[str, Any]] = {"ddpm": {}, "etsdm": {"t_tilde": 100, "n": 5, "partition": "uniform"}}
 """Settings of these methods in every published number (n read off the figure of K); those of others are not known."""
-
-FFHQ = "ffhq"
-"""The data set of the paper's schedules and alternatives."""
-
-STABILITY_T = 100
-"""Where the paper perturbs x_t: at t~."""
-
 
 Published: TypeAlias = list[dict[str, Any]]
 """Rows of the file of published values."""
@@ -70,72 +62,12 @@ def published_value(published: Published, cell: Cell) -> float | None:
     depends on the experiment. A value that stands beside another data set than its own (all but those of `datasets`)
     is there to compare changes, not levels.
     """
-    find = FIND.get(cell["experiment"])
+    find = section(cell["experiment"]).published
     if find is None or cell["prediction"] != "eps" or not as_published(cell):
         return None
     keys = ("time", "schedule", "method")
     found = find([row for row in published if all(row[key] == cell[key] for key in keys)], cell)
     return float(found[0]["value"]) if found else None
-
-
-def _of(published: Published, *experiments: str) -> Published:
-    return [row for row in published if row["experiment"] in experiments]
-
-
-def _dataset(published: Published, cell: Cell) -> Published:
-    """The same data set, by ancestral sampling in 1,000 steps."""
-    as_there = is_frechet(cell["metric"]) and cell["solver"] == "ddpm" and cell["nfe"] == 1000
-    return [row for row in _of(published, "datasets") if as_there and row["dataset"] == cell["dataset"]]
-
-
-def _fast(published: Published, cell: Cell) -> Published:
-    """The same solver and NFE, without the lower-order last step; the paper names no data set."""
-    if not is_frechet(cell["metric"]) or json.loads(cell["solver_parameters"]).get("lower_order_final"):
-        return []
-    keys = ("solver", "nfe")
-    return [row for row in _of(published, "fast-sampling") if all(row[key] == cell[key] for key in keys)]
-
-
-def _schedule(published: Published, cell: Cell) -> Published:
-    """FFHQ under the same schedule and time; for linear and discrete that is a row of `datasets`."""
-    rows = _of(published, "schedules", "datasets")
-    return [row for row in rows if is_frechet(cell["metric"]) and row["dataset"] == FFHQ]
-
-
-def _alternative(published: Published, cell: Cell) -> Published:
-    """The same data set where the paper has it, FFHQ otherwise; ddpm and etsdm are rows of other experiments."""
-    rows = _of(published, "alternatives", "datasets", "schedules")
-    dataset = cell["dataset"] if any(row["dataset"] == cell["dataset"] for row in rows) else FFHQ
-    return [row for row in rows if is_frechet(cell["metric"]) and row["dataset"] == dataset]
-
-
-def _stability(published: Published, cell: Cell) -> Published:
-    """The predicted x_0 under the same perturbation at t~."""
-    if cell["metric"] != "change-predicted" or cell["t"] != STABILITY_T:
-        return []
-    return [row for row in _of(published, "stability") if row["perturbation_std"] == cell["perturbation_std"]]
-
-
-def _restoration(published: Published, cell: Cell) -> Published:
-    return [row for row in _of(published, "super-resolution") if row["metric"] == cell["metric"]]
-
-
-def _k(published: Published, cell: Cell) -> Published:
-    """K of the same pair of times."""
-    keys = ("t_prime", "t", "metric")
-    return [row for row in _of(published, "lipschitz") if all(row[key] == cell[key] for key in keys)]
-
-
-FIND: dict[str, Callable[[Published, Cell], Published]] = {
-    "lipschitz": _k,
-    "datasets": _dataset,
-    "fast-sampling": _fast,
-    "schedules": _schedule,
-    "alternatives": _alternative,
-    "stability": _stability,
-    "super-resolution": _restoration,
-}
-"""For each experiment with published values, those that match a cell beyond its method and schedule."""
 
 
 def as_published(cell: Cell) -> bool:
@@ -145,7 +77,7 @@ def as_published(cell: Cell) -> bool:
 
 def curves_of(published: Published, experiment: str) -> pd.DataFrame:
     """The paper's values of one experiment, with the methods named as in `rows.csv`."""
-    rows = pd.DataFrame(_of(published, experiment), columns=COLUMNS)
+    rows = pd.DataFrame([row for row in published if row["experiment"] == experiment], columns=COLUMNS)
     return rows.assign(method_label=rows["method"])
 
 

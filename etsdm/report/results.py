@@ -76,10 +76,9 @@ class Results:
         """Rows of one experiment."""
         return self.rows[self.rows["experiment"] == name]
 
-    @cached_property
-    def theory(self) -> dict[str, Any] | None:
-        """The result of the theory; None if it is not asked for or failed."""
-        files = [self.root / m["file"] for m in self.inventory["measurements"] if m["kind"] == "theory"]
+    def single(self, experiment: str) -> dict[str, Any] | None:
+        """The result of an experiment that makes one file; None if it is not asked for or failed."""
+        files = [self.root / m["file"] for m in self.inventory["measurements"] if m["experiment"] == experiment]
         return read_json(files[0]) if files and is_whole(files[0]) else None
 
     @cached_property
@@ -89,7 +88,7 @@ class Results:
         missing = [
             {"experiment": m["experiment"], "file": m["file"], "reason": why_missing(m, self.root)}
             for m in self.inventory["measurements"]
-            if m["kind"] == "theory" and not (self.root / m["file"]).exists()
+            if not m["model"] and not (self.root / m["file"]).exists()
         ]
         return pd.DataFrame([*rows.to_dict("records"), *missing], columns=self.rows.columns)
 

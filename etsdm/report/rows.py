@@ -10,6 +10,8 @@ import pandas as pd
 
 from etsdm.diffusion.methods import METHODS
 from etsdm.metrics.names import metric_name
+from etsdm.report.section import Values
+from etsdm.report.sections import values_of
 from etsdm.runtime.files import atomic, read_json
 from etsdm.runtime.finite import NOT_FINITE
 from etsdm.runtime.intact import read_manifest, why_damaged
@@ -48,6 +50,8 @@ COLUMNS = [
 ]
 POINT = ["solver", "solver_parameters", "nfe", "t_prime", "t", "perturbation_std"]
 """Where a probe measures."""
+DISTANCE = "distance"
+"""Kind of the measurements that an encoder and a reference belong to."""
 ERROR = "etsdm: error: "
 
 
@@ -80,9 +84,6 @@ def why_missing(measurement: dict[str, Any], results: Path) -> str:
     return _reason([results / folder for folder in [*needed, own] if folder])
 
 
-Values = list[dict[str, Any]]
-
-
 def _distances(content: dict[str, Any] | None, names: list[str], n: int) -> Values:
     if content is None:
         return [{"metric": name, "n": n} for name in names]
@@ -101,60 +102,9 @@ def _distances(content: dict[str, Any] | None, names: list[str], n: int) -> Valu
     ]
 
 
-def _restoration(content: dict[str, Any] | None) -> Values:
-    names = ("psnr", "ssim", "colour-bias")
-    if content is None:
-        return [{"metric": name} for name in names]
-    return [{"metric": name, "n": content["n"], "value": content["values"][name]} for name in names]
-
-
-def _lipschitz(content: dict[str, Any] | None) -> Values:
-    keys = {"K": "K", "K-per-sqrt-dimension": "K_per_sqrt_dimension"}
-    if content is None:
-        return [{"metric": metric} for metric in keys]
-    return [
-        {"metric": metric, "n": content["n"], "t_prime": p["t_prime"], "t": p["t"], "value": p[key]}
-        for p in content["points"]
-        for metric, key in keys.items()
-    ]
-
-
-def _stability(content: dict[str, Any] | None) -> Values:
-    keys = {"change-predicted": "predicted", "change-solved": "solved"}
-    if content is None:
-        return [{"metric": metric} for metric in keys]
-    common = {"n": content["n"], "t": content["t"]}
-    return [
-        common | {"metric": metric, "perturbation_std": p["std"], "value": p[key]}
-        for p in content["points"]
-        for metric, key in keys.items()
-    ]
-
-
-def _solver_error(content: dict[str, Any] | None) -> Values:
-    if content is None:
-        return [{"metric": "solver-error"}]
-    return [
-        {
-            "metric": "solver-error",
-            "n": content["n"],
-            "value": p["error"],
-            "solver": p["solver"],
-            "solver_parameters": json.dumps(p["parameters"]),
-            "nfe": p["nfe"],
-        }
-        for p in content["points"]
-    ]
-
-
-PROBES = {"lipschitz": _lipschitz, "stability": _stability, "solver-error": _solver_error}
-
-
 def _values(measurement: dict[str, Any], inventory: dict[str, Any], content: dict[str, Any] | None) -> Values:
-    if measurement["kind"] in PROBES:
-        return PROBES[measurement["kind"]](content)
-    if measurement["kind"] == "restoration":
-        return _restoration(content)
+    if measurement["kind"] != DISTANCE:
+        return values_of(measurement["kind"])(content)
     evaluation = inventory["config"]["evaluation"]
     encoder = inventory["encoders"][measurement["encoder"]]["name"]
     names = [metric_name(distance, encoder, evaluation["samples"]) for distance in evaluation["distances"]]

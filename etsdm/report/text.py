@@ -1,12 +1,14 @@
-"""Numbers as text for people."""
+"""Numbers and settings as text for people."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 MINUS = "−"
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _decimals(value: float, significant: int) -> int:
@@ -20,7 +22,7 @@ def _exponent(value: float) -> int:
 
 def number(value: float, significant: int = 3) -> str:
     """A value with `significant` digits or all those before the point, `NA` if there is none."""
-    if pd.isna(value):
+    if _is_missing(value):
         return "NA"
     power = _exponent(value)
     scaled = value / 10**power + 0.0  # no negative zero
@@ -29,7 +31,7 @@ def number(value: float, significant: int = 3) -> str:
 
 def mean_sd(mean: float, sd: float) -> str:
     """`mean ± sd` to the same decimals: two digits of the deviation, within three to four of the mean."""
-    if pd.isna(mean) or pd.isna(sd) or mean == 0:
+    if _is_missing(mean) or _is_missing(sd) or mean == 0:
         return number(mean)
     power = _exponent(mean)
     mean, sd = mean / 10**power, sd / 10**power
@@ -46,9 +48,27 @@ def listed(words: Sequence[Any]) -> str:
 
 def duration(seconds: float, sd: float = float("nan")) -> str:
     """Seconds as text a person reads, with their spread in the same unit if there is one."""
-    if pd.isna(seconds):
+    if _is_missing(seconds):
         return "NA"
     unit, length = ("h", 3600) if seconds >= 5400 else ("min", 60) if seconds >= 90 else ("s", 1)
     decimals = 0 if seconds / length >= 100 else 1
-    spread = "" if pd.isna(sd) else f" ± {sd / length:.{decimals}f}"
+    spread = "" if _is_missing(sd) else f" ± {sd / length:.{decimals}f}"
     return f"{seconds / length:.{decimals}f}{spread} {unit}"
+
+
+def settings(values: dict[str, Any], without: tuple[str, ...] = ("name", "nfe")) -> str:
+    """Settings as text, but for some."""
+    return ", ".join(f"{key} {_plain(value)}" for key, value in values.items() if key not in without)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, list):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """Each value once, in order."""
+    return [value for i, value in enumerate(values) if value not in values[:i]]

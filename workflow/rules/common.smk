@@ -18,7 +18,8 @@ from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import Planned
 from etsdm.metrics.names import ENCODER_FILES, FEATURES
-from etsdm.report.contents import MOSAIC, SAMPLED, figure_files, table_files
+from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, shows_samples
+from etsdm.report.contents import table_files, tables_code
 from etsdm.runtime.retries import Retries
 
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
@@ -132,7 +133,7 @@ TABLES = [str(file) for file in table_files(Path(REPORT), plan.inventory())]
 # Snakemake removes what is temporary once all jobs that read it are done, and does not miss it afterwards.
 KEEPS_SAMPLES = plan.config.keep.samples == "all"
 samples_file = str if KEEPS_SAMPLES else temp
-SETS = dict.fromkeys(m.run.path for m in plan.measurements if m.encoder and m.experiment in SAMPLED)
+SETS = dict.fromkeys(m.run.path for m in plan.measurements if m.encoder and shows_samples(m.experiment))
 SAMPLES_SHOWN = (
     [f"{path}/samples.zip" for path in SETS]
     if KEEPS_SAMPLES

@@ -39,7 +39,7 @@ rule rows:
     resources:
         **JOB,
     params:
-        depends=depends("rows"),
+        depends=depends("rows", *rows_code()),
     shell:
         f"{ETSDM} rows" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
@@ -64,7 +64,7 @@ rule tables:
     resources:
         **JOB,
     params:
-        depends=depends("tables"),
+        depends=depends("tables", *tables_code(plan.inventory())),
     shell:
         f"{ETSDM} tables" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
@@ -87,7 +87,7 @@ rule figures:
     resources:
         **JOB,
     params:
-        depends=depends("figures"),
+        depends=depends("figures", *figures_code(plan.inventory())),
     shell:
         f"{ETSDM} figures" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
@@ -114,6 +114,6 @@ rule page:
     resources:
         **JOB,
     params:
-        depends=depends("page"),
+        depends=depends("page", *page_code()),
     shell:
         f"{ETSDM} page" " --inventory {input.inventory:q} > {log:q} 2>&1"

@@ -30,7 +30,7 @@ def thinned(curve: pd.DataFrame, points: int = POINTS) -> pd.DataFrame:
     return curve.groupby(part).mean(numeric_only=True)
 
 
-def draw(results: Results) -> Figure:
+def draw_losses(results: Results) -> Figure:
     """Loss by images seen, in all and by quarter of the timesteps: each method once, on the first few data sets."""
     if results.losses.empty:
         return empty("No training curves: see the failed cells.")

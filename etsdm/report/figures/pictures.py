@@ -14,7 +14,7 @@ from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
 from etsdm.report.cells import METHOD, SETTING
-from etsdm.report.contents import MOSAIC, SAMPLED
+from etsdm.report.contents import MOSAIC
 from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups, heading
 from etsdm.report.results import Results
 
@@ -56,9 +56,14 @@ def _run_of(results: Results) -> dict[str, str]:
 # ---------------------------------------------------------------- samples
 
 
-def draw_samples(results: Results) -> Figure:
-    """Images of each method side by side, from the same noise, a row for each solver, after real ones."""
-    rows = results.rows[results.rows["experiment"].isin(SAMPLED)]
+def draw_samples(results: Results, experiments: list[str]) -> Figure:
+    """Images of each method side by side, from the same noise, a row for each solver, after real ones.
+
+    Args:
+        results: the measurements.
+        experiments: names of the experiments whose images are shown.
+    """
+    rows = results.rows[results.rows["experiment"].isin(experiments)]
     runs = _run_of(results)
     methods = list(dict.fromkeys(rows["method_label"]))
     data = {(spec["name"], spec["resolution"]): path for path, spec in results.inventory["data"].items()}
@@ -105,12 +110,17 @@ def _mosaics(lines: list[tuple[str, list[Path | None]]], methods: list[str]) -> 
     return figure
 
 
-# ---------------------------------------------------------------- super-resolution
+# ---------------------------------------------------------------- restored images
 
 
-def draw_restored(results: Results) -> Figure:
-    """The same test images: low resolution, as each method and solver restores them, and the truth."""
-    rows = results.experiment("super-resolution")
+def draw_restored(results: Results, experiment: str) -> Figure:
+    """The same test images: low resolution, as each method and solver restores them, and the truth.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+    """
+    rows = results.experiment(experiment)
     runs, chosen = _run_of(results), largest_budgets(rows)
     restored = [
         (f"{row['method_label']}\n{row['solver_label']}, {row['nfe']:.0f} NFE", runs[row["file"]])

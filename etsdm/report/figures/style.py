@@ -17,7 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from etsdm.diffusion.methods import MODULES
+from etsdm.diffusion.methods import METHODS
 from etsdm.report.metrics import is_frechet, judged
 
 WIDTH = 5.2
@@ -53,7 +53,7 @@ def numbered(methods: Iterable[str]) -> dict[str, int]:
     Args:
         methods: all methods of a report. One that this version does not know, a plug-in's, comes after those it knows.
     """
-    known = list(MODULES)
+    known = METHODS.names()
     return {name: i for i, name in enumerate([*known, *sorted(set(methods) - set(known))])}
 
 

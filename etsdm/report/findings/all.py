@@ -1,49 +1,28 @@
 """Every claim and question this report can speak about."""
 
-from collections.abc import Callable
-
-from etsdm.report.contents import experiments
-from etsdm.report.findings import alternatives, distances, lipschitz, probes, progress, resolution, theory
-from etsdm.report.findings.finding import Claim, Finding, with_p_values
+from etsdm.report.findings.finding import Finding, with_p_values
 from etsdm.report.results import Results
-
-FIND: dict[str, Callable[[Results], list[Finding]]] = {
-    "lipschitz": lipschitz.findings,
-    "datasets": distances.datasets,
-    "fast-sampling": distances.fast_sampling,
-    "schedules": distances.schedules,
-    "predictions": distances.predictions,
-    "alternatives": alternatives.alternatives,
-    "ablation": alternatives.ablation,
-    "stability": probes.stability,
-    "super-resolution": probes.super_resolution,
-    "solver-error": probes.solver_error,
-    "resolution": resolution.findings,
-    "progress": progress.findings,
-    "theory": theory.findings,
-}
-"""For each experiment, in the order of the report, the function that judges it."""
-
-CLAIMS = [
-    claim
-    for experiment in FIND
-    for module in (lipschitz, distances, alternatives, probes, resolution, progress, theory)
-    for claim in module.CLAIMS
-    if claim.experiment == experiment
-]
+from etsdm.report.section import Claim, Section
+from etsdm.report.sections import asked, sections
 
 
 def findings(results: Results) -> list[Finding]:
     """A finding or more for every claim; one that could not be judged is `not run`."""
-    asked = experiments(results.inventory)
-    made = [finding for name in FIND if name in asked for finding in with_p_values(FIND[name](results), results.margin)]
-    return [one for claim in CLAIMS for one in _of(claim, made) or [_not_run(claim, asked)]]
+    here = asked(results.inventory)
+    made = [finding for one in here for finding in _judged(results, one)]
+    claims = [claim for one in sections() for claim in one.claims]
+    names = [one.name for one in here]
+    return [finding for claim in claims for finding in _of(claim, made) or [_not_run(claim, names)]]
+
+
+def _judged(results: Results, section: Section) -> list[Finding]:
+    return with_p_values(section.findings(results), results.margin) if section.findings else []
 
 
 def _of(claim: Claim, made: list[Finding]) -> list[Finding]:
     return [finding for finding in made if finding.claim == claim]
 
 
-def _not_run(claim: Claim, asked: list[str]) -> Finding:
-    reason = "There is nothing to judge it by." if claim.experiment in asked else "Not in this configuration."
+def _not_run(claim: Claim, here: list[str]) -> Finding:
+    reason = "There is nothing to judge it by." if claim.experiment in here else "Not in this configuration."
     return Finding(claim, reason, "not run")

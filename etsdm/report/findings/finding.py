@@ -11,34 +11,9 @@ from etsdm.report.compare import published_effect, sampling_sd
 from etsdm.report.metrics import better, is_frechet
 from etsdm.report.published import PARAMETERS, as_published, published_value
 from etsdm.report.results import Results
+from etsdm.report.section import Claim
 from etsdm.report.text import number
 from etsdm.report.verdicts import SEEN, Verdict, holm, verdict, visible_text
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the paper claims, or what this benchmark asks.
-
-    Attributes:
-        experiment: the experiment that tells.
-        short: a few words, for a list of claims.
-        text: one sentence.
-        question: whether it is ours and not the paper's; `same direction` then means yes.
-        primary: whether it is the one claim of its experiment that is tested without a correction.
-        control: whether its answer is known beforehand, and tells how far verdicts can be trusted.
-    """
-
-    experiment: str
-    short: str
-    text: str
-    question: bool = False
-    primary: bool = False
-    control: bool = False
-
-    @property
-    def label(self) -> str:
-        """The few words, a question marked as one."""
-        return f"{self.short}?" if self.question and not self.control else self.short
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,7 @@ from etsdm.report.text import mean_sd, number
 from etsdm.report.verdicts import SEEN, visible, visible_text
 
 DISTANCE = "distance to the data, lower is better"
-PAPER = "; the paper's levels, of other data and networks, cannot be compared, its changes can"
-TITLES = {
-    "datasets": f"{DISTANCE}; the paper's values are FIDs with 10,000 samples",
-    "fast-sampling": f"{DISTANCE}; the paper's are FIDs at 256 px on a data set that it does not name",
-    "schedules": f"{DISTANCE}; the paper's are FIDs on FFHQ at 256 px",
-    "predictions": DISTANCE,
-    "alternatives": f"{DISTANCE}; the paper's are FIDs at 256 px, on FFHQ where it lacks the data set",
-    "ablation": f"{DISTANCE}; the paper's numbers could not be reached",
-    "stability": "mean squared change of x_0 when noise is added to x_t, images in [-1, 1], lower is better" + PAPER,
-    "super-resolution": "PSNR in dB and SSIM, higher is better; colour bias in grey levels of 255, lower is better"
-    + PAPER,
-    "solver-error": "root mean square distance of a solver's x_0 to the exact solution, lower is better",
-    "resolution": f"{DISTANCE}, and K by size of the images",
-    "progress": f"{DISTANCE}, and K by images seen in training and half-life of the averaged weights",
-}
-
+LEVELS_DIFFER = "the paper's levels, of other data and networks, cannot be compared, its changes can"
 NOTES = (
     "Changes are means of paired logarithms. Verdicts of single cells are exploratory: p carries Holm's correction "
     f"over the cells of this table. Visible: the change that would have been called so, {SEEN}. Sampling: standard "
@@ -36,12 +21,19 @@ NOTES = (
 )
 
 
-def comparison_table(results: Results, experiment: str) -> Table:
-    """Every cell of one experiment: mean, spread and values over seeds, change against ddpm, and the paper's."""
+def comparison_table(results: Results, experiment: str, shows: str, k_of: str | None = None) -> Table:
+    """Every cell of one experiment: mean, spread and values over seeds, change against ddpm, and the paper's.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+        shows: what is measured and which way is better, for the title.
+        k_of: another experiment, whose K at the smallest t stands beside the same networks.
+    """
     full, display = [], []
     compared = compare(results, experiment)
     metrics = list(dict.fromkeys(one.cell["metric"] for one in compared))
-    constants = _smallest_k(results) if experiment == "alternatives" else None
+    constants = _smallest_k(results, k_of) if k_of else None
     for one in sorted(compared, key=lambda one: metrics.index(one.cell["metric"])):
         k = None if constants is None else same(constants, one.cell, [*SETTING[1:], *METHOD[:2]])
         full.append(_full(one))
@@ -50,7 +42,7 @@ def comparison_table(results: Results, experiment: str) -> Table:
             time = f"{k['t'].iloc[0]:.0f}"
             full[-1][f"k_at_{time}"] = k["mean"].iloc[0]
             display[-1][f"K at t = {time}"] = mean_sd(k["mean"].iloc[0], k["sd"].iloc[0])
-    return made(experiment, f"Experiment {experiment}: {TITLES[experiment]}. {NOTES}", full, _filled(display))
+    return made(experiment, f"Experiment {experiment}: {shows}. {NOTES}", full, _filled(display))
 
 
 def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -59,9 +51,9 @@ def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:
     return [{column: row.get(column, "") for column in [*columns, "Note"]} for row in display]
 
 
-def _smallest_k(results: Results) -> pd.DataFrame:
-    """The cells of K at the smallest t, from the experiment on time-Lipschitz constants."""
-    table = cells(results.experiment("lipschitz"))
+def _smallest_k(results: Results, experiment: str) -> pd.DataFrame:
+    """The cells of K at the smallest t."""
+    table = cells(results.experiment(experiment))
     table = table[table["metric"] == "K"]
     return table[table["t"] == table["t"].min()]
 

@@ -12,7 +12,7 @@ from etsdm.report.text import duration
 KEYS = ["stage", "dataset", "resolution", "method", "what", "nfe", "images"]
 
 
-def cost_table(results: Results) -> Table:
+def cost_table(results: Results, name: str) -> Table:
     """Seconds of one run of each kind, over seeds and all other settings, and on which device."""
     full: list[dict[str, object]] = []
     display: list[dict[str, object]] = []
@@ -37,4 +37,4 @@ def cost_table(results: Results) -> Table:
             }
         )
     title = "Cost: time of one run, mean ± sd over seeds, schedules, times and what is predicted; largest memory"
-    return made("costs", title, full, display)
+    return made(name, title, full, display)

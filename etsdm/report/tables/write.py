@@ -3,17 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from etsdm.report.contents import experiments
 from etsdm.report.results import Results, load
-from etsdm.report.tables.comparison import comparison_table
-from etsdm.report.tables.costs import cost_table
-from etsdm.report.tables.lipschitz import lipschitz_table
+from etsdm.report.sections import asked
 from etsdm.report.tables.table import Table
-from etsdm.report.tables.theory import theory_table
 from etsdm.runtime.files import atomic, write_text
 
-OWN = {"lipschitz": lipschitz_table, "theory": theory_table}
-"""Experiments whose table is no comparison with ddpm, cell by cell."""
 NUMERIC = (
     "NFE",
     "n",
@@ -36,9 +30,9 @@ SIGNS = {"±": r"$\pm$", "−": "$-$", "–": "--", "√d": r"$\sqrt{d}$", "α":
 
 def build_tables(results: Results) -> Iterator[Table]:
     """The tables that `contents.table_names` lists."""
-    for name in experiments(results.inventory):
-        yield OWN[name](results) if name in OWN else comparison_table(results, name)
-    yield cost_table(results)
+    for section in asked(results.inventory):
+        if section.table:
+            yield section.table(results)
 
 
 def _markdown(table: Table) -> str:

@@ -3,24 +3,17 @@
 import pandas as pd
 
 from etsdm.report.cells import BASELINE, CELL, Cell, cells
-from etsdm.report.findings.finding import Claim, Finding, pair, summary
+from etsdm.report.findings.finding import Finding, pair, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
+from etsdm.report.section import Claim
 
-FALLING = Claim(
-    "progress",
-    "distance still falling at the end of training",
-    "Is ddpm's distance still falling at the end of training? (Yes: lower.)",
-    question=True,
-    primary=True,
-)
-CLAIMS = (FALLING,)
 SERIES = [column for column in CELL if column != "images_seen"]
 
 
-def findings(results: Results) -> list[Finding]:
+def last_snapshots(results: Results, claim: Claim) -> list[Finding]:
     """The last snapshot of ddpm against the last but one, for each metric and half-life."""
-    table = cells(results.experiment("progress"))
+    table = cells(results.experiment(claim.experiment))
     mine = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] == BASELINE)]
     found = []
     for (metric, half_life), group in mine.groupby(["metric", "ema_half_life"], sort=False):
@@ -28,7 +21,7 @@ def findings(results: Results) -> list[Finding]:
         if ends:
             subject = f"ddpm's {metric} (half-life {half_life:,})"
             relation = "after {1:,} images than after {0:,}".format(*(cell["images_seen"] for cell in ends[0]))
-            found.append(summary(FALLING, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
+            found.append(summary(claim, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
     return found
 
 

@@ -25,27 +25,33 @@ from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
 KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
-METRICS = {"change-predicted": "predicted x_0", "change-solved": "solved x_0"}
 
 
-def draw(results: Results) -> Figure:
-    """For each kind of network the change of both x_0 and that against ddpm; the published change last."""
-    rows = results.experiment("stability").dropna(subset=["value"])
+def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str]) -> Figure:
+    """For each kind of network the change of both x_0 and that against ddpm; the published change last.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+        metrics: the two metrics with their words; the paper has the first.
+    """
+    rows = results.experiment(experiment).dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
-    looks, parts, compared = look(rows, results.methods), groups(rows, KEYS), compare(results, "stability")
+    looks, parts, compared = look(rows, results.methods), groups(rows, KEYS), compare(results, experiment)
+    first = next(iter(metrics))
     figure, axes = panels(3 * len(parts) + 1, 2, 2.5)
     for i, (key, group) in enumerate(parts):
         title = "" if len(parts) == 1 else f"\n{heading(KEYS, key, rows)}"
-        for panel, (metric, name) in zip(axes[3 * i :], METRICS.items(), strict=False):
+        for panel, (metric, name) in zip(axes[3 * i :], metrics.items(), strict=False):
             curves(panel, group[group["metric"] == metric], "perturbation_std", looks)
             _finish(panel, group, f"{name}{title}", "mean squared change")
-        mine = [one for one in compared if tuple(one.cell[KEYS]) == key and one.cell["metric"] == "change-predicted"]
+        mine = [one for one in compared if tuple(one.cell[KEYS]) == key and one.cell["metric"] == first]
         _relative(axes[3 * i + 2], mine, looks)
-        _finish(axes[3 * i + 2], group, f"predicted x_0{title}", "change against ddpm (%)", "linear")
-    published = curves_of(results.published, "stability")
+        _finish(axes[3 * i + 2], group, f"{metrics[first]}{title}", "change against ddpm (%)", "linear")
+    published = curves_of(results.published, experiment)
     curves(axes[-1], published, "perturbation_std", looks | look(published, results.methods))
-    _finish(axes[-1], published, "published, predicted x_0", "change (unit not known)")
+    _finish(axes[-1], published, f"published, {metrics[first]}", "change (unit not known)")
     legend_above(figure, axes, heading(KEYS, parts[0][0], rows) if len(parts) == 1 else None)
     return figure
 

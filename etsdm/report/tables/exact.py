@@ -7,13 +7,13 @@ from etsdm.report.tables.table import Table, made
 from etsdm.report.text import number
 
 
-def theory_table(results: Results) -> Table:
+def exact_table(results: Results, experiment: str) -> Table:
     """A row for each schedule, plain and modified, in each time: derivative, and error and bound for each n."""
-    theory = results.theory
+    theory = results.single(experiment)
     if theory is None:
-        failed = results.failures[results.failures["experiment"] == "theory"]
+        failed = results.failures[results.failures["experiment"] == experiment]
         row: dict[str, object] = {"value": None, "reason": failed["reason"].iloc[0]}
-        return made("theory", "Experiment theory: failed", [row], [{"Value": "NA", "Note": row["reason"]}])
+        return made(experiment, f"Experiment {experiment}: failed", [row], [{"Value": "NA", "Note": row["reason"]}])
     slopes = {(one["schedule"], one["flattened"]): one for one in theory["derivative"]}
     full, display = [], []
     for sharing in theory["sharing"]:
@@ -21,11 +21,11 @@ def theory_table(results: Results) -> Table:
         full += [_full(sharing, slope, point) for point in sharing["points"]]
         display.append(_display(sharing, slope))
     title = (
-        f"Experiment theory: the best noise prediction eps* on a mixture of Gaussians in {theory['dimension']} "
+        f"Experiment {experiment}: the best noise prediction eps* on a mixture of Gaussians in {theory['dimension']} "
         f"dimensions, {theory['n']} samples; t̃ = {theory['t_tilde']}; error and bound of sharing, largest over t and "
         "samples; slopes and exponents at t = 0 in continuous time, in steps"
     )
-    return made("theory", title, full, display)
+    return made(experiment, title, full, display)
 
 
 def _full(sharing: dict[str, Any], slope: dict[str, Any], point: dict[str, Any]) -> dict[str, object]:

@@ -27,9 +27,14 @@ ROOM = 1.9
 """Height of the axis in largest values: the inset lies above every curve."""
 
 
-def draw(results: Results) -> Figure:
-    """A panel for each kind of network, or for each of its methods, and the published curve last."""
-    rows = results.experiment("lipschitz")
+def draw_k(results: Results, experiment: str) -> Figure:
+    """A panel for each kind of network, or for each of its methods, and the published curve last.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+    """
+    rows = results.experiment(experiment)
     rows = rows[(rows["metric"] == "K") & rows["value"].notna()]
     if rows.empty:
         return empty(NO_VALUES)
@@ -40,9 +45,9 @@ def draw(results: Results) -> Figure:
         for method, part in _by_method(group)
     ]
     columns = 1 if len(parts) < 3 else 2
-    published = curves_of(results.published, "lipschitz")
+    published = curves_of(results.published, experiment)
     figure, axes = panels(len(parts) + (not published.empty), columns, 2.9 if columns == 1 else 2.3)
-    end = results.block("lipschitz")["fine_until"]
+    end = results.block(experiment)["fine_until"]
     for panel, (title, part, largest) in zip(axes, parts, strict=False):
         _draw(panel, part, looks, end if columns == 1 else None, largest)
         panel.set_title("\n".join(title) or "measured")

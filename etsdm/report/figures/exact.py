@@ -15,9 +15,9 @@ from etsdm.report.text import number
 KINDS = {False: "as they are", True: "modified: dα/dt = 0 at 0"}
 
 
-def draw_derivative(results: Results) -> Figure:
+def draw_derivative(results: Results, experiment: str) -> Figure:
     """E || d eps*/dt || against t for each schedule, as it is and modified, with a guide of slope -1/2."""
-    theory = results.theory
+    theory = results.single(experiment)
     if theory is None:
         return empty(NO_VALUES)
     colours = _colours(theory["derivative"])
@@ -44,9 +44,9 @@ def _guide(axes: Axes, plain_ones: list[dict[str, Any]]) -> None:
     axes.plot(t, level / np.sqrt(t), color="#555555", ls="--", lw=1, label="slope −1/2")
 
 
-def draw_sharing(results: Results) -> Figure:
+def draw_sharing(results: Results, experiment: str) -> Figure:
     """Largest error and bound against n: a panel for each time and kind of schedule."""
-    theory = results.theory
+    theory = results.single(experiment)
     if theory is None:
         return empty(NO_VALUES)
     colours = _colours(theory["sharing"])

@@ -17,13 +17,18 @@ from etsdm.report.text import MINUS
 KEYS = [column for column in COMPARED if column not in ("experiment", "solver", "solver_parameters")][:-3]
 
 
-def draw(results: Results) -> Figure:
-    """A panel for each solver and budget: the change against ddpm by t_tilde and n, and its 95 % interval."""
+def draw_heat_map(results: Results, experiment: str) -> Figure:
+    """A panel for each solver and budget: the change against ddpm by t_tilde and n, and its 95 % interval.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+    """
     found = [
         one.cell.to_dict()
         | json.loads(one.cell["method_parameters"])
         | {"change": one.change.mean, "low": one.change.low, "high": one.change.high}
-        for one in compare(results, "ablation")
+        for one in compare(results, experiment)
         if one.change and one.change.unit == "%" and not np.isnan(one.change.mean)
     ]
     if not found:

@@ -4,45 +4,25 @@ import json
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, Key, cells, indexed, key
-from etsdm.report.findings.finding import Claim, Finding, Pair, pair, pairs, summary
+from etsdm.report.cells import BASELINE, COMPARED, OURS, REPLICA, Cell, Key, cells, indexed, key
+from etsdm.report.findings.finding import Finding, Pair, pair, pairs, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
-
-ALTERNATIVES = Claim(
-    "alternatives",
-    "E-TSDM beats the alternatives",
-    "E-TSDM's distance is lower than that of the alternatives.",
-    primary=True,
-)
-SETTINGS = Claim(
-    "ablation",
-    "gain at all t̃ and n",
-    "Does E-TSDM lower the distance over all t̃ and n? (Yes: lower.)",
-    question=True,
-    primary=True,
-)
-MORE = Claim(
-    "ablation",
-    "more sub-intervals are better",
-    "Do more sub-intervals lower E-TSDM's distance, as its error bound suggests? (Yes: lower.)",
-    question=True,
-)
-CLAIMS = (ALTERNATIVES, SETTINGS, MORE)
+from etsdm.report.section import Claim
 
 
-def alternatives(results: Results) -> list[Finding]:
+def against_others(results: Results, claim: Claim) -> list[Finding]:
     """E-TSDM against all alternatives together, then against each."""
-    table = _distances(results, "alternatives")
-    etsdm = indexed(table[table["method"] == "etsdm"])
-    others = table[~table["method"].isin([BASELINE, REPLICA, "etsdm"])]
+    table = _distances(results, claim.experiment)
+    etsdm = indexed(table[table["method"] == OURS])
+    others = table[~table["method"].isin([BASELINE, REPLICA, OURS])]
     together, apart = [], []
     for metric, group in others.groupby("metric", sort=False):
         relation = "than that of the alternatives"
-        together.append(summary(ALTERNATIVES, f"etsdm's {metric}", relation, -1, _against(results, etsdm, group)))
+        together.append(summary(claim, f"etsdm's {metric}", relation, -1, _against(results, etsdm, group)))
         for label, cells_of_one in group.groupby("method_label", sort=False):
             compared = _against(results, etsdm, cells_of_one)
-            apart.append(summary(ALTERNATIVES, f"etsdm's {metric}", f"than that of {label}", -1, compared))
+            apart.append(summary(claim, f"etsdm's {metric}", f"than that of {label}", -1, compared))
     return [*together, *apart]
 
 
@@ -52,19 +32,19 @@ def _against(results: Results, etsdm: dict[Key, Cell], group: pd.DataFrame) -> l
     return [pair(results, cell, mine) for cell, mine in both if mine is not None]
 
 
-def ablation(results: Results) -> list[Finding]:
+def over_the_grid(results: Results, everywhere: Claim, more: Claim) -> list[Finding]:
     """E-TSDM over the grid of its settings against ddpm, and with most against fewest sub-intervals."""
-    table = _distances(results, "ablation")
+    table = _distances(results, everywhere.experiment)
     found = []
-    for metric, group in table[table["method"] == "etsdm"].groupby("metric", sort=False):
+    for metric, group in table[table["method"] == OURS].groupby("metric", sort=False):
         subject = f"etsdm's {metric}, over all t̃ and n,"
-        found.append(summary(SETTINGS, subject, "than ddpm's", -1, pairs(results, table, group)))
+        found.append(summary(everywhere, subject, "than ddpm's", -1, pairs(results, table, group)))
         ends = [both for _, one in _by_t_tilde(group) if (both := _ends(one))]
         if ends:
             counts = " and ".join(sorted({f"{_n(a)} to {_n(b)}" for a, b in ends}))
             subject = f"From n = {counts}, etsdm's {metric}"
             relation = "with more sub-intervals"
-            found.append(summary(MORE, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
+            found.append(summary(more, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
     return found
 
 

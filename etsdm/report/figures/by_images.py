@@ -29,9 +29,14 @@ Part = tuple[str, str, bool, pd.DataFrame]
 """Title, name of the y axis, whether that is logarithmic, and rows of a panel."""
 
 
-def draw(results: Results) -> Figure:
-    """A panel for each metric, solver and budget, then K: a line for each method and half-life."""
-    rows = results.experiment("progress").dropna(subset=["value"])
+def draw_by_images(results: Results, experiment: str) -> Figure:
+    """A panel for each metric, solver and budget, then K: a line for each method and half-life.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+    """
+    rows = results.experiment(experiment).dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
     looks, half_lives = look(rows, results.methods), sorted(rows["ema_half_life"].unique(), reverse=True)

@@ -15,16 +15,21 @@ LINES = ["dataset", "time", "schedule", "prediction", "method_label"]
 DASHES = ["-", "--", "-.", ":"]
 
 
-def draw(results: Results) -> Figure:
-    """Change of the distance against ddpm, and K / sqrt(d), against the number of pixels."""
-    rows = results.experiment("resolution").dropna(subset=["value"])
+def draw_by_size(results: Results, experiment: str) -> Figure:
+    """Change of the distance against ddpm, and K / sqrt(d), against the number of pixels.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+    """
+    rows = results.experiment(experiment).dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
     looks, sides = look(rows, results.methods), sorted(rows["resolution"].unique())
     figure, (gain, near, largest) = panels(3, 1, 2.4)
-    _gain(gain, compare(results, "resolution"), looks)
+    _gain(gain, compare(results, experiment), looks)
     k = rows[rows["metric"] == "K-per-sqrt-dimension"]
-    fine = k[k["t"] <= results.block("resolution")["fine_until"]]
+    fine = k[k["t"] <= results.block(experiment)["fine_until"]]
     _k(near, fine[fine["t"] == fine["t"].min()], looks)
     near.set(title=f"at t = {fine['t'].min():.0f}", ylabel="K / √d")
     _k(largest, fine.loc[fine.groupby([*LINES, "resolution", "seed"])["value"].idxmax()], looks)

@@ -7,43 +7,25 @@ import pandas as pd
 
 from etsdm.report.cells import BASELINE, CELL, COMPARED, REPLICA, Cell, baselines, cells, key
 from etsdm.report.changes import Change, change, mean_change, paired
-from etsdm.report.findings.finding import Claim, Finding, mean_text, pair, summary
+from etsdm.report.findings.finding import Finding, mean_text, pair, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
+from etsdm.report.section import Claim
 from etsdm.report.text import listed
 
-GAIN = Claim(
-    "resolution",
-    "gain grows with the images",
-    "Does E-TSDM gain more on larger images? (Yes: its change falls with the size.)",
-    question=True,
-    primary=True,
-)
-GROWTH = Claim(
-    "resolution",
-    "K/√d grows with the images",
-    "Does ddpm's K/√d near t = 0 grow with the images? (Yes: higher.)",
-    question=True,
-)
-CLAIMS = (GAIN, GROWTH)
 SERIES = [column for column in CELL if column != "resolution"]
 
 
-def findings(results: Results) -> list[Finding]:
-    """Findings on `CLAIMS`."""
-    table = cells(results.experiment("resolution"))
-    return [*_gain(table), *_growth(results, table)]
-
-
-def _gain(table: pd.DataFrame) -> list[Finding]:
+def trend_of_gain(results: Results, claim: Claim) -> list[Finding]:
     """The trend of the change against ddpm with the size, for each method and metric, over all solvers together."""
+    table = cells(results.experiment(claim.experiment))
     others = table[table["metric"].map(is_frechet).astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
     ddpm, found = baselines(table), []
     for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
         series = [_changes(ddpm, one) for _, one in group.groupby(SERIES, dropna=False, sort=False)]
         trends = [trend for by_side in series if (trend := _trend(by_side))]
         if trends:
-            found.append(_found(f"{label}'s change of {metric} against ddpm", trends, series))
+            found.append(_found(claim, f"{label}'s change of {metric} against ddpm", trends, series))
     return found
 
 
@@ -72,12 +54,12 @@ def _trend(by_side: dict[int, Change]) -> Change | None:
     return paired(slopes, "%")
 
 
-def _found(subject: str, trends: list[Change], series: list[dict[int, Change]]) -> Finding:
+def _found(claim: Claim, subject: str, trends: list[Change], series: list[dict[int, Change]]) -> Finding:
     mean = mean_change([trend for trend in trends if trend.effects.keys() == trends[0].effects.keys()])
     sides = [side for side in series[0] if all(side in one for one in series)]
     each = [f"{mean_change([one[side] for one in series]).text} at {side} px" for side in sides]
     text = mean_text(mean, f"{subject} is {listed(each)}. Per doubling of the side it moves by")
-    return Finding(GAIN, f"{text}.", change=mean, expected=-1)
+    return Finding(claim, f"{text}.", change=mean, expected=-1)
 
 
 def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:
@@ -86,8 +68,9 @@ def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:
     return (ordered.iloc[0], ordered.iloc[-1]) if len(ordered) > 1 else None
 
 
-def _growth(results: Results, table: pd.DataFrame) -> list[Finding]:
+def growth_of_k(results: Results, claim: Claim) -> list[Finding]:
     """K/√d of ddpm at the smallest t, on the largest images against the smallest."""
+    table = cells(results.experiment(claim.experiment))
     table = table[(table["metric"] == "K-per-sqrt-dimension") & (table["method"] == BASELINE)]
     table = table[table["t"] == table["t"].min()]
     ends = [both for _, one in table.groupby(SERIES, dropna=False, sort=False) if (both := _ends(one))]
@@ -96,4 +79,4 @@ def _growth(results: Results, table: pd.DataFrame) -> list[Finding]:
     small, large = ends[0]
     subject = f"ddpm's K/√d at t = {small['t']:.0f}"
     relation = f"at {large['resolution']} px than at {small['resolution']} px"
-    return [summary(GROWTH, subject, relation, 1, [pair(results, a, b) for a, b in ends])]
+    return [summary(claim, subject, relation, 1, [pair(results, a, b) for a, b in ends])]

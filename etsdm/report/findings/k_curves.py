@@ -1,4 +1,4 @@
-"""Findings on the time-Lipschitz constant K."""
+"""Findings on K(t', t) against t: how it grows, where it is 0, and its largest value."""
 
 import json
 import math
@@ -8,40 +8,26 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, Cell, cells, same
+from etsdm.report.cells import BASELINE, CELL, OURS, Cell, cells, same
 from etsdm.report.changes import change, paired
-from etsdm.report.findings.finding import Claim, Finding, Pair, mean_text, seeds_text, summary, where
+from etsdm.report.findings.finding import Finding, Pair, mean_text, seeds_text, summary, where
 from etsdm.report.published import curves_of, published_value
 from etsdm.report.results import Results
+from etsdm.report.section import Claim
 from etsdm.report.text import listed, number
 
-EXPLODES = Claim(
-    "lipschitz",
-    "K explodes towards t = 0",
-    "The time-Lipschitz constant K of ddpm explodes towards t = 0.",
-    primary=True,
-)
-ZERO = Claim("lipschitz", "K is 0 inside sub-intervals", "Sharing the condition makes K zero inside each sub-interval.")
-LARGEST = Claim("lipschitz", "the largest K falls", "E-TSDM lowers the largest K.")
-CLAIMS = (EXPLODES, ZERO, LARGEST)
 
-
-def findings(results: Results) -> list[Finding]:
-    """Findings on `CLAIMS`."""
-    return [*_growth(results), *_zero(results), *_largest(results)]
-
-
-def _k(results: Results) -> pd.DataFrame:
-    table = cells(results.experiment("lipschitz"))
+def _k(results: Results, experiment: str) -> pd.DataFrame:
+    table = cells(results.experiment(experiment))
     return table[table["metric"] == "K"].dropna(subset=["t"])
 
 
-def _growth(results: Results) -> list[Finding]:
+def growth(results: Results, claim: Claim) -> list[Finding]:
     """How K of ddpm grows towards t = 0: its trend over all fine pairs."""
-    until, table = results.block("lipschitz").get("fine_until", 0), _k(results)
+    until, table = results.block(claim.experiment).get("fine_until", 0), _k(results, claim.experiment)
     table = table[(table["method"] == BASELINE) & (table["t"] <= until)]
     series = table.groupby([column for column in CELL if column not in ("t", "t_prime")], dropna=False, sort=False)
-    return [finding for _, curve in series if (finding := _trend(results, curve.sort_values("t")))]
+    return [finding for _, curve in series if (finding := _trend(results, claim, curve.sort_values("t")))]
 
 
 def slope(curve: dict[float, float]) -> float:
@@ -52,7 +38,7 @@ def slope(curve: dict[float, float]) -> float:
     return across / sum((a - mean_x) ** 2 for a in x)
 
 
-def _trend(results: Results, curve: pd.DataFrame) -> Finding | None:
+def _trend(results: Results, claim: Claim, curve: pd.DataFrame) -> Finding | None:
     """The slope of each seed that has all of the curve."""
     seeds = set.intersection(*(set(by_seed) for by_seed in curve["by_seed"]))
     by_seed = {
@@ -74,7 +60,7 @@ def _trend(results: Results, curve: pd.DataFrame) -> Finding | None:
     text += f". From t = {far['t']:.0f} to {near['t']:.0f} it rises by a factor of "
     text += f"{listed([number(factor, 2) for factor in factors])} ({seeds_text(len(factors))}"
     text += f"; paper: {number(known[near['t']] / known[far['t']], 2)})." if paper else ")."
-    return Finding(EXPLODES, text, change=power, expected=-1, published=paper)
+    return Finding(claim, text, change=power, expected=-1, published=paper)
 
 
 def _left_ends(settings: dict[str, Any]) -> list[float] | None:
@@ -91,32 +77,32 @@ def _inside(cell: Cell) -> bool:
     return ends is not None and any(low <= cell["t_prime"] and cell["t"] < high for low, high in pairwise(ends))
 
 
-def _zero(results: Results) -> list[Finding]:
+def zero_inside(results: Results, claim: Claim) -> list[Finding]:
     """K of etsdm inside its sub-intervals; only a network that predicts eps itself repeats its answer there."""
-    table = _k(results)
-    table = table[(table["method"] == "etsdm") & (table["prediction"] == "eps") & (table["n"] > 0)]
+    table = _k(results, claim.experiment)
+    table = table[(table["method"] == OURS) & (table["prediction"] == "eps") & (table["n"] > 0)]
     shared = table[[_inside(cell) for _, cell in table.iterrows()]] if len(table) else table
     found = []
     for label, group in shared.groupby("method_label", sort=False):
         times = listed(sorted({int(t) for t in group["t"]}))
-        largest = max(value for by_seed in group["by_seed"] for value in by_seed.values())
-        if largest == 0:
+        most = max(value for by_seed in group["by_seed"] for value in by_seed.values())
+        if most == 0:
             text = f"{label}'s K is exactly 0 inside its shared sub-intervals: t = {times}, "
             text += f"{seeds_text(group['n'].max())}."
         else:
-            text = f"{label}'s K is up to {number(largest)} inside its shared sub-intervals (t = {times})."
-        found.append(Finding(ZERO, text, "same direction and size" if largest == 0 else "opposite"))
+            text = f"{label}'s K is up to {number(most)} inside its shared sub-intervals (t = {times})."
+        found.append(Finding(claim, text, "same direction and size" if most == 0 else "opposite"))
     return found
 
 
-def _largest(results: Results) -> list[Finding]:
+def largest(results: Results, claim: Claim) -> list[Finding]:
     """The largest K over all pairs of times, etsdm's against ddpm's."""
-    table = _k(results)
-    ours = table[table["method"] == "etsdm"]
+    table = _k(results, claim.experiment)
+    ours = table[table["method"] == OURS]
     found = []
     for label, group in ours.groupby("method_label", sort=False):
         pairs = [p for _, mine in group.groupby(SERIES, sort=False) if (p := _largest_pair(results, table, mine))]
-        found.append(summary(LARGEST, f"{label}'s largest K over all t", "than ddpm's", -1, pairs))
+        found.append(summary(claim, f"{label}'s largest K over all t", "than ddpm's", -1, pairs))
     return found
 
 
@@ -135,7 +121,7 @@ def _published_peaks(results: Results, ddpm: Cell, mine: Cell) -> float | None:
     """The published effect on the largest K, where the paper has both curves."""
     if any(published_value(results.published, cell) is None for cell in (ddpm, mine)):
         return None
-    peaks = curves_of(results.published, "lipschitz").groupby("method")["value"].max()
+    peaks = curves_of(results.published, ddpm["experiment"]).groupby("method")["value"].max()
     return math.log(peaks[mine["method"]] / peaks[ddpm["method"]])
 
 

@@ -11,9 +11,9 @@ from etsdm.report.text import mean_sd, number
 PAIR = [*SETTING, "t_prime", "t"]
 
 
-def lipschitz_table(results: Results) -> Table:
+def k_table(results: Results, experiment: str) -> Table:
     """K(t', t) by pair of times, a column for each method, raw and over the square root of the dimension."""
-    table = cells(results.experiment("lipschitz"))
+    table = cells(results.experiment(experiment))
     full = [
         {column: cell[column] for column in [*SETTING, *METHOD[:2], "metric", "t_prime", "t"]}
         | all_values(cell)
@@ -25,7 +25,7 @@ def lipschitz_table(results: Results) -> Table:
         _display(results, pair, same(table, pair, PAIR), methods) for _, pair in table.drop_duplicates(PAIR).iterrows()
     ]
     return made(
-        "lipschitz",
+        experiment,
         f"Time-Lipschitz constants K(t', t), mean ± sd over n = {len(results.seeds)} seeds; d is the number of values "
         "in an image; the paper's are read off its figure, of other data and another network",
         full,

@@ -24,9 +24,14 @@ from etsdm.report.results import Results
 BARS = ["time", "schedule", "prediction", "metric", "solver_label", "nfe"]
 
 
-def draw(results: Results) -> Figure:
-    """Bars of the mean distance by data set and method, every seed a point, the paper's FID a dash."""
-    rows = chosen_metrics(results.experiment("datasets").dropna(subset=["value"]))
+def draw_bars(results: Results, experiment: str) -> Figure:
+    """Bars of the mean distance by data set and method, every seed a point, the paper's FID a dash.
+
+    Args:
+        results: the measurements.
+        experiment: name of the experiment.
+    """
+    rows = chosen_metrics(results.experiment(experiment).dropna(subset=["value"]))
     if rows.empty:
         return empty(NO_VALUES)
     looks, parts = look(rows, results.methods), groups(rows, BARS)

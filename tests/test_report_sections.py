@@ -1,0 +1,90 @@
+"""The sections of the report: one file each, and no second list of their names."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from etsdm.experiments.settings import Experiments
+
+from etsdm.errors import UserError
+from etsdm.fingerprint import code, is_same, reached
+from etsdm.report import contents, metrics
+from etsdm.report.manifests import STAGES
+from etsdm.report.rows import COLUMNS
+from etsdm.report.sections import asked, modules, section, sections, values_of
+
+REPORT = Path(__file__).parents[1] / "etsdm" / "report"
+
+
+def inventory(*names: str) -> dict[str, Any]:
+    return {"config": {"experiments": {name: {"images": 1} for name in names} | {"stability": None}}}
+
+
+def test_every_experiment_has_a_section_and_every_section_a_place_of_its_own() -> None:
+    experiments = [field.alias or name for name, field in Experiments.model_fields.items()]
+    assert [one.name for one in sections() if one.shown is None] == experiments, "in the order of the configuration"
+    assert len({one.order for one in sections()}) == len(sections()) == len(modules())
+    for module, one in zip(modules(), sorted(sections(), key=lambda one: one.name.replace("-", "_")), strict=True):
+        assert module.rpartition(".")[2] == one.name.replace("-", "_")
+
+
+@pytest.mark.parametrize("one", sections(), ids=lambda one: one.name)
+def test_what_a_section_states_stands_in_its_own_file(one: Any) -> None:
+    """By name, so that the digest of each stage can find it."""
+    functions = [one.table, one.findings, one.published, one.shown, *one.values.values()]
+    functions += [function for figure in one.figures for function in (figure.draw, figure.caption)]
+    for function in functions:
+        if function:
+            assert function.__module__ == f"etsdm.report.experiments.{one.name.replace('-', '_')}"
+            assert "<" not in function.__qualname__
+    assert all(claim.experiment == one.name for claim in one.claims)
+    assert [claim.primary for claim in one.claims].count(True) == (one.shown is None and one.trains)
+
+
+def test_no_other_file_of_the_report_names_an_experiment() -> None:
+    """But for words that are also columns, metrics or kinds of runs."""
+    others = {*COLUMNS, *STAGES, *(metric.name for metric in metrics.METRICS), "samples", "losses", "costs"}
+    names = {one.name for one in sections()} - others
+    assert len(names) == 10
+    for file in REPORT.rglob("*.py"):
+        if file.parent.name != "experiments":
+            words = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
+            assert not names & words, file
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("lipschitz",), ["lipschitz", "losses", "costs"]),
+        (("theory", "lipschitz"), ["lipschitz", "theory", "losses", "costs"]),
+        (("theory",), ["theory", "costs"]),
+        (("fast-sampling",), ["fast-sampling", "samples", "losses", "costs"]),
+    ],
+)
+def test_a_report_has_the_sections_of_its_experiments_in_order(names: tuple[str, ...], expected: list[str]) -> None:
+    assert [one.name for one in asked(inventory(*names))] == expected
+    assert contents.experiments(inventory(*names)) == [name for name in expected if name in names]
+
+
+def test_an_unknown_experiment_is_an_error_with_the_names_that_there_are() -> None:
+    with pytest.raises(UserError, match="experiment 'mine': the report has no section for it; known: lipschitz, data"):
+        asked(inventory("lipschitz", "mine"))
+    with pytest.raises(UserError, match="experiment 'samples'"):
+        asked(inventory("samples"))
+    with pytest.raises(UserError, match="measurement 'mine': no section of the report explains it; known: lipschitz, "):
+        values_of("mine")
+    assert section("theory").title == "Theory on exact data"
+
+
+def test_the_code_of_a_figure_is_its_own() -> None:
+    one = section("stability")
+    draw = f"{one.figures[0].draw.__module__}.draw"
+    assert draw in contents.figures_code(inventory("lipschitz") | {"config": {"experiments": {"stability": {"t": 1}}}})
+    files = {name for name, _ in reached(draw)}
+    assert "etsdm.report.figures.perturbations" in files
+    assert not files & {"etsdm.report.figures.heat_map", "etsdm.report.tables.comparison", "etsdm.report.findings.all"}
+    assert is_same(code("figures", draw))
+    assert not is_same(code("figures", draw).replace("stability.draw", "stability.gone"))
+    with pytest.raises(ModuleNotFoundError):
+        reached("etsdm.report.experiments.stability.gone")
