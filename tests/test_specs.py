@@ -11,7 +11,8 @@ from trained import model_spec
 
 from etsdm.cli import main
 from etsdm.errors import UserError
-from etsdm.plan.plan import make_plan, plain
+from etsdm.plan.plan import make_plan
+from etsdm.plan.runs import plain
 from etsdm.plan.specs import read_spec
 from etsdm.runtime.files import write_json
 

@@ -11,7 +11,7 @@ from etsdm.commands._specification import Specification
 
 if TYPE_CHECKING:
     from etsdm.data.settings import Dataset
-    from etsdm.plan.plan import Run
+    from etsdm.plan.runs import Run
 
 ORDER = 30
 

@@ -24,7 +24,8 @@ from etsdm.metrics.names import FEATURES
 from etsdm.training.snapshots import half_lives, kept
 
 if TYPE_CHECKING:
-    from etsdm.plan.plan import Measurement, Plan, Run
+    from etsdm.plan.plan import Plan
+    from etsdm.plan.runs import Measurement, Run
 
 Spec = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from etsdm.plan.plan import Run
+from etsdm.plan.runs import Run
 
 
 class Job(NamedTuple):

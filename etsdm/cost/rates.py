@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import torch
 
-    from etsdm.plan.plan import Plan, Run
+    from etsdm.plan.plan import Plan
+    from etsdm.plan.runs import Run
 
 Spec = dict[str, Any]
 

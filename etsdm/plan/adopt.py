@@ -19,7 +19,8 @@ from etsdm.data import prepared
 from etsdm.data.sources import expanded
 from etsdm.errors import UserError
 from etsdm.metrics.names import ENCODER_FILES
-from etsdm.plan.plan import Plan, Run
+from etsdm.plan.plan import Plan
+from etsdm.plan.runs import Run
 from etsdm.plan.stages import loaded, torch_of
 from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, table_files, tables_code
 from etsdm.runtime.digests import remembered

@@ -5,10 +5,8 @@ ends in a digest of the resolved specification, so equal specifications share a 
 them. Nothing is read back out of a path: rules look runs up here. A plan writes nothing.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,77 +20,13 @@ from etsdm.experiments.experiment import Cell, Experiment
 from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
 from etsdm.plan.benchmark import Benchmark, Inception
 from etsdm.plan.reading import load_config, parse_config
+from etsdm.plan.runs import Measurement, Run, Spec, identity, images_of, plain
 from etsdm.report.contents import shows_samples
 from etsdm.solvers import Solvers
 from etsdm.training.snapshots import asked, last
 
 if TYPE_CHECKING:
     from etsdm.data.source import Found
-
-Spec = dict[str, Any]
-
-
-WHERE = frozenset({"source", "bundle", "path", "folder"})
-"""Settings of a data set that say where its images are, not what they are like."""
-
-
-def images_of(dataset: Spec) -> Spec:
-    """What of a data set's settings belongs to the identity of its images, and of all that is made from them.
-
-    Where they come from does not: their content is compared by its digest.
-    """
-    return {key: value for key, value in dataset.items() if key not in WHERE}
-
-
-def identity(spec: Spec) -> str:
-    """Eight hexadecimal digits of a specification."""
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of one stage: its folder (relative to the results), its specification and the runs it needs."""
-
-    path: str
-    spec: Spec
-    needs: dict[str, "Run"] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """Last part of the path."""
-        return self.path.rsplit("/", 1)[1]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One file with measured values: the run that it is made from, and the model and encoder behind it.
-
-    Attributes:
-        experiment: name of the block that asks for it.
-        kind: `distance`, `restoration`, the name of a probe, or `theory`.
-        file: path relative to the results.
-        run: the sample set, the restored images, the probe or the theory it belongs to.
-        model: the trained model, or a snapshot of it; None for theory.
-        encoder: the feature extractor of a distance.
-    """
-
-    experiment: str
-    kind: str
-    file: str
-    run: Run
-    model: Run | None = None
-    encoder: Run | None = None
-
-    @property
-    def training(self) -> Run | None:
-        """The training behind the model: the model itself, or the one that it is a snapshot of."""
-        return self.model and self.model.needs.get("training", self.model)
-
-    @property
-    def reference(self) -> str:
-        """Folder of the data set's features by the same encoder."""
-        assert self.encoder and self.model
-        return f"{self.model.needs['data'].path}/{self.encoder.label}"
 
 
 class Plan:
@@ -342,12 +276,6 @@ class Plan:
                 for m in self.measurements
             ],
         }
-
-
-def plain(spec: Spec) -> Spec:
-    """A specification as it is after a way through JSON."""
-    values: Spec = json.loads(json.dumps(spec))
-    return values
 
 
 def _slug(cell: Cell) -> str:

@@ -7,7 +7,8 @@ from etsdm import probes
 from etsdm.data import sources
 from etsdm.diffusion.make import modules_behind
 from etsdm.diffusion.schedules import SCHEDULES
-from etsdm.plan.plan import Plan, Run
+from etsdm.plan.plan import Plan
+from etsdm.plan.runs import Run
 from etsdm.solvers import SOLVERS
 
 

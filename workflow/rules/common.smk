@@ -11,7 +11,8 @@ from pathlib import Path
 
 from etsdm.plan import tidy
 from etsdm.runtime import forkserver, gpus, intact, neighbours, slurm
-from etsdm.plan.plan import identity, make_plan
+from etsdm.plan.plan import make_plan
+from etsdm.plan.runs import identity
 from etsdm.plan.stages import loaded, torch_of
 from etsdm.config.yaml_file import given_to_snakemake
 from etsdm.data import prepared
