@@ -187,22 +187,25 @@ SETTINGS = "etsdm.config.strict.Strict"
 """What every class of settings derives from."""
 
 
-def _is_settings(full: str) -> bool:
-    """Whether a dotted name is that of a class of settings."""
-    where, _, name = full.rpartition(".")
-    path = _file(where) if where.startswith("etsdm") else None
-    return full == SETTINGS or (path is not None and name in _settings(path, where))
+@cache
+def _classes(path: Path) -> tuple[dict[str, ast.ClassDef], dict[str, str]]:
+    """The classes that a file defines, and its imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}, _imports(tree)
 
 
 @cache
-def _settings(path: Path, module: str) -> frozenset[str]:
-    """The names that a module gives to classes of settings, its own and imported ones."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    known = {name for name, full in _imports(tree).items() if full != f"{module}.{name}" and _is_settings(full)}
-    for statement in tree.body:
-        if isinstance(statement, ast.ClassDef) and any(_root(base) in known for base in statement.bases):
-            known.add(statement.name)
-    return frozenset(known)
+def _is_settings(full: str) -> bool:
+    """Whether a dotted name is that of a class of settings."""
+    where, _, name = full.rpartition(".")
+    path = _file(where) if where.startswith("etsdm") and full != SETTINGS else None
+    if path is None:
+        return full == SETTINGS
+    classes, imports = _classes(path)
+    if (own := classes.get(name)) is None:
+        return name in imports and imports[name] != full and _is_settings(imports[name])
+    bases = [base for base in map(_root, own.bases) if base]
+    return any(_is_settings(imports.get(base, f"{where}.{base}")) for base in bases if base != name)
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -249,9 +252,8 @@ def _read(path: Path, module: str) -> Module:
     errors = {name for name, full in imports.items() if full.startswith("etsdm.errors.")}
     _Essence(quiet, errors).visit(tree)
     names: dict[str, list[ast.stmt]] = {OTHERS: []}
-    settings = _settings(path, module)
     for statement in tree.body:
-        if isinstance(statement, ast.ClassDef) and statement.name in settings:
+        if isinstance(statement, ast.ClassDef) and _is_settings(f"{module}.{statement.name}"):
             continue
         for name in _defined(statement) or [OTHERS]:
             names.setdefault(name, []).append(statement)

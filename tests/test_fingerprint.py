@@ -33,7 +33,7 @@ from etsdm.training.snapshots import Snapshot
 from etsdm.training.take import take_snapshot
 from etsdm.training.train import train
 
-CACHED = ("_uses", "digest")
+CACHED = ("_classes", "_is_settings", "_uses", "digest")
 
 
 # ------------------------------------------------------------------------------------------------ what runs is covered
