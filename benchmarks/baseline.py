@@ -27,8 +27,8 @@ from benchmarks.project import ROOT, read_config
 from benchmarks.timing import in_turn, repetitions, show
 from etsdm.data.archive import Pixels, pieces, read_images
 from etsdm.data.prepare import prepare
-from etsdm.metrics.classifier import make_encoder, train_classifier
-from etsdm.metrics.distances import frechet, summarise
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.encoders.classifier import Classifier, make_encoder, train_classifier
 from etsdm.metrics.features import CPU_BATCH, extract
 from etsdm.models.diffusers import renamed, unet_config
 from etsdm.models.trained import make_predictor, process_of, starts_at_high_noise
@@ -245,15 +245,17 @@ def judge(plan: Plan, folder: Path) -> tuple[Pixels, Callable[[Pixels], float]]:
     (data,), encoder = plan.data.values(), next(run for run in plan.encoders.values() if "data" in run.needs)
     prepare(data.spec, folder, progress=False)
     images, weights = folder / "images.zip", folder / "encoder.safetensors"
-    train_classifier(encoder.spec, images, folder / "dataset.json", weights, CPU, progress=False)
+    train_classifier(
+        Classifier.model_validate(encoder.spec), images, folder / "dataset.json", weights, CPU, progress=False
+    )
     encode, pixels = make_encoder(weights, CPU), read_images(images)
 
     def features(shown: Pixels) -> np.ndarray:
         return extract(encode, [shown[part.start : part.stop] for part in pieces(range(len(shown)), CPU_BATCH)])
 
     real = features(pixels)
-    known = summarise(real, with_kernel=False)
-    return pixels, lambda shown: frechet(features(shown), real, known)
+    known = Frechet.summarise(real)
+    return pixels, lambda shown: Frechet.between(features(shown), real, known)
 
 
 def change(values: list[float], ours: list[float]) -> str:

@@ -24,9 +24,9 @@ from PIL import Image
 from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show, spread
 from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces, write_images
 from etsdm.data.sources import load_source
-from etsdm.metrics.distances import frechet
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.encoders.inception import make_encoder, provide_inception
 from etsdm.metrics.features import default_batch, extract, extract_features
-from etsdm.metrics.inception import make_encoder, provide_inception
 from etsdm.metrics.store import load_features
 from etsdm.runtime.devices import pick_device, without_tf32
 
@@ -112,7 +112,7 @@ def main(device: str, repeats: int, images: int, side: int) -> None:
 
         def ours() -> float:
             extract_features("inception", weights, generated, folder / "samples.npz", **settings)
-            return frechet(load_features(folder / "samples.npz").features, load_features(reference).features)
+            return Frechet.between(load_features(folder / "samples.npz").features, load_features(reference).features)
 
         def kept(name: str, work: Callable[[], float]) -> Callable[[], object]:
             return lambda: values.update({name: work()})

@@ -7,8 +7,11 @@ import click
 import numpy as np
 
 from benchmarks.timing import in_turn, repetitions, show, spread
-from etsdm.metrics.distances import BLOCK, bootstrap, frechet, kernel, summarise
+from etsdm.metrics.distances import DISTANCES
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.moments import BLOCK
 from etsdm.metrics.reference import load_summary, save_summary
+from etsdm.metrics.score import summary_of
 from etsdm.metrics.store import load_features, save_features
 from etsdm.runtime.files import sha256
 
@@ -35,14 +38,14 @@ def main(repeats: int, images: int, references: int, length: int, replicates: in
         save_features(reference, correlated(references, length, 2), "reference")
 
         def prepare() -> None:
-            save_summary(summary, summarise(load_features(reference).features), reference)
+            save_summary(summary, summary_of(load_features(reference).features, DISTANCES.names()), reference)
 
         def score(replicates: int = 0) -> None:
             generated, real = load_features(samples).features, load_features(reference).features
             known = load_summary(summary, sha256(reference))
-            frechet(generated, real, known)
-            kernel(generated, real, known)
-            bootstrap(generated, known, replicates)
+            for distance in DISTANCES.all().values():
+                distance.between(generated, real, known)
+            Frechet.bootstrap(generated, real, known, replicates)
 
         seconds = in_turn({"the reference's own part, once": prepare}, 1, warm_up=False)
         works = {

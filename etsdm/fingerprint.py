@@ -5,7 +5,7 @@ stage reaches from the modules it starts from: functions, classes and constants,
 
 - comments, docstrings, layout, annotations, import lines and the names of modules;
 - definitions that the stage never uses;
-- what is said: the words of errors and warnings, of progress and of `print`;
+- what is said: the words of errors and warnings, of progress and of `print`, and what a thing says of itself;
 - classes of settings: their defaults and limits decide what is asked for, which a specification holds;
 - `QUIET`: code that keeps, counts, locks and reports, and computes nothing.
 """
@@ -27,8 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 STAGES = {
     "prepare": ["etsdm.data.prepare"],
-    "encoder": ["etsdm.metrics.classifier"],
-    "inception": ["etsdm.metrics.inception"],
+    "encoder": [],
     "train": ["etsdm.training.train"],
     "snapshot": ["etsdm.training.take"],
     "sample": ["etsdm.sampling.sample"],
@@ -88,6 +87,8 @@ things are found by their name. A rule names the modules of its own solver, meth
 
 SAYING = frozenset({"print", "warnings"})
 """Names whose calls only speak."""
+ABOUT = frozenset({"order", "about", "title"})
+"""Attributes of a class that say where it is listed, and what a report says of it."""
 PROGRESS = "tqdm"
 """Name of the progress bar: only its first argument, what it goes through, does more than show."""
 HANDED_DOWN = "ETSDM_CODES"
@@ -154,7 +155,8 @@ class _Essence(ast.NodeTransformer):
         node.body = [
             kept
             for statement in node.body
-            if (kept := statement if isinstance(statement, ast.AnnAssign) else self.visit(statement))
+            if not _is_about(statement)
+            and (kept := statement if isinstance(statement, ast.AnnAssign) else self.visit(statement))
         ]
         return node
 
@@ -206,6 +208,12 @@ def _is_settings(full: str) -> bool:
         return name in imports and imports[name] != full and _is_settings(imports[name])
     bases = [base for base in map(_root, own.bases) if base]
     return any(_is_settings(imports.get(base, f"{where}.{base}")) for base in bases if base != name)
+
+
+def _is_about(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+        return False
+    return statement.target.id in ABOUT and "ClassVar" in ast.dump(statement.annotation)
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -19,7 +19,7 @@ from trained import prepared_digits
 from etsdm.cli import main
 from etsdm.data.archive import count_images
 from etsdm.errors import UserError
-from etsdm.metrics.inception import provide_inception
+from etsdm.metrics.encoders.inception import provide_inception
 from etsdm.models.guided_diffusion import check_tensors, read_checkpoint, recognise, without_variance
 from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import load_weights

@@ -212,9 +212,9 @@ def test_weights_with_the_wrong_digest_are_refused(tmp_path):
 def test_the_plan_counts_runs_and_shared_trainings(tmp_path):
     text = run("plan", write_config(tmp_path / "tiny.yaml")).output
     counts = dict(re.findall(r"^([a-z_]+) +(\d+)$", text, re.MULTILINE))
-    assert {rule: int(counts[rule]) for rule in ("prepare", "classifier", "train", "sample", "score", "probe")} == {
+    assert {rule: int(counts[rule]) for rule in ("prepare", "encoder", "train", "sample", "score", "probe")} == {
         "prepare": 1,
-        "classifier": 1,
+        "encoder": 1,
         "train": 2,
         "sample": 4,
         "score": 4,

@@ -123,7 +123,7 @@ BAD = {
     "seed twice": ({"seeds": [1, 1]}, "seeds: 1 is given twice"),
     "budget twice": ({f"{SOLVERS}.0.nfe": [2, 2]}, "solvers[0].nfe: 2 is given twice"),
     "solver twice": ({f"{SOLVERS}.1": {"name": "ddim", "nfe": [2]}}, "solvers: ddim is given twice"),
-    "encoder twice": ({"evaluation.encoders": ["inception"] * 2}, "evaluation: inception is given twice"),
+    "encoder twice": ({"evaluation.encoders": ["inception"] * 2}, "evaluation.encoders: inception is given twice"),
     "flag for a number": ({"training.learning_rate": True}, "learning_rate: a number is needed, not True"),
     "moment rate": ({"training.betas": [0.9, 1.5]}, "training.betas[1]: input should be less than 1"),
     "heads": ({"network.heads": 3}, "heads = 3 does not divide the 8 channels of the last level"),

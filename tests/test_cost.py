@@ -42,7 +42,7 @@ def test_jobs_are_those_of_the_workflow():
     assert jobs(plan_of()) == {
         **{
             "prepare": 1,
-            "classifier": 1,
+            "encoder": 1,
             "train": 2,
             "sample": 4,
             "sample_features": 4,

@@ -24,7 +24,7 @@ from trained import model_spec, prepared_digits, write_weights
 from etsdm.data.archive import read_images
 from etsdm.errors import UserError
 from etsdm.metrics import features
-from etsdm.metrics.classifier import train_classifier
+from etsdm.metrics.encoders.classifier import Classifier, train_classifier
 from etsdm.metrics.store import load_features
 from etsdm.plan.reading import parse_solver
 from etsdm.report.contents import table_files
@@ -43,7 +43,7 @@ PROCESSES.set_forkserver_preload(  # so that a process costs no imports
         "torch.utils.tensorboard",
         "etsdm.sampling.sample",
         "etsdm.metrics.features",
-        "etsdm.metrics.classifier",
+        "etsdm.metrics.encoders.classifier",
         "etsdm.report.tables.write",
         "etsdm.plan.plan",
         "pytest",
@@ -198,8 +198,9 @@ def encoder(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     labels = [n % 10 for n in range(len(read_images(digits)))]
     write_json(folder / "dataset.json", {"labels": labels})
-    spec = {"width": 4, "features": 64, "epochs": 1, "batch": 64, "learning_rate": 1e-3, "seed": 0}
-    train_classifier(spec, digits, folder / "dataset.json", folder / "weights.safetensors", torch.device("cpu"), False)
+    settings = Classifier(name="classifier", width=4, epochs=1, batch=64, learning_rate=1e-3)
+    weights = folder / "weights.safetensors"
+    train_classifier(settings, digits, folder / "dataset.json", weights, torch.device("cpu"), False)
     return folder / "weights.safetensors"
 
 

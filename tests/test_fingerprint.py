@@ -19,10 +19,11 @@ from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.schedules import SCHEDULES
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT, STAGES, code, digest, reached
-from etsdm.metrics.classifier import train_classifier
+from etsdm.metrics.distances import DISTANCES
+from etsdm.metrics.encoders import ENCODERS
 from etsdm.metrics.features import extract_features
 from etsdm.metrics.restoration import compare
-from etsdm.metrics.score import score
+from etsdm.metrics.score import modules, score
 from etsdm.plan.plan import make_plan
 from etsdm.probes.theory import theory
 from etsdm.runtime.manifest import PACKAGES, manifest
@@ -71,8 +72,10 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
     for path, run in plan.encoders.items():
         images = tmp_path / run.needs["data"].path / "images.zip"
         weights = tmp_path / path / "weights.safetensors"
-        with watched("encoder"):
-            train_classifier(run.spec, images, images.with_name("dataset.json"), weights, cpu, progress=False)
+        name = run.spec["name"]
+        settings = ENCODERS[name].model_validate(run.spec)
+        with watched("encoder", ENCODERS.module(name)):
+            ENCODERS.load(name).make_weights(settings, weights, images, cpu)
     for path, run in plan.models.items():
         with watched("train", *modules_behind(run.spec)):
             images = tmp_path / run.needs["data"].path / "images.zip"
@@ -111,12 +114,12 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
             theory(run.spec)
     scored = [m for m in plan.measurements if m.encoder and m.model and m.experiment == "fast-sampling"][:2]
     files = {"samples": tmp_path / scored[0].run.path, "data": tmp_path / scored[0].model.needs["data"].path}
-    with watched("features", "etsdm.metrics.classifier"):
+    with watched("features", ENCODERS.module("classifier")):
         encoder = tmp_path / scored[0].encoder.path / "weights.safetensors"
         for name, archive in (("samples", "samples.zip"), ("data", "images.zip")):
             images, out = files[name] / archive, files[name] / "features.npz"
             extract_features("classifier", encoder, images, out, None, "cpu", progress=False)
-    with watched("score"):
+    with watched("score", *modules("classifier", ["frechet", "kernel"])):
         features = [files[name] / "features.npz" for name in ("samples", "data")]
         score(*features, None, ["frechet", "kernel"], "classifier", 70, tmp_path / "scores.json", 2)
 
@@ -191,6 +194,8 @@ def every_code() -> dict[str, str]:
     found |= {f"sample by {name}": code("sample", SOLVERS.module(name)) for name in SOLVERS.names()}
     found |= {f"train {name}": code("train", METHODS.module(name)) for name in METHODS.names()}
     found |= {name: code("train", SCHEDULES.module(name)) for name in ("linear", "cosine")}
+    found |= {f"encoder {name}": code("encoder", ENCODERS.module(name)) for name in ENCODERS.names()}
+    found |= {f"score by {name}": code("score", DISTANCES.module(name)) for name in DISTANCES.names()}
     found |= {f"probe {name}": code("probe", probes.module(name)) for name in probes.MODULES}
     kinds = [path.stem for path in (ROOT / "etsdm/data/sources").glob("[a-z]*.py")]
     return found | {f"prepare {kind}": code("prepare", f"etsdm.data.sources.{kind}") for kind in kinds}
@@ -218,7 +223,6 @@ NOTHING = [
     pytest.param("training/train.py", "from etsdm", "# A remark.\nfrom etsdm", id="comment"),
     pytest.param("training/train.py", "import ExitStack\n", "import ExitStack, suppress\n", id="import line"),
     pytest.param("diffusion/schedules/betas.py", "def ramp(", "UNUSED = 7\n\n\ndef ramp(", id="unused constant"),
-    pytest.param("metrics/distances.py", "\ndef ", "\ndef unused(x):\n    return x\n\n\ndef ", id="unused function"),
     pytest.param("runtime/manifest.py", '"cpu_seconds"', '"seconds_of_cpu"', id="manifest"),
     pytest.param("runtime/attempts.py", "KILLS = 3", "KILLS = 5", id="attempts"),
     pytest.param("runtime/files.py", "hex[:8]", "hex[:6]", id="file helpers"),
@@ -229,6 +233,9 @@ NOTHING = [
     pytest.param("solvers/solver.py", "of {self.name} is more than", "of {self.name} exceeds", id="a refusal"),
     pytest.param("config/registry.py", "def names(", "def unused(self): ...\n\n    def names(", id="registry"),
     pytest.param("plan/plan.py", "def identity(", "def unused(): ...\n\n\ndef identity(", id="plan"),
+    pytest.param("metrics/moments.py", "\ndef ", "\ndef unused(x):\n    return x\n\n\ndef ", id="unused function"),
+    pytest.param("metrics/distances/kernel.py", "order: ClassVar[int] = 20", "order: ClassVar[int] = 5", id="order"),
+    pytest.param("metrics/encoders/inception.py", "FID: Frechet", "Frechet", id="description"),
     pytest.param("cli.py", "def main(", "def unused(): ...\n\n\ndef main(", id="command line"),
 ]
 
@@ -267,11 +274,13 @@ SOMETHING = [
     pytest.param("solvers/grids.py", "\ndef ", "\nassert __name__\n\n\ndef ", SAMPLING, id="a statement of a grid"),
     pytest.param("sampling/philox.py", "ROUNDS = 10", "ROUNDS = 7", SAMPLING, id="noise"),
     pytest.param("training/state.py", "KEEP = ", "KEEP = 1 + ", ALL, id="saved states"),
-    pytest.param("metrics/classifier.py", 'spec["epochs"]', '2 * spec["epochs"]', {"encoder"}, id="classifier"),
     pytest.param("runtime/devices.py", "allow_tf32 = ", "allow_tf32 = not ", ALL | SAMPLING, id="precision"),
     pytest.param(
         "runtime/processes.py", "class Processes", "@decorated\nclass Processes", ALL | SAMPLING, id="several GPUs"
     ),
+    pytest.param("metrics/encoders/classifier.py", "OUT = 0.2", "OUT = 0.1", {"encoder classifier"}, id="classifier"),
+    pytest.param("metrics/distances/kernel.py", "x * x * x", "x * x", {"score by kernel"}, id="distance"),
+    pytest.param("metrics/moments.py", "KEY = 0", "KEY = 1", {"score by frechet"}, id="bootstrap"),
 ]
 
 
@@ -285,7 +294,8 @@ def test_an_edit_of_one_thing_leaves_the_others_alone(before, edit):
     edit("solvers/ddim.py", "def solve(", "X = 1\n\n\ndef solve(")
     edit("data/sources/digits.py", "load_digits()", "load_digits(n_class=9)")
     edit("probes/stability.py", "def probe(", "X = 1\n\n\ndef probe(")
-    assert changed(before) == {"sample by ddim", "prepare digits", "probe stability"}
+    edit("metrics/distances/kernel.py", "x * x * x", "x * x")
+    assert changed(before) == {"sample by ddim", "prepare digits", "probe stability", "score by kernel"}
 
 
 # -------------------------------------------------------------------------------------- code edited while a run goes on

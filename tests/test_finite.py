@@ -16,7 +16,7 @@ from trained import model_spec
 from etsdm import probes
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
-from etsdm.metrics.classifier import Classifier, train_classifier
+from etsdm.metrics.encoders.classifier import Classifier, make_network, train_classifier
 from etsdm.metrics.features import extract_features
 from etsdm.metrics.store import load_features, save_features
 from etsdm.models.trained import build_network
@@ -109,7 +109,7 @@ def test_what_a_probe_measures_is_finite(
 
 def test_features_that_are_not_finite_are_neither_made_nor_read(tmp_path: Path, images: Path) -> None:
     shape = {"resolution": 8, "channels": 1, "classes": 2}
-    tensors: dict[str, Tensor] = Classifier(width=4, features=64, **shape).state_dict()
+    tensors: dict[str, Tensor] = make_network(width=4, features=64, **shape).state_dict()
     for name in [name.removesuffix("running_mean") for name in tensors if name.endswith("running_mean")]:
         tensors[f"{name}bias"].fill_(10)  # so that every activation is positive
     last = next(name for name in reversed(tensors) if name.startswith("encoder") and name.endswith("weight"))
@@ -146,7 +146,7 @@ def test_a_training_whose_last_step_overflows_writes_no_weights(tmp_path: Path, 
 
 
 def test_a_classifier_that_diverges_is_not_written(tmp_path: Path, images: Path) -> None:
-    spec = {"width": 4, "features": 64, "epochs": 3, "batch": 4, "learning_rate": 1e30, "seed": 0}
+    settings = Classifier(name="classifier", width=4, epochs=3, batch=4, learning_rate=1e30)
     with pytest.raises(UserError, match="losses of the steps of epoch 1: 1 of 2 values are not finite"):
-        train_classifier(spec, images, images.with_name("dataset.json"), tmp_path / "weights", CPU, progress=False)
+        train_classifier(settings, images, images.with_name("dataset.json"), tmp_path / "weights", CPU, progress=False)
     assert not (tmp_path / "weights").exists()

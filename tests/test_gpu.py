@@ -17,9 +17,9 @@ from torch.nn import functional
 
 import etsdm
 from etsdm.data.archive import Pixels, read_images
-from etsdm.metrics.distances import frechet
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.encoders.inception import make_encoder, offline_weights, provide_inception
 from etsdm.metrics.features import extract
-from etsdm.metrics.inception import make_encoder, offline_weights, provide_inception
 from etsdm.models.trained import build_network
 from etsdm.models.weights import save_weights
 from etsdm.runtime import devices
@@ -421,6 +421,6 @@ def test_features_and_their_distance_are_those_of_a_cpu(tmp_path: Path) -> None:
     for ours, reference in zip(on_gpu, on_cpu, strict=True):
         assert ours.shape == (16, 2048)
         assert relative(torch.from_numpy(ours), torch.from_numpy(reference)) < 1e-3
-    ours, reference = (frechet(a[:, :8], b[:, :8]) for a, b in (on_gpu, on_cpu))
+    ours, reference = (Frechet.between(a[:, :8], b[:, :8]) for a, b in (on_gpu, on_cpu))
     assert reference > 1e-3
     assert ours == pytest.approx(reference, rel=1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -12,31 +13,36 @@ import torch
 from cleanfid import fid
 from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.resize import build_resizer
+from configs import tiny
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from etsdm.config.registry import Registry
 from etsdm.data.archive import Pixels, iterate_images, write_images
 from etsdm.data.sources import load_source
 from etsdm.errors import UserError
-from etsdm.metrics import classifier, distances, inception
-from etsdm.metrics.classifier import load_classifier, to_input, train_classifier
-from etsdm.metrics.distances import frechet, kernel, summarise
+from etsdm.metrics import moments
+from etsdm.metrics.distances import DISTANCES
+from etsdm.metrics.distances import kernel as kernel_module
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.distances.kernel import Kernel
+from etsdm.metrics.encoders import ENCODERS, classifier, inception
+from etsdm.metrics.encoders.classifier import Classifier, load_classifier, logits_of, to_input, train_classifier
+from etsdm.metrics.encoders.inception import OFFLINE_SHA256, offline_weights, provide_inception
+from etsdm.metrics.evaluation import Evaluation
 from etsdm.metrics.features import default_batch, extract, extract_features
-from etsdm.metrics.inception import OFFLINE_SHA256, offline_weights, provide_inception
+from etsdm.metrics.names import description, distance_of, metric_name
 from etsdm.metrics.reference import load_summary, save_summary
+from etsdm.metrics.score import score, summarise, summary_of
 from etsdm.metrics.store import load_features, save_features
-from etsdm.runtime.files import sha256, write_json
+from etsdm.plan.plan import Plan
+from etsdm.plan.reading import parse_config
+from etsdm.runtime.files import read_json, sha256, write_json
 
 CPU = torch.device("cpu")
-CLASSIFIER = {
-    "name": "classifier",
-    "width": 16,
-    "features": 64,
-    "epochs": 15,
-    "batch": 64,
-    "learning_rate": 0.01,
-    "seed": 0,
-}
+OF_CLASSIFIER = {"width": 16, "epochs": 15, "batch": 64, "learning_rate": 0.01}
+CLASSIFIER = Classifier(name="classifier", **OF_CLASSIFIER)
+frechet, kernel = Frechet.between, Kernel.between
 
 
 def digits() -> tuple[np.ndarray, list[int]]:
@@ -119,7 +125,7 @@ def test_kernel_does_not_depend_on_the_block_and_agrees_with_clean_fid(monkeypat
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((300, 16)), rng.standard_normal((300, 16)) + 0.5
     whole = kernel(a, b)
-    monkeypatch.setattr("etsdm.metrics.distances.BLOCK", 77)
+    monkeypatch.setattr(moments, "BLOCK", 77)
     assert kernel(a, b) == pytest.approx(whole, abs=1e-7)
     # One subset of all the images leaves clean-fid nothing to draw, but it counts the pairs (i, i) of the two
     # sets as any others, as this does.
@@ -132,37 +138,39 @@ def test_a_reference_is_summarised_once_and_gives_the_same_distances(tmp_path, m
     a, b = (rng.standard_normal((n, 16)).astype(np.float32) for n in (100, 5000))
     expected = frechet(a, b), kernel(a, b)
     save_features(tmp_path / "b.npz", b, "digest")
-    save_summary(tmp_path / "summary.npz", summarise(b), tmp_path / "b.npz")
+    save_summary(tmp_path / "summary.npz", summary_of(b, ["frechet", "kernel"]), tmp_path / "b.npz")
     summary = load_summary(tmp_path / "summary.npz", sha256(tmp_path / "b.npz"))
     rows = []
-    kernel_sum = distances.kernel_sum
-    monkeypatch.setattr(distances, "kernel_sum", lambda x, y: rows.append(len(x) * len(y)) or kernel_sum(x, y))
+    kernel_sum = kernel_module.kernel_sum
+    monkeypatch.setattr(kernel_module, "kernel_sum", lambda x, y: rows.append(len(x) * len(y)) or kernel_sum(x, y))
     assert (frechet(a, b, summary), kernel(a, b, summary)) == expected
     assert sum(rows) == 100 * 5000 + 100 * 100
     with pytest.raises(UserError, match="the summary of other features"):
         load_summary(tmp_path / "summary.npz", "another digest")
+    with pytest.raises(UserError, match=r"summary\.npz: has no 'median': it is of other distances"):
+        summary["median"]
 
 
 def test_moments_do_not_depend_on_the_block(monkeypatch):
     features = np.random.default_rng(0).gamma(0.5, size=(1000, 8)).astype(np.float32)
-    monkeypatch.setattr(distances, "BLOCK", 77)
-    mean, covariance = distances.moments(features)
+    monkeypatch.setattr(moments, "BLOCK", 77)
+    mean, covariance = moments.moments(features)
     np.testing.assert_allclose(mean, features.mean(0, dtype=np.float64), rtol=1e-12)
     np.testing.assert_allclose(covariance, np.cov(features.astype(np.float64), rowvar=False), rtol=1e-10, atol=1e-15)
 
 
-def fresh_sets(count: int) -> tuple[distances.Summary, list[np.ndarray]]:
+def fresh_sets(count: int) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     """Fresh sets of 500 points of one Gaussian, and the summary of another law's points."""
     mixing = np.random.default_rng(0).standard_normal((8, 8)) / np.sqrt(8)
     sets = [np.random.default_rng(100 + i).normal(0.3, 1.2, (500, 8)) @ mixing.T for i in range(count)]
-    return summarise(np.random.default_rng(1).standard_normal((20_000, 8)) @ mixing.T, with_kernel=False), sets
+    return Frechet.summarise(np.random.default_rng(1).standard_normal((20_000, 8)) @ mixing.T), sets
 
 
 def test_the_bootstrap_spreads_as_fresh_sample_sets_do():
     """The standard deviation of 300 fresh sets' distances, known within 4 %, beside the mean one of 10 bootstraps."""
     summary, sets = fresh_sets(300)
     fresh = np.std([frechet(a, a, summary) for a in sets], ddof=1)
-    resampled = np.mean([np.std(distances.bootstrap(a, summary, 50), ddof=1) for a in sets[:10]])
+    resampled = np.mean([np.std(Frechet.bootstrap(a, a, summary, 50), ddof=1) for a in sets[:10]])
     assert resampled == pytest.approx(fresh, rel=0.2)
 
 
@@ -172,7 +180,7 @@ def test_the_bootstrap_of_two_methods_is_paired():
     fresh = np.std([np.log(frechet(a + 0.1, a, summary) / frechet(a, a, summary)) for a in sets], ddof=1)
     spreads = []
     for a in sets[:10]:
-        first, other = (np.log(distances.bootstrap(points, summary, 50)) for points in (a, a + 0.1))
+        first, other = (np.log(Frechet.bootstrap(points, points, summary, 50)) for points in (a, a + 0.1))
         spreads.append(np.std(other - first, ddof=1))
         assert spreads[-1] < np.std(first, ddof=1) / 2
     assert np.mean(spreads) == pytest.approx(fresh, rel=0.2)
@@ -180,10 +188,10 @@ def test_the_bootstrap_of_two_methods_is_paired():
 
 def test_weighted_moments_are_those_of_the_copied_rows(monkeypatch):
     features = np.random.default_rng(0).gamma(0.5, size=(1000, 8)).astype(np.float32)
-    counts = distances.resampled(1000, 3)
+    counts = moments.resampled(1000, 3)
     copied = np.repeat(features, counts, axis=0).astype(np.float64)
-    monkeypatch.setattr(distances, "BLOCK", 77)
-    mean, covariance = distances.weighted_moments(features, counts)
+    monkeypatch.setattr(moments, "BLOCK", 77)
+    mean, covariance = moments.weighted_moments(features, counts)
     np.testing.assert_allclose(mean, copied.mean(0), rtol=0, atol=1e-12)
     np.testing.assert_allclose(covariance, np.cov(copied, rowvar=False), rtol=0, atol=1e-12)
 
@@ -191,20 +199,20 @@ def test_weighted_moments_are_those_of_the_copied_rows(monkeypatch):
 def test_a_replicate_is_the_distance_of_the_copied_rows():
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((n, 16)).astype(np.float32) for n in (200, 300))
-    summary = summarise(b, with_kernel=False)
-    copied = [np.repeat(a, distances.resampled(200, r), axis=0) for r in range(3)]
-    assert distances.bootstrap(a, summary, 3) == pytest.approx([frechet(c, b) for c in copied], rel=1e-9)
+    summary = Frechet.summarise(b)
+    copied = [np.repeat(a, moments.resampled(200, r), axis=0) for r in range(3)]
+    assert Frechet.bootstrap(a, b, summary, 3) == pytest.approx([frechet(c, b) for c in copied], rel=1e-9)
 
 
 def test_what_is_resampled_depends_on_the_count_and_the_replicate_alone():
     """So image i counts as often in every set of as many images, and one more replicate leaves the others alone."""
-    drawn = {(n, r): tuple(distances.resampled(n, r)) for n in (500, 501) for r in range(4)}
-    assert drawn == {key: tuple(distances.resampled(*key)) for key in drawn}
+    drawn = {(n, r): tuple(moments.resampled(n, r)) for n in (500, 501) for r in range(4)}
+    assert drawn == {key: tuple(moments.resampled(*key)) for key in drawn}
     assert len(set(drawn.values())) == len(drawn)
     assert all(len(counts) == sum(counts) == n for (n, _), counts in drawn.items())
-    twice = np.mean([distances.resampled(2000, r) for r in range(100)], axis=0)
+    twice = np.mean([moments.resampled(2000, r) for r in range(100)], axis=0)
     assert twice.var() == pytest.approx(1 / 100, rel=0.2), "each image is drawn once on average, with variance 1"
-    assert distances.resampled(5, 0).tolist() == [2, 1, 2, 0, 0], "another version of NumPy draws the same"
+    assert moments.resampled(5, 0).tolist() == [2, 1, 2, 0, 0], "another version of NumPy draws the same"
 
 
 def test_distances_import_neither_torch_nor_clean_fid():
@@ -339,7 +347,7 @@ def test_other_weights_are_refused(tmp_path):
 def test_download_is_the_last_resort_and_is_verified(tmp_path, monkeypatch):
     package = offline_weights()
     assert package is not None
-    monkeypatch.setattr("etsdm.metrics.inception.offline_weights", lambda: None)
+    monkeypatch.setattr(inception, "offline_weights", lambda: None)
     out = tmp_path / "weights.pt"
     found = provide_inception(None, out, url=package.as_uri())
     assert found == {"source": package.as_uri(), "sha256": OFFLINE_SHA256}
@@ -366,26 +374,24 @@ def test_classifier_learns_digits_and_is_reproducible(tmp_path):
     network = load_classifier(first, CPU)
     features = extract(classifier.make_encoder(first, CPU), iterate_images(images, 33, 100))
     pixels = torch.from_numpy(digits()[0][:100])
-    np.testing.assert_allclose(features, network.features(to_input(pixels)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(features, network["encoder"](to_input(pixels)), rtol=1e-4, atol=1e-5)
     assert features.shape == (100, 64)
-    guesses = network.head(torch.from_numpy(features)).argmax(1)
+    guesses = network["head"](torch.from_numpy(features)).argmax(1)
     assert (guesses == torch.tensor(digits()[1][:100])).double().mean() > 0.95
 
 
 @pytest.mark.parametrize(("labels", "what"), [(None, "no labels"), ([3] * 1797, "only one class")])
 def test_classifier_needs_labels(tmp_path, labels, what):
     images, dataset = write_digits(tmp_path, labels)
-    with pytest.raises(UserError, match=f"{what}.*'inception'"):
+    with pytest.raises(UserError, match=f"{what}.*encoder without labels"):
         train_classifier(CLASSIFIER, images, dataset, tmp_path / "weights.safetensors", CPU)
 
 
 @pytest.mark.parametrize("resolution", [4, 7, 32, 256])
 def test_classifier_takes_any_resolution(resolution):
-    from etsdm.metrics.classifier import Classifier
-
-    network = Classifier(resolution, channels=3, width=4, features=64, classes=5)
+    network = classifier.make_network(resolution, channels=3, width=4, features=64, classes=5)
     pixels = torch.zeros(2, resolution, resolution, 3, dtype=torch.uint8)
-    assert network(to_input(pixels)).shape == (2, 5)
+    assert logits_of(network, to_input(pixels)).shape == (2, 5)
 
 
 # Feature files
@@ -394,7 +400,7 @@ def test_classifier_takes_any_resolution(resolution):
 def test_feature_file(tmp_path):
     images, dataset = write_digits(tmp_path, digits()[1])
     weights, out = tmp_path / "weights.safetensors", tmp_path / "features.npz"
-    train_classifier(CLASSIFIER | {"epochs": 1}, images, dataset, weights, CPU, progress=False)
+    train_classifier(CLASSIFIER.model_copy(update={"epochs": 1}), images, dataset, weights, CPU, progress=False)
     found = extract_features("classifier", weights, images, out, 50, "cpu", progress=False)
     stored = load_features(out)
     assert found == {"count": 50, "digest": sha256(images)}
@@ -416,3 +422,96 @@ def test_damaged_feature_files_are_refused(tmp_path):
     cut.write_bytes((tmp_path / "whole.npz").read_bytes()[:-60])
     with pytest.raises(UserError, match="make it again"):
         load_features(cut)
+
+
+# Names
+
+
+def of_ones_own(registry: Registry, source: str, monkeypatch) -> None:
+    """Add a thing of a file outside the package, for the rest of the test."""
+    module = ModuleType("of_ones_own")
+    exec(compile(source, "own.py", "exec", dont_inherit=True), vars(module))
+    things = registry.all()
+    monkeypatch.setattr(registry, "_things", dict(things))
+    registry.add(module)
+
+
+DISTANCE = """
+__name__ = "of_ones_own"
+from etsdm.metrics.distances.distance import Distance
+class Means(Distance):
+    order, name, short, title, higher_is_better = 30, "means", "md", "distance of the means", True
+    @staticmethod
+    def fewest(length):
+        return 7
+    @staticmethod
+    def summarise(real):
+        return {"centre": real.mean(0)}
+    @staticmethod
+    def between(generated, real, summary):
+        return float(abs(generated.mean(0) - summary["centre"]).sum())
+"""
+ENCODER = """
+__name__ = "of_ones_own"
+from typing import ClassVar, Literal
+from etsdm.metrics.encoders.encoder import Encoder
+class Pixels(Encoder):
+    order: ClassVar[int] = 30
+    length: ClassVar[int] = 16
+    name: Literal["pixels"]
+    scale: int = 2
+"""
+
+
+def test_a_distance_in_one_file_is_one_of_all(tmp_path, monkeypatch):
+    of_ones_own(DISTANCES, DISTANCE, monkeypatch)
+    features = [np.full((n, 64), n, np.float32) for n in (9, 8)]
+    for name, values in zip("ab", features, strict=True):
+        save_features(tmp_path / f"{name}.npz", values, name)
+    summarise(tmp_path / "b.npz", ["means", "kernel"], "classifier", tmp_path / "r.npz")
+    sets = tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / "r.npz"
+    values = score(*sets, ["means", "kernel"], "classifier", 9, tmp_path / "s.json", bootstrap=2)["values"]
+    assert values["md-classifier-9"] == 64 and "kd-classifier-9" in values
+    assert "bootstrap" not in read_json(tmp_path / "s.json"), "neither is bootstrapped"
+    assert distance_of("md-classifier-9").higher_is_better and not distance_of("kd-classifier-9").judged
+    asked = {"samples": 6, "encoders": ["inception"], "distances": ["means"]}
+    with pytest.raises(ValueError, match=r"samples = 6 is too few: the distance of the means needs at least 7"):
+        Evaluation.model_validate(asked)
+
+
+def test_an_encoder_in_one_file_is_one_of_all(monkeypatch):
+    of_ones_own(ENCODERS, ENCODER, monkeypatch)
+    changes = {"evaluation.encoders": ["inception", "pixels", {"name": "classifier", **OF_CLASSIFIER}]}
+    plan = Plan(parse_config(tiny(**changes | {"evaluation.distances": ["kernel"]}), "test"))
+    inception_path, pixels_path, trained = plan.encoders
+    assert inception_path == "encoders/inception" and pixels_path.startswith("encoders/pixels-")
+    assert trained.startswith("encoders/digits/classifier-")
+    assert metric_name("frechet", "pixels", 1000) == "fd-pixels-1k"
+    assert description("fd-pixels-1k") == "Frechet distance between features of the encoder pixels."
+
+
+def test_metrics_of_the_paper_keep_their_names():
+    names = {(d, e): metric_name(d, e, 50_000) for d in DISTANCES.names() for e in ENCODERS.names()}
+    assert names == {
+        ("frechet", "inception"): "fid-clean-inception-50k",
+        ("kernel", "inception"): "kid-clean-inception-50k",
+        ("frechet", "classifier"): "fd-classifier-50k",
+        ("kernel", "classifier"): "kd-classifier-50k",
+    }
+    assert metric_name("kernel", "classifier", 500) == "kd-classifier-500"
+    assert [distance_of(name).name for name in names.values()] == [d for d, _ in names]
+    assert description("fid-clean-inception-10k").startswith("FID: Frechet distance between Inception features")
+
+
+@pytest.mark.parametrize(
+    ("unknown", "message"),
+    [
+        (lambda: metric_name("frechett", "inception", 1), "unknown distance 'frechett'.*did you mean 'frechet'"),
+        (lambda: metric_name("frechet", "incepton", 1), "unknown encoder 'incepton'.*did you mean 'inception'"),
+        (lambda: distance_of("fd-clasifier-1k"), "unknown metric 'fd-clasifier-1k'.*did you mean 'fd-classifier'"),
+        (lambda: description("psnr"), "unknown metric 'psnr'"),
+    ],
+)
+def test_an_unknown_name_is_refused(unknown, message):
+    with pytest.raises(UserError, match=message):
+        unknown()

@@ -15,8 +15,8 @@ import torch
 from trained import model_spec, prepared_digits, write_weights
 
 from etsdm.data.archive import read_images
-from etsdm.metrics.classifier import train_classifier
-from etsdm.metrics.distances import frechet
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.encoders.classifier import Classifier, train_classifier
 from etsdm.metrics.store import load_features
 from etsdm.models.weights import load_weights
 from etsdm.runtime.files import read_json, write_json
@@ -128,11 +128,11 @@ def test_two_processes_make_the_images_and_features_that_one_makes(tmp_path: Pat
     assert len(read_images(tmp_path / "2.zip")) == 150
 
     write_json(tmp_path / "dataset.json", {"labels": [n % 10 for n in range(len(read_images(prepared_digits())))]})
-    spec = {"width": 4, "features": 64, "epochs": 1, "batch": 64, "learning_rate": 1e-3, "seed": 0}
+    settings = Classifier(name="classifier", width=4, epochs=1, batch=64, learning_rate=1e-3)
     encoder = tmp_path / "encoder.safetensors"
-    train_classifier(spec, prepared_digits(), tmp_path / "dataset.json", encoder, torch.device("cpu"), False)
+    train_classifier(settings, prepared_digits(), tmp_path / "dataset.json", encoder, torch.device("cpu"), False)
     both("features", encoder="classifier", weights=encoder, images=prepared_digits(), out=tmp_path / "{}.npz")
     one, two = (load_features(tmp_path / f"{n}.npz").features for n in (1, 2))
     assert one.shape == (1797, 64)
     samples = np.random.default_rng(0).normal(size=(200, 64))
-    assert frechet(samples, two) == pytest.approx(frechet(samples, one), rel=1e-9)
+    assert Frechet.between(samples, two) == pytest.approx(Frechet.between(samples, one), rel=1e-9)

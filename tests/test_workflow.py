@@ -166,7 +166,7 @@ def test_a_reworded_message_causes_nothing(project):
 
 def test_another_pytorch_makes_all_again_only_where_that_is_asked_for(project):
     write_config(project.config, same_torch=True)
-    expected = {"classifier": 1, "train": 2, "probe": 2, "reference_features": 1, "reference": 1}
+    expected = {"encoder": 1, "train": 2, "probe": 2, "reference_features": 1, "reference": 1}
     assert project.would_run() == REPORT | expected | {"sample": 4, "sample_features": 4, "score": 4}
     assert project.run("etsdm", "adopt", str(project.config)).returncode == 0
     assert project.would_run() == {}

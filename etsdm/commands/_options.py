@@ -41,15 +41,15 @@ class Names(click.ParamType):
 
 
 def _encoders() -> Iterable[str]:
-    from etsdm.metrics.names import FEATURES
+    from etsdm.metrics.encoders import ENCODERS
 
-    return FEATURES
+    return ENCODERS.names()
 
 
 def _distances() -> Iterable[str]:
-    from etsdm.metrics.names import PREFIXES
+    from etsdm.metrics.distances import DISTANCES
 
-    return dict.fromkeys(distance for distance, _ in PREFIXES)
+    return DISTANCES.names()
 
 
 def _schedules() -> Iterable[str]:
@@ -77,7 +77,7 @@ def _grids() -> Iterable[str]:
 
 
 def _precisions() -> Iterable[str]:
-    from etsdm.plan.benchmark import Precision
+    from etsdm.metrics.evaluation import Precision
 
     return get_args(Precision)
 
@@ -154,9 +154,8 @@ DISTANCE = click.option(
     "--distance",
     type=DISTANCES,
     multiple=True,
-    default=["frechet", "kernel"],
-    show_default=True,
-    help="Distance to compute. Give it again for each further one.",
+    callback=lambda _, __, given: given or (*_distances(),),
+    help="Distance to compute. Give it again for each further one.  [default: all]",
 )
 COMPILE = flag("--compile", "compiled", "Compile the network with torch.compile. This changes the last bits.")
 DEVICE = click.option(

@@ -26,10 +26,11 @@ def features(encoder: str, weights: Path, images: Path, count: int | None, out: 
     Example:  etsdm features --encoder inception --weights inception-2015-12-05.pt \\
                 --images samples.zip --out features.npz
     """
+    from etsdm.metrics.encoders import ENCODERS
     from etsdm.metrics.features import extract_features
     from etsdm.runtime.parts import folder_of
 
-    code = code_of("features", f"etsdm.metrics.{encoder}")
+    code = code_of("features", ENCODERS.module(encoder))
     spec = {"encoder": encoder, "count": count}
     with recorded(manifest_of(out), [weights, images], [out], spec, device, folder_of(out), code=code) as record:
         record.update(

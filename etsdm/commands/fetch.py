@@ -31,20 +31,20 @@ def fetch(config: Path, results: Path) -> None:
 
     planned = load_plan(config, look=False)
     for run in planned.encoders.values():
-        if run.spec["name"] == "inception":
-            _fetch_inception(run, results)
+        if not run.needs:
+            _fetch_encoder(run, results)
     for name, dataset in planned.config.datasets.items():
         _fetch_data(name, dataset)
 
 
-def _fetch_inception(run: "Run", results: Path) -> None:
-    from etsdm.metrics.inception import provide_inception
-    from etsdm.metrics.names import ENCODER_FILES
+def _fetch_encoder(run: "Run", results: Path) -> None:
+    from etsdm.metrics.encoders import ENCODERS
 
-    out = results / run.path / ENCODER_FILES["inception"]
-    spec, code = Specification(run.spec, None), code_of("inception")
+    name, settings = run.spec["name"], ENCODERS.read(run.spec)
+    out = results / run.path / settings.file
+    spec, code = Specification(run.spec, None), code_of("encoder", ENCODERS.module(name))
     with recorded(out.with_name("manifest.json"), [], [out], spec, code=code) as record:
-        record.update(provide_inception(run.spec["weights"], out))
+        record.update(ENCODERS.load(name).make_weights(settings, out))
     click.echo(f"{out}: from {record['source']}, verified")
 
 

@@ -24,9 +24,9 @@ def reference(features: Path, encoder: str, distance: tuple[str, ...], out: Path
     \b
     Example:  etsdm reference --features data/features.npz --encoder inception --out data/reference.npz
     """
-    from etsdm.metrics.score import summarise
+    from etsdm.metrics.score import modules, summarise
 
-    spec = {"encoder": encoder, "distances": [*distance]}
-    with recorded(manifest_of(out), [features], [out], spec, code=code_of("score")) as record:
-        record.update(summarise(features, list(distance), encoder, out))
+    spec, code = {"encoder": encoder, "distances": [*distance]}, code_of("score", *modules(encoder, [*distance]))
+    with recorded(manifest_of(out), [features], [out], spec, code=code) as record:
+        record.update(summarise(features, [*distance], encoder, out))
     say(out)

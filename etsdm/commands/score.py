@@ -41,10 +41,12 @@ def score(
     Example:  etsdm score --samples samples/features.npz --reference data/features.npz \\
                 --encoder inception --count 10000 --out scores.json
     """
+    from etsdm.metrics.score import modules
     from etsdm.metrics.score import score as run
 
     inputs = [samples, reference, *([summary] if summary else [])]
     spec = {"encoder": encoder, "distances": [*distance], "count": count, "bootstrap": bootstrap}
-    with recorded(manifest_of(out), inputs, [out], spec, code=code_of("score")):
-        values = run(samples, reference, summary, list(distance), encoder, count, out, bootstrap)["values"]
+    code = code_of("score", *modules(encoder, [*distance]))
+    with recorded(manifest_of(out), inputs, [out], spec, code=code):
+        values = run(samples, reference, summary, [*distance], encoder, count, out, bootstrap)["values"]
     say(*(f"{name}  {value:.6g}" for name, value in values.items()), out)

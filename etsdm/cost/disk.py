@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 FILES = {
     "prepare": 12,
-    "classifier": 4,
-    "inception": 6,
+    "encoder": 4,
     "train": 6,
     "snapshot": 4,
     "sample": 4,
@@ -28,6 +27,8 @@ FILES = {
     "theory": 6,
 }
 """Files that a job of each rule leaves in results/: outputs, manifest, log, the run's specification, hidden ones."""
+FILES_OF_A_COPY = 6
+"""The same of a rule that is not above: that of an encoder whose weights are copied or downloaded."""
 NOTES = {"prepare": 4, "train": 3, "restore": 3}
 """Files that Snakemake leaves in .snakemake/ for a job of each rule, one an output; two for all others."""
 
@@ -38,7 +39,7 @@ LOGGED = ("sample", "excerpt", "restore", "sample_features", "score", "compare")
 
 def count_files(jobs: "Iterable[Job]", keep: "Keep") -> int:
     """Files in results/ when these jobs are done and what is not to be kept is gone; the report aside."""
-    return sum(FILES[job.rule] + _snapshots(job) - _gone(job.rule, keep) for job in jobs)
+    return sum(FILES.get(job.rule, FILES_OF_A_COPY) + _snapshots(job) - _gone(job.rule, keep) for job in jobs)
 
 
 def _snapshots(job: "Job") -> int:

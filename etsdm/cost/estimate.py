@@ -1,7 +1,8 @@
 """What a benchmark costs before anything runs: jobs by rule, device-hours, bytes and files by experiment.
 
-Counted are training, sampling, restoring, probing and Inception features. Left out, as seconds to minutes a job: its
-start, the classifier, distances, theory and the report. A run that several experiments share is counted once.
+Counted are training, sampling, restoring, probing and the features of encoders that are `timed`. Left out, as seconds
+to minutes a job: its start, the training of encoders, distances, theory and the report. A run that several experiments
+share is counted once.
 """
 
 import importlib
@@ -20,7 +21,7 @@ from etsdm.cost.jobs import Job
 from etsdm.cost.rates import Rates, Shape, shape_of
 from etsdm.data import sources
 from etsdm.errors import UserError
-from etsdm.metrics.names import FEATURES
+from etsdm.metrics.encoders import ENCODERS
 from etsdm.training.snapshots import half_lives, kept
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ MOMENTS = 2
 """Of each parameter, in the optimizer."""
 RULES = (
     "prepare",
-    "classifier",
-    "inception",
+    "encoder",
     "train",
     "snapshot",
     "sample",
@@ -54,7 +54,8 @@ RULES = (
     "probe",
     "theory",
 )
-"""Rules of the jobs that are counted, in the order of the workflow."""
+"""Rules of the jobs that are counted, in the order of the workflow. An encoder that is not trained has one of its own,
+which stands beside `encoder`."""
 REPORT_RULES = ("rows", "tables", "figures", "page", "all")
 """Rules with one job each."""
 LAST_RULES = {"distance": "score", "restoration": "compare", "theory": "theory"}
@@ -106,7 +107,7 @@ def _jobs_behind(m: "Measurement") -> Iterator[Job]:
             yield Job("snapshot", m.model.path, m.model)
         if m.encoder:
             yield Job("sample", m.run.path, m.run)
-            yield Job(m.encoder.spec["name"], m.encoder.path, m.encoder)
+            yield Job("encoder" if m.encoder.needs else m.encoder.label, m.encoder.path, m.encoder)
             yield Job("sample_features", m.file, m.run, m.encoder)
             yield Job("reference_features", m.reference, data, m.encoder)
             yield Job("reference", m.reference, data)
@@ -124,7 +125,10 @@ def _distinct(measurements: "list[Measurement]", shown: set[str]) -> dict[tuple[
 def jobs(plan: "Plan") -> dict[str, int]:
     """Number of jobs by rule, in the order of the workflow, if there are no results yet."""
     counts = Counter(job.rule for job in _distinct(plan.measurements, plan.shown()).values())
-    return {rule: counts[rule] for rule in RULES if counts[rule]} | dict.fromkeys(REPORT_RULES, 1)
+    own = [encoder.label for encoder in plan.encoders.values() if not encoder.needs]
+    place = RULES.index("encoder")
+    rules = [*RULES[:place], *own, *RULES[place:]]
+    return {rule: counts[rule] for rule in rules if counts[rule]} | dict.fromkeys(REPORT_RULES, 1)
 
 
 # ---------------------------------------------------------------- what a job costs
@@ -221,7 +225,7 @@ class _Prices:
         if job.rule == "train":
             return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.spec["training"])))
         if job.encoder:
-            return 4.0 * FEATURES[job.encoder.spec["name"]] * self.count(job)
+            return 4.0 * ENCODERS[job.encoder.spec["name"]].length * self.count(job)
         if job.rule == "prepare":  # and decoded, for training
             decoded = _values(job.run.spec) if self.plan.config.keep.maps else 0
             return self.count(job) * (_png_bytes(job.run.spec) + decoded)
@@ -352,7 +356,7 @@ def _notes(prices: _Prices) -> Iterator[str]:
     if prices.rates:
         yield (
             f"Hours of one device: {prices.rates.device}. `alone`: if it were the only experiment. Not counted: the "
-            "start of jobs, the classifier, distances, theory and the report."
+            "start of jobs, the training of encoders, distances, theory and the report."
         )
     else:
         yield "No hours: the configuration has no block `cost`; --measure takes this machine's rates."

@@ -6,6 +6,8 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from etsdm.metrics.encoders import ENCODERS
+
 if TYPE_CHECKING:
     import torch
 
@@ -65,7 +67,8 @@ def given_rates(plan: "Plan") -> Rates | None:
     shapes = {shape_of(model) for model in plan.models.values()}
     pixels = {shape: (shape.resolution / cost.resolution) ** 2 for shape in shapes}
     speeds = {shape: Speed(cost.train / factor, cost.sample / factor) for shape, factor in pixels.items()}
-    return Rates(cost.device, speeds, {"inception": cost.features})
+    timed = [name for name, encoder in ENCODERS.all().items() if encoder.timed]
+    return Rates(cost.device, speeds, dict.fromkeys(timed, cost.features))
 
 
 Rate = Callable[[int, Callable[[], object]], float]
@@ -87,8 +90,8 @@ def measure_rates(plan: "Plan", device: str = "auto", progress: bool = True) -> 
     where = pick_device(device)
     models = {shape_of(model): model for model in plan.models.values()}
     sides = [m.model.spec["dataset"]["resolution"] for m in plan.measurements if m.model and m.encoder]
-    inception = "encoders/inception" in plan.encoders
-    with tqdm(total=2 * len(models) + inception, desc="measure", unit=" rates", disable=not progress) as bar:
+    timed = [encoder.name for encoder in plan.config.evaluation.encoders if sides and encoder.timed]
+    with tqdm(total=2 * len(models) + len(timed), desc="measure", unit=" rates", disable=not progress) as bar:
 
         def rate(images: int, work: Callable[[], object]) -> float:
             seconds = _median_seconds(work, where)
@@ -96,7 +99,7 @@ def measure_rates(plan: "Plan", device: str = "auto", progress: bool = True) -> 
             return images / seconds
 
         speeds = {shape: _measured_speed(model.spec, where, rate) for shape, model in models.items()}
-        features = {"inception": rate(*_inception(max(sides), where))} if inception else {}
+        features = {name: rate(*_features(name, max(sides), where)) for name in timed}
     return Rates(f"this machine's {_device_name(where)}, measured", speeds, features)
 
 
@@ -124,20 +127,13 @@ def _measured_speed(spec: Spec, device: "torch.device", rate: Rate) -> Speed:
     return Speed(train, rate(len(x), evaluate))
 
 
-def _inception(side: int, device: "torch.device") -> tuple[int, Callable[[], object]]:
-    """A number of images, and what their features take: resizing, and a network of Inception's layout, not trained."""
+def _features(encoder: str, side: int, device: "torch.device") -> tuple[int, Callable[[], object]]:
+    """A number of images, and the work of an encoder on them, whose network is not trained."""
     import numpy as np
-    import torch
-    from torchvision.models import inception_v3
 
-    from etsdm.metrics.features import default_batch
-    from etsdm.metrics.inception import SHARE, Inception, encoder_of
     from etsdm.runtime.devices import without_tf32
 
-    layers = inception_v3(weights=None, init_weights=False)
-    layers.fc = torch.nn.Identity()
-    encode = encoder_of(Inception(layers).to(device).eval(), device)
-    images = SHARE * torch.get_num_threads() if device.type == "cpu" else default_batch(device)
+    encode, images = ENCODERS.load(encoder).untrained(device)
     pixels = np.random.default_rng(0).integers(0, 256, (images, side, side, 3), np.uint8)
 
     def timed() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import islice
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, count_images, iterate_ahead, pieces
 from etsdm.errors import UserError
+from etsdm.metrics.encoders import ENCODERS
 from etsdm.metrics.store import save_features
 from etsdm.runtime.devices import pick_device, without_tf32
 from etsdm.runtime.digests import remembered
@@ -69,7 +69,7 @@ def extract_features(
     It goes on with what an earlier attempt has left; under torchrun, the processes share the images.
 
     Args:
-        encoder: `inception` or `classifier`: the module that makes it.
+        encoder: name of the encoder.
         weights: its weights file.
         images: the archive.
         out: the feature file, `features.npz`.
@@ -84,12 +84,13 @@ def extract_features(
         {"count", "digest"}, the digest being the archive's SHA-256.
 
     Raises:
-        UserError: the weights can't be used, the archive is missing, damaged or too small, or a feature is not finite.
+        UserError: there is no such encoder, the weights can't be used, the archive is missing, damaged or too small, or
+            a feature is not finite.
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished parts are kept.
     """
     stop = StopRequest(minutes)
     where = pick_device(device, stop)
-    encode = importlib.import_module(f"etsdm.metrics.{encoder}").make_encoder(weights, where)
+    encode = ENCODERS.load(encoder).make_encoder(weights, where)
     held = count_images(images)
     used = held if count is None else count
     if held < used:

@@ -33,21 +33,22 @@ def load_features(path: Path) -> Features:
     Raises:
         UserError: the file is missing, damaged, or no feature file, or a feature is not finite.
     """
-    features, count, digest = read_arrays(path, "feature file", "features", "count", "digest")
+    arrays = read_arrays(path, "feature file", "features", "count", "digest")
+    features, count = arrays["features"], arrays["count"]
     if count != len(features):
         raise UserError(f"{path}: holds {len(features)} features where it says {count}; make it again")
     check_finite(features, f"{path}: features", "train the encoder again")
-    return Features(features, str(digest))
+    return Features(features, str(arrays["digest"]))
 
 
-def read_arrays(path: Path, kind: str, *names: str) -> list[NDArray[Any]]:
-    """The arrays with these names in the .npz file `path`, which a message calls a `kind`.
+def read_arrays(path: Path, kind: str, *needed: str) -> dict[str, NDArray[Any]]:
+    """All arrays in the .npz file `path`, which a message calls a `kind`, by name.
 
     Raises:
-        UserError: the file is missing, damaged, or lacks one of them.
+        UserError: the file is missing, damaged, or lacks one that is needed.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in names]
+            return {name: file[name] for name in {**dict.fromkeys(needed), **file}}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable {kind} ({error}); make it again") from error

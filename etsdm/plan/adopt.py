@@ -18,7 +18,8 @@ from etsdm import fingerprint
 from etsdm.data import prepared
 from etsdm.data.sources import expanded
 from etsdm.errors import UserError
-from etsdm.metrics.names import ENCODER_FILES
+from etsdm.metrics.encoders import ENCODERS
+from etsdm.metrics.score import modules
 from etsdm.plan.plan import Plan
 from etsdm.plan.runs import Run
 from etsdm.plan.stages import loaded, torch_of
@@ -90,7 +91,7 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
     for run in plan.encoders.values():
         trained = "data" in run.needs
         inputs = [root / run.needs["data"].path / name for name in ("images.zip", "dataset.json")] if trained else []
-        yield result("encoder" if trained else "inception", run, [ENCODER_FILES[run.spec["name"]]], *inputs)
+        yield result("encoder", run, [ENCODERS[run.spec["name"]].file], *inputs)
     for run in plan.models.values():
         initial = run.spec["training"].get("initial")
         snapshots = [snapshot.file for snapshot in kept(run.spec["training"])]
@@ -125,7 +126,7 @@ def _distances(plan: Plan, root: Path) -> Iterator[Result]:
 
     def features(of: Path, encoder: Run, count: int | None) -> Result:
         out = of.parent / encoder.label / "features.npz"
-        weights = root / encoder.path / ENCODER_FILES[encoder.spec["name"]]
+        weights = root / encoder.path / ENCODERS[encoder.spec["name"]].file
         spec = {"encoder": encoder.spec["name"], "count": count}
         return Result(_beside(out), [out], [weights, of], spec, ["features", *loaded("features", encoder)])
 
@@ -134,7 +135,7 @@ def _distances(plan: Plan, root: Path) -> Iterator[Result]:
         yield made
         out = made.outputs[0].with_name("reference.npz")
         spec = {"encoder": encoder.spec["name"], "distances": distances}
-        yield Result(_beside(out), [out], made.outputs, spec, ["score"])
+        yield Result(_beside(out), [out], made.outputs, spec, ["score", *modules(encoder.spec["name"], distances)])
     for file, measurement in plan.measured("distance").items():
         assert measurement.encoder
         encoder, count = measurement.encoder, measurement.run.spec["samples"]
@@ -143,7 +144,8 @@ def _distances(plan: Plan, root: Path) -> Iterator[Result]:
         reference = [root / measurement.reference / name for name in ("features.npz", "reference.npz")]
         spec = {"encoder": encoder.spec["name"], "distances": distances, "count": count}
         spec |= {"bootstrap": evaluation.bootstrap}
-        yield Result(_beside(root / file), [root / file], [*made.outputs, *reference], spec, ["score"])
+        code = ["score", *modules(encoder.spec["name"], distances)]
+        yield Result(_beside(root / file), [root / file], [*made.outputs, *reference], spec, code)
 
 
 def report_of(plan: Plan, root: Path) -> Iterator[Result]:

@@ -3,7 +3,7 @@
 `config/schema.json` and the key reference in `config/README.md` are generated from these models.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -11,91 +11,15 @@ from etsdm.config.cost import Cost
 from etsdm.config.keep import Keep
 from etsdm.config.network import Network
 from etsdm.config.plugins import load
-from etsdm.config.strict import Name, Real, Strict, allowed_instead, distinct, named
+from etsdm.config.strict import Name, Strict, allowed_instead, distinct
 from etsdm.config.training import Training
 from etsdm.data.registered import resolved
 from etsdm.data.settings import Dataset
 from etsdm.diffusion.settings import Diffusion
 from etsdm.experiments import experiments_model
 from etsdm.experiments.experiment import Common, Experiment
-from etsdm.metrics.names import FEATURES
+from etsdm.metrics.evaluation import Evaluation
 from etsdm.plan.grid import refusal
-
-# ---------------------------------------------------------------- evaluation
-
-
-class Classifier(Strict):
-    """A small CNN that the workflow trains on the data set's own labels. Its distances are not FID."""
-
-    name: Literal["classifier"]
-    width: int = Field(ge=1, le=4096)
-    """Channels of the first layer."""
-    features: Literal[64] = 64
-    """Length of the feature vector."""
-    epochs: int = Field(ge=1, le=1_000_000)
-    """Passes over the training images."""
-    batch: int = Field(ge=1, le=1_000_000)
-    """Images a step."""
-    learning_rate: Real = Field(gt=0)
-    """Peak learning rate."""
-    seed: int = Field(0, ge=0, lt=2**31)
-    """Seed of its initialisation, order and hold-out."""
-
-
-class Inception(Strict):
-    """The Inception network of FID, as clean-fid uses it."""
-
-    name: Literal["inception"]
-    weights: str | None = None
-    """A local copy of inception-2015-12-05.pt, where `~` and `$SCRATCH` may stand; null: the installed offline package,
-    else a download."""
-
-
-Encoder = Annotated[
-    Annotated[Classifier | Inception, Field(discriminator="name")],
-    BeforeValidator(named),
-]
-
-
-Precision = Literal["float32", "tf32", "bfloat16"]
-
-
-class Evaluation(Strict):
-    """How sample sets are scored."""
-
-    samples: int = Field(ge=2, le=100_000_000)
-    """Images generated for each sample set; the metric's name carries the number."""
-    precision: Precision = "tf32"
-    """Of the network's products while sample sets are drawn; solvers compute in float32. A CPU takes tf32 for float32.
-    Restorations are made in tf32."""
-    encoders: list[Encoder] = Field(min_length=1)
-    """Feature extractors."""
-    distances: Annotated[list[Literal["frechet", "kernel"]], AfterValidator(distinct)] = Field(min_length=1)
-    """Distances between the features of samples and of the data set."""
-    margin: Real = Field(0.05, gt=0, lt=1)
-    """Changes below this share of a value are called equivalent to none, where that can be shown."""
-    bootstrap: int = Field(50, ge=0, le=100_000)
-    """Replicates of the bootstrap over images, beside each Frechet distance; 0: none."""
-
-    def minimum_images(self) -> int:
-        """Fewest images for which every distance is defined: a covariance needs more images than features."""
-        if "frechet" not in self.distances:
-            return 2
-        return max(FEATURES[encoder.name] for encoder in self.encoders) + 1
-
-    @model_validator(mode="after")
-    def _one_encoder_a_name(self) -> Self:
-        distinct([encoder.name for encoder in self.encoders])
-        return self
-
-    @model_validator(mode="after")
-    def _enough_samples(self) -> Self:
-        if self.samples < self.minimum_images():
-            raise ValueError(
-                f"samples = {self.samples} is too few: the Frechet distance needs at least "
-                f"{self.minimum_images()} (one more than the encoder has features)"
-            )
-        return self
 
 
 class Benchmark(Strict):

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from etsdm.data import prepared
 from etsdm.data.registered import how_to_get
 from etsdm.data.settings import Dataset
-from etsdm.data.sources import check_found, expanded, inspect_source
+from etsdm.data.sources import check_found, inspect_source
 from etsdm.diffusion.methods import METHODS
 from etsdm.errors import UserError
 from etsdm.experiments.experiment import Cell, Experiment
 from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
-from etsdm.plan.benchmark import Benchmark, Inception
+from etsdm.plan.benchmark import Benchmark
 from etsdm.plan.reading import load_config, parse_config
 from etsdm.plan.runs import Measurement, Run, Spec, identity, images_of, plain
 from etsdm.report.contents import shows_samples
@@ -27,6 +27,7 @@ from etsdm.training.snapshots import asked, last
 
 if TYPE_CHECKING:
     from etsdm.data.source import Found
+    from etsdm.metrics.encoders import Encoder
 
 
 class Plan:
@@ -71,21 +72,19 @@ class Plan:
     def _check_files(self, results: Path) -> None:
         evaluation = self.config.evaluation
         scored = {m.model.needs["data"].spec["name"] for m in self.measurements if m.encoder and m.model}
-        classified = any(encoder.name == "classifier" for encoder in evaluation.encoders)
+        of_labels = next((encoder.name for encoder in evaluation.encoders if encoder.needs_labels), None)
         for name, dataset in self.config.datasets.items():
             at_least = evaluation.minimum_images() if name in scored else 1
-            spec, labelled = dataset.model_dump(), classified and name in scored
+            spec, needing_labels = dataset.model_dump(), of_labels if name in scored else None
             specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
             try:
                 found = prepared.found(specs) or inspect_source(name, spec)
-                self.found[name] = check_found(name, spec, found, at_least, labelled)
+                self.found[name] = check_found(name, spec, found, at_least, needing_labels)
             except UserError as error:
                 raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
         for encoder in evaluation.encoders:
-            if isinstance(encoder, Inception) and encoder.weights and not Path(expanded(encoder.weights)).is_file():
-                raise UserError(
-                    f"evaluation.encoders: no weights file {encoder.weights!r}; give an existing one or null"
-                )
+            if missing := encoder.missing():
+                raise UserError(f"evaluation.encoders: {missing}")
         if initial := self.config.training.initial:
             from etsdm.models.trained import initial_network  # slow to import, and seldom needed
 
@@ -160,19 +159,8 @@ class Plan:
         return self.data.setdefault(path, Run(path, spec))
 
     def _encoders(self, data: Run) -> list[Run]:
-        runs = []
-        for encoder in self.config.evaluation.encoders:
-            if isinstance(encoder, Inception):
-                run = Run("encoders/inception", encoder.model_dump())
-            else:
-                spec = {"dataset": images_of(data.spec), "classifier": encoder.model_dump()}
-                run = Run(
-                    f"encoders/{data.spec['name']}/classifier-{identity(spec)}",
-                    encoder.model_dump(),
-                    {"data": data},
-                )
-            runs.append(self.encoders.setdefault(run.path, run))
-        return runs
+        runs = [_encoder_run(encoder, data) for encoder in self.config.evaluation.encoders]
+        return [self.encoders.setdefault(run.path, run) for run in runs]
 
     def _model(self, cell: Cell, seed: int) -> Run:
         data = self._dataset(cell.name, cell.dataset)
@@ -276,6 +264,16 @@ class Plan:
                 for m in self.measurements
             ],
         }
+
+
+def _encoder_run(encoder: "Encoder", data: Run) -> Run:
+    """One that is trained is a data set's own; any other serves all, and only what changes features tells it apart."""
+    spec = encoder.model_dump()
+    if encoder.needs_labels:
+        whole = {"dataset": images_of(data.spec), encoder.name: spec}
+        return Run(f"encoders/{data.spec['name']}/{encoder.name}-{identity(whole)}", spec, {"data": data})
+    settings = {key: value for key, value in spec.items() if key not in {"name", *encoder.where}}
+    return Run(f"encoders/{encoder.name}" + (f"-{identity(settings)}" if settings else ""), spec)
 
 
 def _slug(cell: Cell) -> str:

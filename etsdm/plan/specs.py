@@ -19,7 +19,8 @@ from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
 from etsdm.experiments.measures import Pairs, Perturbations, Solutions
 from etsdm.experiments.theory import Theory
-from etsdm.plan.benchmark import Encoder, Precision
+from etsdm.metrics.encoders import OneEncoder
+from etsdm.metrics.evaluation import Precision
 from etsdm.plan.reading import checked
 from etsdm.solvers import OneSolver, Solver
 
@@ -141,7 +142,7 @@ class SolverErrorSpec(Solutions):
 ProbeSpec = Annotated[LipschitzSpec | StabilitySpec | SolverErrorSpec, Field(discriminator="probe")]
 KINDS: dict[str, TypeAdapter[Any]] = {
     "data": TypeAdapter(Data),
-    "encoder": TypeAdapter(Encoder),
+    "encoder": TypeAdapter(OneEncoder),
     "model": TypeAdapter(ModelSpec),
     "snapshot": TypeAdapter(SnapshotSpec),
     "sample": TypeAdapter(SampleSpec),

@@ -7,6 +7,7 @@ from etsdm import probes
 from etsdm.data import sources
 from etsdm.diffusion.make import modules_behind
 from etsdm.diffusion.schedules import SCHEDULES
+from etsdm.metrics.encoders import ENCODERS
 from etsdm.plan.plan import Plan
 from etsdm.plan.runs import Run
 from etsdm.solvers import SOLVERS
@@ -30,7 +31,8 @@ LOADED: dict[str, Callable[[Run], list[str]]] = {
     "restore": _drawing,
     "probe": _probing,
     "theory": lambda run: [SCHEDULES.module(name) for name in run.spec["schedules"]],
-    "features": lambda encoder: [f"etsdm.metrics.{encoder.spec['name']}"],
+    "encoder": lambda run: [ENCODERS.module(run.spec["name"])],
+    "features": lambda encoder: [ENCODERS.module(encoder.spec["name"])],
 }
 """The modules that a stage loads by name for a run; for features, for their encoder. Other stages load none."""
 

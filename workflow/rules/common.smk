@@ -18,9 +18,11 @@ from etsdm.config.yaml_file import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import Planned
-from etsdm.metrics.names import ENCODER_FILES, FEATURES
 from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, shows_samples
 from etsdm.report.contents import table_files, tables_code
+from etsdm.metrics import score as scoring
+from etsdm.metrics.encoders import ENCODERS
+from etsdm.metrics.names import metric_name
 from etsdm.runtime.retries import Retries
 
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
@@ -209,12 +211,20 @@ def reference_of(wildcards):
 
 def encoder_file(encoder):
     """The weights of a feature extractor."""
-    return f"results/{encoder.path}/{ENCODER_FILES[encoder.spec['name']]}"
+    return f"results/{encoder.path}/{ENCODERS[encoder.spec['name']].file}"
+
+
+def scores(encoder, **settings):
+    """What distances between features of an encoder depend on."""
+    name, distances = encoder.spec["name"], plan.config.evaluation.distances
+    code = scoring.modules(name, distances)
+    metrics = [metric_name(distance, name, plan.config.evaluation.samples) for distance in distances]
+    return depends("score", *code, encoder=name, distances=DISTANCE_OPTIONS, metrics=metrics, **settings)
 
 
 def scoring_threads(encoder):
     """Threads of a job that compares features: short ones are worth no more than one."""
-    return 8 if FEATURES[encoder.spec["name"]] > 1000 else 1
+    return 8 if ENCODERS[encoder.spec["name"]].length > 1000 else 1
 
 
 def data_of(model):

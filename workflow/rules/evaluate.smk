@@ -1,7 +1,7 @@
 # ------------------------------------------------------------------------------------------------------------------
-# Feature extractors: a classifier trained on the data set's labels, or the verified Inception network of FID.
+# Encoders: trained on a data set's labels, or with weights that are verified, such as the Inception network of FID.
 # ------------------------------------------------------------------------------------------------------------------
-rule classifier:
+rule encoder:
     input:
         data=lambda wildcards: f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/images.digest",
         images=lambda wildcards: ancient(
@@ -13,7 +13,7 @@ rule classifier:
     log:
         "results/encoders/{encoder}/encoder.log",
     wildcard_constraints:
-        encoder=r"[^/]+/classifier-[^/]+",
+        encoder=r"[^/]+/[^/]+",
     conda:
         ENVIRONMENT
     resources:
@@ -27,21 +27,27 @@ rule classifier:
         " > {log:q} 2>&1"
 
 
-rule inception:
-    output:
-        weights="results/encoders/inception/inception-2015-12-05.pt",
-        manifest="results/encoders/inception/manifest.json",
-    log:
-        "results/encoders/inception/encoder.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    resources:
-        **JOB,
-    params:
-        depends=lambda wildcards: does("inception", plan.encoders["encoders/inception"]),
-    shell:
-        f"{ETSDM} encoder" " --spec {params.depends[spec]:q} --out {output.weights:q} > {log:q} 2>&1"
+# Weights that are copied or downloaded: a rule of its own for each, as their files have names of their own. It may need
+# the internet.
+for ENCODER in [run for run in plan.encoders.values() if not run.needs]:
+
+    rule:
+        name:
+            ENCODER.label
+        output:
+            weights=encoder_file(ENCODER),
+            manifest=f"results/{ENCODER.path}/manifest.json",
+        log:
+            f"results/{ENCODER.path}/encoder.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        resources:
+            **JOB,
+        params:
+            depends=does("encoder", ENCODER),
+        shell:
+            f"{ETSDM} encoder" " --spec {params.depends[spec]:q} --out {output.weights:q} > {log:q} 2>&1"
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -120,9 +126,7 @@ rule reference:
     resources:
         **JOB,
     params:
-        depends=lambda wildcards: depends(
-            "score", encoder=reference_of(wildcards).spec["name"], distances=DISTANCE_OPTIONS
-        ),
+        depends=lambda wildcards: scores(reference_of(wildcards)),
     shell:
         f"{ETSDM} reference"
         " --features {input.features:q}"
@@ -145,10 +149,8 @@ rule score:
     resources:
         **JOB,
     params:
-        depends=lambda wildcards: depends(
-            "score",
-            encoder=measurement_of(wildcards).encoder.spec["name"],
-            distances=DISTANCE_OPTIONS,
+        depends=lambda wildcards: scores(
+            measurement_of(wildcards).encoder,
             count=sample_of(wildcards).spec["samples"],
             bootstrap=plan.config.evaluation.bootstrap,
         ),

@@ -45,14 +45,14 @@ def load_source(spec: Spec) -> Source:
     return source
 
 
-def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = False) -> Found:
+def check_source(name: str, spec: Spec, at_least: int = 1, encoder: str | None = None) -> Found:
     """What is found in a source; refuse a source that is missing, empty or too small, without reading pixels.
 
     Args:
         name: the data set's name in the configuration.
         spec: its entry there.
         at_least: fewest images the metrics need.
-        labelled: whether an encoder needs labels.
+        encoder: name of an encoder that needs labels; None: there is none.
 
     Returns:
         The number of images, whether they have labels, and what a user should know.
@@ -60,7 +60,7 @@ def check_source(name: str, spec: Spec, at_least: int = 1, labelled: bool = Fals
     Raises:
         UserError: naming the data set, the place looked and what to do.
     """
-    return check_found(name, spec, inspect_source(name, spec), at_least, labelled)
+    return check_found(name, spec, inspect_source(name, spec), at_least, encoder)
 
 
 def inspect_source(name: str, spec: Spec) -> Found:
@@ -70,13 +70,13 @@ def inspect_source(name: str, spec: Spec) -> Found:
     return Found(*importlib.import_module(module(spec)).inspect(name, _read(spec)))
 
 
-def check_found(name: str, spec: Spec, found: Found, at_least: int, labelled: bool) -> Found:
+def check_found(name: str, spec: Spec, found: Found, at_least: int, encoder: str | None) -> Found:
     """Refuse what is found where it is too little; see `check_source`."""
-    if labelled and not found.labelled:
+    if encoder and not found.labelled:
         raise UserError(
-            f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder 'classifier' needs them; put "
-            "every image into the sub-folder of its class, two classes at least and no image beside them, or use the "
-            "encoder 'inception'"
+            f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder {encoder!r} needs them; put "
+            "every image into the sub-folder of its class, two classes at least and no image beside them, or use an "
+            "encoder that needs none, such as 'inception'"
         )
     if found.images < at_least:
         raise UserError(

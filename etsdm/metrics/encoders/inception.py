@@ -11,21 +11,25 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
-
-from etsdm.data.archive import Pixels
 from etsdm.data.download import download
 from etsdm.data.sources import expanded
 from etsdm.errors import UserError
-from etsdm.runtime.devices import to_device
+from etsdm.metrics.encoders.encoder import Encoder
 from etsdm.runtime.files import atomic, sha256
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from etsdm.data.archive import Pixels
+
+    Network = Callable[[Tensor], Tensor]
+    """Images resized, floats in [0, 255], (B, 3, 299, 299), to features (B, 2048)."""
 
 URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
 NVIDIA_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
@@ -41,6 +45,41 @@ SHARE = 8
 """Images at a time in a thread on a CPU."""
 GPU_SHARE = 64
 """Images at a time that a GPU resizes: they are resized as floats, which take four times the memory."""
+
+
+class Inception(Encoder):
+    """The Inception network of FID, as clean-fid uses it."""
+
+    order: ClassVar[int] = 20
+    length: ClassVar[int] = 2048
+    file: ClassVar[str] = "inception-2015-12-05.pt"
+    timed: ClassVar[bool] = True
+    where: ClassVar[frozenset[str]] = frozenset({"weights"})
+    prefixes: ClassVar[Mapping[str, str]] = {"frechet": "fid-clean-inception", "kernel": "kid-clean-inception"}
+    about: ClassVar[Mapping[str, str]] = {
+        "frechet": "FID: Frechet distance between Inception features, images resized as by clean-fid; "
+        "equal to clean-fid's own number within 1e-3.",
+        "kernel": "KID: unbiased kernel distance between the same features, over all pairs of images "
+        "instead of random subsets.",
+    }
+
+    name: Literal["inception"]
+    weights: str | None = None
+    """A local copy of inception-2015-12-05.pt, where `~` and `$SCRATCH` may stand; null: the installed offline package,
+    else a download."""
+
+    def missing(self) -> str | None:
+        """Why the local copy cannot be used."""
+        if self.weights is None or Path(expanded(self.weights)).is_file():
+            return None
+        return f"no weights file {self.weights!r}; give an existing one or null"
+
+
+def make_weights(
+    settings: Inception, out: Path, images: Path | None = None, device: torch.device | None = None
+) -> dict[str, Any]:
+    """Put a verified copy of the network at `out`; see `provide_inception`."""
+    return provide_inception(settings.weights, out)
 
 
 def provide_inception(weights: str | None, out: Path, url: str = URL) -> dict[str, Any]:
@@ -93,25 +132,19 @@ def _verified(file: Path, source: Path) -> str:
     return digest
 
 
-class Inception(nn.Module):
-    """The 2,048 pooled features of images already resized, as clean-fid's `InceptionV3W` computes them."""
-
-    def __init__(self, layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = layers
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Float images in [0, 255], (B, 3, 299, 299), to (B, 2048)."""
-        features: Tensor = self.layers((x - 128) / 128)
-        return features.view(len(x), 2048)
+def pooled(layers: Network) -> Network:
+    """The network whose layers these are: 2,048 pooled features, as clean-fid's `InceptionV3W` computes them."""
+    return lambda x: layers((x - 128) / 128).view(len(x), Inception.length)
 
 
-def load_inception(weights: Path, device: torch.device) -> Inception:
+def load_inception(weights: Path, device: torch.device) -> Network:
     """The network in a file that `provide_inception` made.
 
     Raises:
         UserError: the file is missing, or is not the network.
     """
+    import torch
+
     if not weights.is_file():
         raise UserError(f"{weights}: no Inception weights here; make them first")
     _verified(weights, weights)
@@ -119,7 +152,7 @@ def load_inception(weights: Path, device: torch.device) -> Inception:
         warnings.simplefilter("ignore", FutureWarning)  # deprecated, and the only form the weights come in
         module = torch.jit.load(str(weights), map_location="cpu").eval()
     base = module.net if hasattr(module, "net") else module  # the offline package wraps NVIDIA's module
-    return Inception(base.layers).to(device)
+    return pooled(base.layers.to(device))
 
 
 def resized(pixels: Tensor) -> Tensor:
@@ -127,6 +160,8 @@ def resized(pixels: Tensor) -> Tensor:
 
     This is clean-fid's resizing (mode "clean"), Pillow's bicubic filter on floats, within 0.01 grey levels.
     """
+    import torch.nn.functional as F  # noqa: N812
+
     channels_first = pixels.permute(0, 3, 1, 2).float().contiguous()
     scaled = F.interpolate(channels_first, SIZE, mode="bicubic", antialias=True, align_corners=False)
     return scaled.clamp(0, 255).expand(-1, 3, -1, -1)
@@ -137,16 +172,29 @@ def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tens
     return encoder_of(load_inception(weights, device), device)
 
 
-def encoder_of(network: Inception, device: torch.device) -> Callable[[Pixels], Tensor]:
+def untrained(device: torch.device) -> tuple[Callable[[Pixels], Tensor], int]:
+    """An encoder of Inception's layout that was never trained, and how many images to time it by."""
+    import torch
+    from torchvision.models import inception_v3
+
+    layers = inception_v3(weights=None, init_weights=False)
+    layers.fc = torch.nn.Identity()
+    images = SHARE * torch.get_num_threads() if device.type == "cpu" else 4 * GPU_SHARE
+    return encoder_of(pooled(layers.to(device).eval()), device), images
+
+
+def encoder_of(network: Network, device: torch.device) -> Callable[[Pixels], Tensor]:
     """The same with a network that is on the device already."""
     return _encoder_in_threads(network) if device.type == "cpu" else _encoder_in_batches(network, device)
 
 
-def _encoder_in_threads(network: Inception) -> Callable[[Pixels], Tensor]:
+def _encoder_in_threads(network: Network) -> Callable[[Pixels], Tensor]:
     """For a CPU: each thread has a few images of its own.
 
     This is 1.3 times as fast as all threads on all images, and makes no bit depend on how many threads there are.
     """
+    import torch
+
     pool = ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,))
 
     @torch.inference_mode()
@@ -157,8 +205,11 @@ def _encoder_in_threads(network: Inception) -> Callable[[Pixels], Tensor]:
     return lambda pixels: torch.cat(list(pool.map(features, torch.from_numpy(pixels).split(SHARE))))
 
 
-def _encoder_in_batches(network: Inception, device: torch.device) -> Callable[[Pixels], Tensor]:
+def _encoder_in_batches(network: Network, device: torch.device) -> Callable[[Pixels], Tensor]:
     """For a GPU: a batch is moved once, as uint8, and resized there; nothing waits for it."""
+    import torch
+
+    from etsdm.runtime.devices import to_device
 
     @torch.inference_mode()
     def encode(pixels: Pixels) -> Tensor:
