@@ -222,7 +222,7 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
         "network": spec["network"],
         "training": {"initial": {"weights": str(weights), "sha256": sha256(weights)}},
     }
-    assert "warning: the network will be told t = 0, ..., 3999" in done.stderr
+    assert "warning: the network's time input will be t = 0, ..., 3999" in done.stderr
     made = read_json(tmp_path / "model" / "manifest.json")
     assert made["inputs"] == {"checkpoint.pt": spec["imported"]["sha256"]}
     assert made["outputs"] == {"weights.safetensors": sha256(weights)}

@@ -69,7 +69,13 @@ COMMANDS = {
     "compare": ("--restored a.zip --truth images.zip --out c/c.json", ["a.zip", "images.zip"]),
     "probe": ("--weights w.safetensors --data images.zip --out p/k.json", ["w.safetensors", "images.zip"]),
 }
-SPEC = {"name": "classifier", "method": {"name": "ddpm"}, "training": {}, "solver": {"name": "ddim", "nfe": 5}}
+SPEC = {
+    "name": "classifier",
+    "method": {"name": "ddpm"},
+    "diffusion": {"schedule": "linear"},
+    "training": {},
+    "solver": {"name": "ddim", "nfe": 5},
+}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from stand_ins import StandIns
 from test_attempts import attempt
 
-from etsdm import cli
+from etsdm.cli import main
+from etsdm.commands import _specification
 from etsdm.errors import Interrupted, UserError
 from etsdm.runtime import attempts, locks
 from etsdm.runtime.attempts import Attempts
@@ -118,7 +119,7 @@ def test_a_folder_of_another_user_is_a_message(tmp_path, monkeypatch):
 def test_a_file_of_another_user_is_one_line(tmp_path, monkeypatch):
     spec = tmp_path / "spec.json"
     spec.write_text("{}")
-    monkeypatch.setattr(cli, "read_json", failing(13))
-    done = CliRunner().invoke(cli.main, ["inventory", "--config", str(spec), "--out", str(tmp_path / "out.json")])
+    monkeypatch.setattr(_specification, "read_json", failing(13))
+    done = CliRunner().invoke(main, ["inventory", "--config", str(spec), "--out", str(tmp_path / "out.json")])
     assert done.exit_code == 2
     assert done.output.splitlines()[0].startswith("etsdm: error: ") and len(done.output.splitlines()) == 1
