@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from trained import model_spec, prepared_digits, write_weights
 
+import etsdm
 from etsdm.runtime.attempts import Attempts
 from etsdm.runtime.files import write_json
-from etsdm.runtime.forkserver import ADDRESS, PRELOADED, THREADS, _remove_left_over
+from etsdm.runtime.forkserver import ADDRESS, PACKAGE, PRELOADED, THREADS, _remove_left_over
 
 ETSDM = Path(sys.executable).with_name("etsdm")
 OWNER = """
@@ -186,6 +187,10 @@ def test_a_job_that_the_server_does_not_suit_runs_by_itself(tmp_path: Path) -> N
         os.utime(owner.address, (0, 0))
         assert owner.start(tmp_path, "--version").wait(timeout=60) == 0
         os.kill(owner.server, signal.SIGCONT)
+
+
+def test_an_edit_anywhere_in_the_package_counts() -> None:
+    assert Path(etsdm.__file__).resolve().parent == PACKAGE.resolve()
 
 
 def test_a_client_that_says_nothing_holds_up_nobody(tmp_path: Path) -> None:

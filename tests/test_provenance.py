@@ -9,6 +9,7 @@ import pytest
 from configs import tiny
 from hand_made import write_results
 
+import etsdm
 from etsdm.report import page
 from etsdm.report.facts import what_was_run
 from etsdm.report.results import load
@@ -37,6 +38,7 @@ def test_a_working_copy_is_edited_where_its_code_is(tmp_path: Path) -> None:
     assert git_state(tmp_path / "package")["dirty"] is False
     (tmp_path / "package" / "code.py").write_text("edited")
     assert git_state(tmp_path / "package")["dirty"] is True
+    assert git_state.__defaults__ == (Path(etsdm.__file__).parent,)
 
 
 @pytest.fixture

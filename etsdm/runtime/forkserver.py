@@ -30,6 +30,8 @@ from typing import cast
 from etsdm.runtime.stop import SIGNALS
 
 ADDRESS = "ETSDM_FORKSERVER"
+PACKAGE = Path(__file__).parents[1]
+"""The code that the server has loaded."""
 PRELOADED = ("etsdm.cli", "etsdm.training.train", "etsdm.sampling.sample", "etsdm.metrics.features")
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """What libraries read while they are loaded: a job that is given other numbers runs by itself."""
@@ -116,7 +118,7 @@ def _socket() -> socket.socket:
 
 def _edited_since(time: float) -> bool:
     """Whether the code is no longer what the server has loaded."""
-    return any(file.stat().st_mtime > time for file in Path(__file__).parent.rglob("*.py"))
+    return any(file.stat().st_mtime > time for file in PACKAGE.rglob("*.py"))
 
 
 @contextmanager

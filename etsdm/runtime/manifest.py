@@ -29,7 +29,7 @@ SPEC_FILE = "spec.json"
 PACKAGES = ("etsdm", "torch", "numpy", "clean-fid", "pillow", "snakemake")
 
 
-def git_state(package: Path = Path(__file__).parent) -> dict[str, Any]:
+def git_state(package: Path = Path(__file__).parents[1]) -> dict[str, Any]:
     """Revision of the working copy and whether the package had uncommitted changes; None outside one.
 
     An edited configuration or page is no edited code.
