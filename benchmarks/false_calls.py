@@ -17,7 +17,7 @@ from etsdm.report.published import published_value
 from etsdm.report.results import Results, load
 from etsdm.report.verdicts import holm
 
-PUBLISHED = Path(__file__).parents[1] / "config" / "paper_results.csv"
+PUBLISHED = Path(__file__).parents[1] / "etsdm" / "report" / "paper_results.csv"
 
 
 def networks(results: Results) -> tuple[dict[str, np.ndarray], set[str]]:

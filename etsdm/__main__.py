@@ -24,8 +24,13 @@ def main() -> None:
     code = forkserver.run(sys.argv[1:])
     if code is not None:
         sys.exit(code)
-    from etsdm import cli
-
+    try:
+        from etsdm import cli
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing == "etsdm":
+            raise
+        sys.exit(f"etsdm: error: the package {missing} is missing; the command needs: pip install 'etsdm[benchmark]'")
     cli.main()
 
 

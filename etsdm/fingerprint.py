@@ -46,9 +46,9 @@ STAGES = {
 """The modules each stage starts from, besides those it loads by name."""
 
 DATA = {
-    "tables": ["config/paper_results.csv"],
-    "figures": ["config/paper_results.csv"],
-    "page": ["config/paper_results.csv", "etsdm/report/templates/*"],
+    "tables": ["etsdm/report/paper_results.csv"],
+    "figures": ["etsdm/report/paper_results.csv"],
+    "page": ["etsdm/report/paper_results.csv", "etsdm/report/templates/*"],
 }
 """Files besides modules that a stage reads from the project."""
 

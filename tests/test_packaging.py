@@ -1,13 +1,20 @@
 """pyproject.toml, requirements.lock, environment.yml and the environment the tests run in agree."""
 
+import os
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 import torch
 import torchvision
 import yaml
+from configs import write_config
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -76,10 +83,12 @@ def test_the_environment_is_the_lock() -> None:
     assert {name: metadata.version(name) for name in pins} == pins
 
 
-def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
-    pair = {r.name: str(r.specifier) for r in direct_requirements() if r.name in {"torch", "torchvision"}}
-    pins = locked_versions()
-    assert pair == {name: f"=={pins[name]}" for name in ("torch", "torchvision")}
+def test_only_the_lock_holds_exact_versions() -> None:
+    assert [str(need) for need in direct_requirements() if "==" in str(need.specifier)] == []
+
+
+def test_the_library_needs_torch_and_numpy_alone() -> None:
+    assert {Requirement(line).name for line in PYPROJECT["project"]["dependencies"]} == {"torch", "numpy"}
 
 
 def test_torchvision_fits_torch() -> None:
@@ -95,7 +104,7 @@ def test_lock_names_no_registry() -> None:
 def test_conda_takes_versions_from_the_lock_and_names_from_pyproject() -> None:
     conda_packages = [item for item in CONDA["dependencies"] if isinstance(item, str)]
     (pip,) = (item["pip"] for item in CONDA["dependencies"] if not isinstance(item, str))
-    assert pip == ["--constraint requirements.lock", "--editable .[dev]"]
+    assert pip == ["--constraint requirements.lock", "--editable .[benchmark,dev]"]
     assert {item.split()[0] for item in conda_packages}.isdisjoint(locked_versions())
 
 
@@ -112,3 +121,53 @@ def test_build_backend_is_locked() -> None:
     for line in PYPROJECT["build-system"]["requires"]:
         requirement = Requirement(line)
         assert requirement.specifier.contains(locked_versions()[requirement.name])
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a wheel holds, in a folder away from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT / "etsdm", folder / "source" / "etsdm", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, folder / "source")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*build, "--wheel-dir", str(folder), str(folder / "source")], check=True)
+    (wheel,) = folder.glob("etsdm-*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "installed")
+    shutil.rmtree(folder / "source")
+    return folder / "installed"
+
+
+def run_outside(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in another folder, with the package of the wheel."""
+    command = [sys.executable, "-P", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    return subprocess.run(command, cwd=installed.parent, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_wheel_holds_what_the_checkout_holds(installed: Path) -> None:
+    def files(root: Path) -> set[str]:
+        return {str(path.relative_to(root)) for path in (root / "etsdm").rglob("*.*") if path.suffix != ".pyc"}
+
+    assert files(installed) == files(ROOT)
+
+
+def test_the_library_works_with_torch_and_numpy_alone(installed: Path) -> None:
+    done = run_outside(installed, str(ROOT / "tests" / "library_alone.py"))
+    assert done.returncode == 0, done.stderr
+    assert f"etsdm of {installed / 'etsdm'} works" in done.stdout
+
+
+def test_the_command_of_a_wheel_checks_a_configuration(installed: Path) -> None:
+    config = write_config(installed.parent / "mine.yaml", **{"datasets.cats": "afhq-cat"})
+    done = run_outside(installed, "-m", "etsdm", "check", "--no-data", str(config))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_says_which_packages_it_needs(installed: Path) -> None:
+    code = "import sys; sys.modules['click'] = None; from etsdm.__main__ import main; main()"
+    done = run_outside(installed, "-c", code)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "etsdm: error: the package click is missing; the command needs: pip install 'etsdm[benchmark]'\n"
+    )

@@ -16,7 +16,7 @@ from configs import tiny, write_config
 from etsdm.cli import main
 from etsdm.data import registered as module
 from etsdm.data.download import download
-from etsdm.data.registered import FILE, Entry, File, registry
+from etsdm.data.registered import Entry, File, registry
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
 from etsdm.plan.plan import Plan
@@ -54,7 +54,10 @@ def test_settings_can_be_changed() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("afhq-cats", r"datasets\.cats: no data set 'afhq-cats' in config/datasets\.yaml; .*did you mean 'afhq-cat'"),
+        (
+            "afhq-cats",
+            r"datasets\.cats: no data set 'afhq-cats' in etsdm/data/datasets\.yaml; .*did you mean 'afhq-cat'",
+        ),
         ({"registered": "afhq-cat", "size": 64}, r"datasets\.cats\.size: unknown key"),
         ({"registered": 5}, r"datasets\.cats\.source: missing"),
         (5, r"datasets\.cats"),
@@ -118,7 +121,3 @@ def test_fetch_downloads_once_to_where_the_settings_look(
     assert "verified by its SHA-256" in done.output
     assert out.read_bytes() == b"images" * 1000
     assert "there already" in fetch().output
-
-
-def test_the_registry_lies_beside_the_configurations() -> None:
-    assert FILE == ROOT / "config" / "datasets.yaml"

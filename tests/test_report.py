@@ -44,7 +44,7 @@ from etsdm.report.text import mean_sd, number
 from etsdm.report.warnings import warnings
 
 ROOT = Path(__file__).parents[1]
-PUBLISHED = ROOT / "config" / "paper_results.csv"
+PUBLISHED = ROOT / "etsdm" / "report" / "paper_results.csv"
 SEEDS = [3, 7]
 REASON = "sampling diverged: images 12 to 40 are not finite <check>"
 

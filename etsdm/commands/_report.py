@@ -7,7 +7,7 @@ import click
 from etsdm.commands._options import FOLDER, INPUT
 from etsdm.fingerprint import ROOT
 
-PUBLISHED = ROOT / "config" / "paper_results.csv"
+PUBLISHED = ROOT / "etsdm" / "report" / "paper_results.csv"
 """The values of the paper."""
 INVENTORY = click.option("--inventory", type=INPUT, required=True, is_eager=True, help="The report's inventory.json.")
 

@@ -1,4 +1,4 @@
-"""The data sets of `config/datasets.yaml`: how each is got, under which licence, and the settings that it has."""
+"""The data sets of `datasets.yaml`: how each is got, under which licence, and the settings that it has."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from etsdm.config.strict import Name, Strict, allowed_instead
 from etsdm.data.settings import Dataset
 from etsdm.data.sources import expanded
 
-FILE = Path(__file__).resolve().parents[2] / "config" / "datasets.yaml"
+FILE = Path(__file__).with_name("datasets.yaml")
 
 
 class File(Strict):
@@ -52,9 +52,7 @@ def resolved(value: Any) -> Any:
         return value
     name = given["registered"]
     if name not in registry():
-        raise ValueError(
-            f"no data set {name!r} in {FILE.parent.name}/{FILE.name}; {allowed_instead(name, [*registry()])}"
-        )
+        raise ValueError(f"no data set {name!r} in etsdm/data/{FILE.name}; {allowed_instead(name, [*registry()])}")
     return registry()[name].settings.model_dump() | given
 
 

@@ -20,8 +20,8 @@ class Registrable(Strict):
     """A data set that may come from the registry."""
 
     registered: str | None = Field(None, exclude=True)
-    """Name in config/datasets.yaml, from where all settings come that are not given. It is no part of the data set's
-    identity: the same settings, given here or there, are the same data set."""
+    """Name in etsdm/data/datasets.yaml, from where all settings come that are not given. It is no part of the data
+    set's identity: the same settings, given here or there, are the same data set."""
 
 
 class OneSize(Registrable):

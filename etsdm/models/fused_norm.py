@@ -13,7 +13,8 @@ where the first two sums run over pixels, the others over the pixels and channel
 normalization", eq. 1 to 3, differentiated).
 """
 
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
+# mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Benchmark(Strict):
     """Python files of your own with solvers, methods or schedules, relative to where the workflow is started. Whoever
     reads this configuration runs their code."""
     datasets: dict[Name, Annotated[Dataset, BeforeValidator(resolved)]] = Field(min_length=1)
-    """Data sets by name: the name of one in config/datasets.yaml, or settings."""
+    """Data sets by name: the name of one in etsdm/data/datasets.yaml, or settings."""
     diffusion: Diffusion = Diffusion(timesteps=1000, tau_min=1e-3)
     """The forward process."""
     network: Network
