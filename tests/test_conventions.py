@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from etsdm.fingerprint import ROOT
 
 DOCUMENTATION = (ROOT / "docs" / "module.md").read_text(encoding="utf-8")
 OUTER = re.findall(r"^```python\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)[0]
+SOURCES = [ROOT / "workflow" / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
 SHORT = {"all", "excerpt", "inception", "inventory", "rows", "tables", "figures", "page"}
 """Rules that run on the login node of a cluster."""
 PICKED_UP = "Using workflow specific profile profiles/default for setting default command line arguments."
@@ -95,3 +97,10 @@ def test_the_catalogue_is_told_how_to_run_it():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage["software-stack-deployment"]["conda"] is True
     assert (ROOT / "config" / "README.md").is_file()
+
+
+def test_every_rule_says_what_it_does(project):
+    """`snakemake --list` shows it."""
+    listed = project.run("snakemake", "--list").stdout
+    rules = re.findall(r"^rule (\w+):", "".join(map(Path.read_text, SOURCES)), re.MULTILINE)
+    assert set(re.findall(r"^(\w+) \(", listed, re.MULTILINE)) == set(rules)

@@ -257,8 +257,7 @@ def weights_of(run):
     return f"results/{run.needs['model'].path}/weights.safetensors"
 
 
-# Asked for by name, because Snakemake does not miss an intermediate file whose report is there already: a result that
-# a failed job has taken away would not be made again.
+# Every result behind the report; rule all says why each is named.
 RESULT_FILES = [
     *(f"results/{path}/{name}" for path in plan.data for name in ("images.digest", "dataset.json", "images.zip")),
     *(encoder_file(encoder) for encoder in plan.encoders.values()),

@@ -3,6 +3,7 @@
 # line, which Snakemake compares by content. So data that were moved or touched, and prepared again, change nothing else.
 # ------------------------------------------------------------------------------------------------------------------
 rule prepare:
+    """Pack the images of a data set, from any source, into one archive."""
     output:
         images="results/data/{data}/images.zip",
         description="results/data/{data}/dataset.json",

@@ -2,6 +2,7 @@
 # Encoders: trained on a data set's labels, or with weights that are verified, such as the Inception network of FID.
 # ------------------------------------------------------------------------------------------------------------------
 rule encoder:
+    """Train an encoder on a data set's labels. Distances are measured in its features."""
     input:
         data=lambda wildcards: f"results/{plan.encoders[f'encoders/{wildcards.encoder}'].needs['data'].path}/images.digest",
         images=lambda wildcards: ancient(
@@ -32,6 +33,7 @@ rule encoder:
 for ENCODER in [run for run in plan.encoders.values() if not run.needs]:
 
     rule:
+        """Fetch the weights of an encoder and verify them. On a cluster this runs on the login node, with internet."""
         name:
             ENCODER.label
         output:
@@ -54,6 +56,7 @@ for ENCODER in [run for run in plan.encoders.values() if not run.needs]:
 # Image archives -> features, once for every metric.
 # ------------------------------------------------------------------------------------------------------------------
 rule sample_features:
+    """Compute the features of a sample set."""
     input:
         images="results/samples/{sample}/samples.zip",
         encoder=lambda wildcards: encoder_file(measurement_of(wildcards).encoder),
@@ -82,6 +85,7 @@ rule sample_features:
 
 
 rule reference_features:
+    """Compute the features of a data set."""
     input:
         data="results/data/{data}/images.digest",
         images=ancient("results/data/{data}/images.zip"),
@@ -113,6 +117,7 @@ rule reference_features:
 # Features -> distances between a sample set and its data set. What belongs to the data set alone is made once.
 # ------------------------------------------------------------------------------------------------------------------
 rule reference:
+    """Compute what every score needs of the features of a data set."""
     input:
         features="results/data/{data}/{encoder}/features.npz",
     output:
@@ -134,6 +139,7 @@ rule reference:
 
 
 rule score:
+    """Measure the distances between a sample set and its data set."""
     input:
         samples="results/samples/{sample}/{encoder}/features.npz",
         reference=lambda wildcards: f"results/{measurement_of(wildcards).reference}/features.npz",
@@ -167,6 +173,7 @@ rule score:
 # Restored images beside the true ones.
 # ------------------------------------------------------------------------------------------------------------------
 rule compare:
+    """Measure restored images against the true ones."""
     input:
         restored="results/restorations/{restoration}/restored.zip",
         data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/images.digest",

@@ -2,6 +2,7 @@
 # weights.safetensors -> what the trained network is like: K(t', t), its stability, the errors of its solvers.
 # ------------------------------------------------------------------------------------------------------------------
 rule probe:
+    """Measure a trained network: its K(t', t), its stability or the errors of its solvers."""
     input:
         weights="results/models/{model}/weights.safetensors",
         data=lambda wildcards: f"{data_of(wildcards.model)}/images.digest",
@@ -30,6 +31,7 @@ rule probe:
 # What is known exactly, on a mixture of Gaussians.
 # ------------------------------------------------------------------------------------------------------------------
 rule theory:
+    """Compute what is known exactly."""
     output:
         result="results/theory/{hash}/result.json",
         manifest="results/theory/{hash}/manifest.json",

@@ -3,6 +3,7 @@
 # configuration that was edited meanwhile changes nothing under its feet.
 # ------------------------------------------------------------------------------------------------------------------
 rule inventory:
+    """Write down what the configuration asks for."""
     output:
         inventory=f"{REPORT}/inventory.json",
     log:
@@ -23,6 +24,7 @@ rule inventory:
 # Every measurement -> one tidy table -> tables, figures and the page.
 # ------------------------------------------------------------------------------------------------------------------
 rule rows:
+    """Gather every measurement in one tidy table."""
     input:
         inventory=f"{REPORT}/inventory.json",
         measurements=[f"results/{measurement.file}" for measurement in plan.measurements],
@@ -45,6 +47,7 @@ rule rows:
 
 
 rule tables:
+    """Write the tables of the report."""
     input:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",
@@ -70,6 +73,7 @@ rule tables:
 
 
 rule figures:
+    """Draw the figures of the report."""
     input:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",
@@ -93,6 +97,7 @@ rule figures:
 
 
 rule page:
+    """Write the report, a page that opens from disk."""
     input:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",

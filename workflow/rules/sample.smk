@@ -2,6 +2,7 @@
 # weights.safetensors -> samples.zip, by one solver at one budget of network evaluations.
 # ------------------------------------------------------------------------------------------------------------------
 rule sample:
+    """Draw the images of a sample set."""
     input:
         weights=lambda wildcards: weights_of(sample_of(wildcards)),
     output:
@@ -30,6 +31,7 @@ rule sample:
 # samples.zip -> its first images, for figures. Asked for where the archives are not kept.
 # ------------------------------------------------------------------------------------------------------------------
 rule excerpt:
+    """Copy the first images of a sample set."""
     input:
         images="results/samples/{sample}/samples.zip",
     output:
@@ -54,6 +56,7 @@ rule excerpt:
 # weights.safetensors of a conditional network and true images -> their low-resolution versions, restored.
 # ------------------------------------------------------------------------------------------------------------------
 rule restore:
+    """Restore low-resolution versions of true images."""
     input:
         weights=lambda wildcards: weights_of(restoration_of(wildcards)),
         data=lambda wildcards: f"results/{restoration_of(wildcards).needs['test'].path}/images.digest",

@@ -3,6 +3,7 @@
 # that it has written; neither is an output, so that Snakemake leaves them alone.
 # ------------------------------------------------------------------------------------------------------------------
 rule train:
+    """Train a network, or continue a training that was cut off."""
     input:
         data=lambda wildcards: f"{data_of(wildcards.model)}/images.digest",
         images=lambda wildcards: ancient(f"{data_of(wildcards.model)}/images.zip"),
@@ -42,6 +43,7 @@ rule train:
 # A snapshot that a training has kept -> a model of its own, checked by the digest in the training's manifest.
 # ------------------------------------------------------------------------------------------------------------------
 rule snapshot:
+    """Make a model of a snapshot that a training has kept."""
     input:
         training="results/models/{model}/manifest.json",
     output:
