@@ -29,7 +29,6 @@ class Project:
         for part in ("etsdm", "workflow", "config"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", folder)
-        shutil.copy(ROOT / "environment.yml", folder)
         (folder / "profiles").symlink_to("workflow/profiles")
         self.config = folder / "config" / "measured.yaml"
         self.config.write_text(yaml.safe_dump(values), encoding="utf-8")

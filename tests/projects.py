@@ -17,7 +17,7 @@ def copy_project(folder: Path) -> None:
     """Copy what a workflow needs to `folder`."""
     for part in ("etsdm", "workflow", "config"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("Snakefile", "environment.yml"):
+    for part in ("Snakefile", "requirements.lock"):
         shutil.copy(ROOT / part, folder / part)
     (folder / "profiles").symlink_to("workflow/profiles")
 

@@ -17,7 +17,7 @@ from etsdm.plan.stages import loaded, torch_of
 from etsdm.config.yaml_file import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
-from etsdm.fingerprint import Planned
+from etsdm.fingerprint import ROOT, Planned
 from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, shows_samples
 from etsdm.report.contents import table_files, tables_code
 from etsdm.metrics import score as scoring
@@ -28,7 +28,9 @@ from etsdm.runtime.retries import Retries
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
 GPU = int(gpus.are_likely())
-ENVIRONMENT = workflow.source_path("../../environment.yml")
+# For --sdm conda; the file says why it needs to know the folder of the project.
+ENVIRONMENT = workflow.source_path("../envs/etsdm.yaml")
+os.environ["ETSDM_ROOT"] = str(ROOT)
 
 # As a module of another workflow: where its `prefix` puts the results, and whose configuration counts.
 RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/"))
