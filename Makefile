@@ -27,10 +27,10 @@ AS_PROFILE = --profile "$(PROFILE)" --workflow-profile none
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce plan report test test-all test-gpu test-slurm bench lint unlock clean lock
+.PHONY: help install demo reproduce plan report test test-all test-gpu test-slurm test-versions bench lint unlock clean lock
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables (default): CONFIG ($(CONFIG)), PROFILE ($(PROFILE)), CORES (what the profile says)'
 
 install: $(INSTALLED) ## Make .venv and install requirements.lock and the package into it.
@@ -126,6 +126,9 @@ test-gpu: $(INSTALLED) ## Run the tests that need a GPU, in one process; without
 
 test-slurm: $(INSTALLED) ## Run the tests on a SLURM cluster of two nodes, which they start on this machine (as root).
 	$(PYTEST) tests/slurm
+
+test-versions: $(INSTALLED) ## Run small tests with the oldest and the newest packages (downloads them).
+	.ci/versions "$(VENV)"
 
 bench: $(INSTALLED) ## Measure this beside its peers, for over an hour (BENCH, DEVICE and REPEATS say what).
 	@for name in $(BENCH); do \

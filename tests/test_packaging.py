@@ -1,6 +1,7 @@
 """pyproject.toml, requirements.lock, environment.yml and the environment the tests run in agree."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,12 @@ def test_the_environment_is_the_lock() -> None:
 
 def test_only_the_lock_holds_exact_versions() -> None:
     assert [str(need) for need in direct_requirements() if "==" in str(need.specifier)] == []
+
+
+def test_the_snakefile_and_pyproject_ask_for_the_same_snakemake() -> None:
+    (need,) = (need for need in direct_requirements() if need.name == "snakemake")
+    asked = re.findall(r'^min_version\("(.+)"\)$', (ROOT / "workflow" / "Snakefile").read_text(), re.MULTILINE)
+    assert [str(one) for one in need.specifier if one.operator == ">="] == [f">={version}" for version in asked]
 
 
 def test_the_library_needs_torch_and_numpy_alone() -> None:
