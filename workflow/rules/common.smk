@@ -135,6 +135,14 @@ FIGURES = [str(file) for file in figure_files(Path(REPORT), plan.inventory())]
 TABLES = [str(file) for file in table_files(Path(REPORT), plan.inventory())]
 
 
+def entry(file, category, caption, shown):
+    """A file of the report, as an entry of Snakemake's own if it is of the kind that is `shown` there."""
+    path = Path(file)
+    return (
+        report(file, category=category, caption=caption, labels={"name": path.stem}) if path.suffix == shown else file
+    )
+
+
 # Snakemake removes what is temporary once all jobs that read it are done, and does not miss it afterwards.
 KEEPS_SAMPLES = plan.config.keep.samples == "all"
 samples_file = str if KEEPS_SAMPLES else temp

@@ -53,11 +53,7 @@ rule tables:
         rows=f"{REPORT}/rows.csv",
         theory=THEORY,
     output:
-        report(
-            TABLES,
-            category="Tables",
-            caption="../report/tables.rst",
-        ),
+        [entry(table, "Tables", "../report/tables.rst", shown=".csv") for table in TABLES],
         manifest=f"{REPORT}/tables.manifest.json",
     log:
         f"{REPORT}/tables.log",
@@ -81,7 +77,7 @@ rule figures:
         theory=THEORY,
         images=SHOWN,
     output:
-        [report(figure, category="Figures", caption=f"../report/{Path(figure).stem}.rst") for figure in FIGURES],
+        [entry(figure, "Figures", f"../report/{Path(figure).stem}.rst", shown=".svg") for figure in FIGURES],
         manifest=f"{REPORT}/figures.manifest.json",
     log:
         f"{REPORT}/figures.log",
@@ -109,6 +105,7 @@ rule page:
             f"{REPORT}/report.html",
             category="Report",
             caption="../report/page.rst",
+            labels={"name": "everything"},
         ),
         manifest=f"{REPORT}/report.manifest.json",
     log:
