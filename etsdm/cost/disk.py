@@ -8,7 +8,7 @@ from etsdm.training.snapshots import kept
 
 if TYPE_CHECKING:
     from etsdm.cost.jobs import Job
-    from etsdm.plan.benchmark import Keep
+    from etsdm.config.keep import Keep
 
 FILES = {
     "prepare": 12,

@@ -138,9 +138,8 @@ TABLES = [str(file) for file in table_files(Path(REPORT), plan.inventory())]
 def entry(file, category, caption, shown):
     """A file of the report, as an entry of Snakemake's own if it is of the kind that is `shown` there."""
     path = Path(file)
-    return (
-        report(file, category=category, caption=caption, labels={"name": path.stem}) if path.suffix == shown else file
-    )
+    labels = {"name": path.stem}
+    return report(file, category=category, caption=caption, labels=labels) if path.suffix == shown else file
 
 
 # Snakemake removes what is temporary once all jobs that read it are done, and does not miss it afterwards.
