@@ -1,6 +1,8 @@
 """Sources in, one archive out: real files, damaged ones included."""
 
+import sys
 import threading
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -22,11 +24,11 @@ from etsdm.data.archive import (
     write_pngs,
 )
 from etsdm.data.prepare import prepare
-from etsdm.data.settings import Dataset
-from etsdm.data.sources import check_source, fingerprint, load_source, module
+from etsdm.data.sources import SOURCES, Dataset, check_source, fingerprint, load_source, module
 from etsdm.data.sources.photos import PHOTOS, WINDOW, crops, read_photo
 from etsdm.errors import UserError
 from etsdm.fingerprint import digest, reached
+from etsdm.plan.runs import images_of
 from etsdm.runtime.files import read_json, write_json
 
 DIGITS = {
@@ -105,7 +107,7 @@ def test_digits_split_into_every_sixth_of_a_class_and_the_others(tmp_path):
         assert np.array_equal(pixels, images[rows[split]])
         assert described["labels"] == [whole["labels"][row] for row in rows[split]]
         assert described["split"] == split
-        check_source("digits", DIGITS | {"split": split}, len(pixels), labelled=True)
+        check_source("digits", DIGITS | {"split": split}, len(pixels), encoder="classifier")
         with pytest.raises(UserError, match=f"{len(pixels)} images are too few"):
             check_source("digits", DIGITS | {"split": split}, len(pixels) + 1)
     assert len(rows["train"]) + len(rows["test"]) == 1797
@@ -173,7 +175,7 @@ def test_splits_of_the_photos_are_parts_of_the_whole_in_its_order(tmp_path, crop
         assert rows == sorted(rows)
         assert np.array_equal(images, crops_at[32][1][rows])
         assert described["labels"] == [crops_at[32][0].labels[row] for row in rows]
-        check_source("photos", PHOTOS_32 | {"split": split}, len(rows), labelled=True)
+        check_source("photos", PHOTOS_32 | {"split": split}, len(rows), encoder="classifier")
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +235,7 @@ def test_mnist_splits_into_every_sixth_of_a_class_and_the_others(tmp_path, mnist
     assert not found["train"] & found["test"]
     for split, each in (("train", 417), ("test", 83)):
         assert np.bincount(parts[split][0]["labels"]).tolist() == [each] * 10
-        check_source("mnist", MNIST | {"split": split}, 10 * each, labelled=True)
+        check_source("mnist", MNIST | {"split": split}, 10 * each, encoder="classifier")
         with pytest.raises(UserError, match=f"{10 * each} images are too few"):
             check_source("mnist", MNIST | {"split": split}, 10 * each + 1)
     eights = images[8::10]
@@ -245,7 +247,8 @@ def test_no_source_changes_the_digest_of_another(tmp_path):
     assert len({digest("prepare", module(spec)) for spec in specs}) == len(specs)
     for spec in specs:
         covered = {name for name, _ in reached("etsdm.data.prepare", module(spec))}
-        assert {name for name in covered if name.startswith("etsdm.data.sources.")} == {module(spec)}
+        files = {name for name in covered if name.startswith("etsdm.data.sources.")}
+        assert files - {"etsdm.data.sources.source"} == {module(spec)}
 
 
 DATASET = TypeAdapter(Dataset)
@@ -399,9 +402,9 @@ def test_too_few_images_for_the_metrics_are_refused_before_any_job(photos):
 
 
 def test_images_without_labels_are_refused_where_an_encoder_needs_them(photos):
-    check_source("mine", folder_spec(photos), labelled=True)
+    check_source("mine", folder_spec(photos), encoder="classifier")
     with pytest.raises(UserError, match="no labels in"):
-        check_source("mine", folder_spec(photos / "cat"), labelled=True)
+        check_source("mine", folder_spec(photos / "cat"), encoder="classifier")
 
 
 def test_archives_round_trip_and_a_damaged_one_is_named(tmp_path):
@@ -451,3 +454,55 @@ def test_nothing_stands_under_the_final_name_when_writing_fails(tmp_path):
     with pytest.raises(RuntimeError):
         write_images(tmp_path / "a.zip", images())
     assert not list(tmp_path.iterdir())
+
+
+OWN = """
+__name__ = "own"
+from typing import ClassVar, Literal
+import numpy as np
+from etsdm.data.originals import Originals, as_they_are
+from etsdm.data.sources.source import Source
+class Ramps(Source):
+    order: ClassVar[int] = 200
+    where: ClassVar[frozenset[str]] = frozenset({"source", "disk"})
+    source: Literal["ramps"]
+    disk: str = "a"
+    resolution: Literal[4] = 4
+    channels: Literal[1] = 1
+def inspect(name, spec):
+    return 3, False
+def load(spec):
+    return Originals(np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1), as_they_are, 3)
+def fingerprint(spec):
+    return spec["disk"]
+"""
+
+
+def test_a_source_in_one_file_is_one_of_all(tmp_path, monkeypatch):
+    own = ModuleType("own")
+    exec(compile(OWN, "own.py", "exec", dont_inherit=True), vars(own))
+    monkeypatch.setitem(sys.modules, "own", own)
+    monkeypatch.setattr(SOURCES, "_things", dict(SOURCES.all()))
+    SOURCES.add(own)
+    one, other = (DATASET.validate_python({"source": "ramps", "disk": disk}).model_dump() for disk in "ab")
+    described, images = prepared({"name": "ramps", **one}, tmp_path)
+    assert (described["count"], images.shape, images.max()) == (3, (3, 4, 4, 1), 47)
+    assert (fingerprint(one), fingerprint(other)) == ("a", "b")
+    assert images_of(one) == images_of(other) == {"resolution": 4, "channels": 1}, "the disk is no part of the images"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"source": "zpi"}, "source: unknown 'zpi'; allowed: bundled, folder, zip, .*did you mean 'zip'"),
+        ({"source": "digits"}, "source: unknown 'digits'; allowed: bundled, folder"),
+        ({"source": "bundled", "bundle": "zip"}, "bundle: unknown 'zip'; allowed: digits, photos, mnist"),
+        ({"source": "bundled"}, "bundle: missing"),
+        ({}, "source: missing"),
+    ],
+)
+def test_an_unknown_source_is_refused(given, message):
+    with pytest.raises(ValidationError, match=message):
+        DATASET.validate_python(given)
+    with pytest.raises(UserError, match="unknown source 'zpi'"):
+        module({"source": "zpi"})

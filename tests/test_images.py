@@ -14,9 +14,10 @@ import pytest
 from PIL import EpsImagePlugin, ExifTags, Image, ImageOps, PngImagePlugin
 
 from etsdm.data.area import area_mean
-from etsdm.data.images import decode, why_not
+from etsdm.data.files import why_not
+from etsdm.data.images import decode
 from etsdm.data.labels import find_labels, folder_labels
-from etsdm.data.source import Remark
+from etsdm.data.originals import Remark
 from etsdm.data.sources.folder import fingerprint, list_folder, load
 from etsdm.data.sources.folder import inspect as inspect_folder
 from etsdm.data.sources.zip import inspect

@@ -174,7 +174,7 @@ def test_sigterm_keeps_what_is_done_and_leaves_with_exit_code_75(tmp_path: Path,
     code = (
         "import sys, time; from etsdm.data import prepare, images; prepare.PART_VALUES = 1; plain = images.decode\n"
         "def slow(spec, item):\n    time.sleep(0.2)\n    return plain(spec, item)\n"
-        "from etsdm.data.sources import folder; folder.decode = slow\n"
+        "images.decode = slow\n"
         "from etsdm.cli import main; main(sys.argv[1:])"
     )
     arguments = [*command(tmp_path / "spec.json", tmp_path / "out")[3:-1], "1"]

@@ -22,8 +22,8 @@ from sklearn.datasets import load_digits
 
 from etsdm.data.archive import Pixels, read_images
 from etsdm.data.prepare import prepare
-from etsdm.data.settings import FashionMnist
 from etsdm.data.sources import check_source, fingerprint, load_source
+from etsdm.data.sources.fashion_mnist import FashionMnist
 from etsdm.data.sources.photos import read_photo
 from etsdm.errors import UserError
 
@@ -133,7 +133,7 @@ def test_the_same_files_give_the_same_images_and_labels_in_every_form(
     described, images = prepared(own("folder", folder), tmp_path / "from-folder")
     assert (described["labels"], described["classes"]) == (LABELS, ["cat", "dog"])
     spec = write(tmp_path, files)
-    check_source("mine", spec, len(files), labelled=True)
+    check_source("mine", spec, len(files), encoder="classifier")
     assert prepare(spec, tmp_path / "out", progress=False) == described
     assert np.array_equal(read_images(tmp_path / "out" / "images.zip"), images)
 
@@ -161,7 +161,7 @@ def test_labels_of_stylegans_and_edms_layout(tmp_path: Path, files: dict[str, by
         spec = own("folder", tmp_path / "a")
     else:
         spec = own("zip", (write_zip if form == "zip" else write_tar)(tmp_path / f"a.{form}", contents), folder=None)
-    found = check_source("mine", spec, 5, labelled=True)
+    found = check_source("mine", spec, 5, encoder="classifier")
     assert found == (5, True, ())
     described, _ = prepared(spec, tmp_path / "out")
     assert (described["labels"], described["classes"]) == ([7, 6, 5, 4, 3], None)
@@ -190,7 +190,7 @@ def test_an_npz_of_arrays_keeps_its_pixels(tmp_path: Path, axes: int, save: Call
     save(tmp_path / "a.npz", images=pixels if axes == 3 else pixels[..., None], labels=digits.target[:50], split=split)
     for name, rows in (("all", split | True), ("train", ~split), ("test", split)):
         spec = own("npz", tmp_path / "a.npz", 8, None, split=name, channels=1)
-        check_source("mine", spec, int(rows.sum()), labelled=True)
+        check_source("mine", spec, int(rows.sum()), encoder="classifier")
         described, images = prepared(spec, tmp_path / name)
         assert np.array_equal(images[..., 0], pixels[rows])
         assert described["labels"] == digits.target[:50][rows].tolist()
@@ -299,8 +299,8 @@ def test_cifar10_is_what_torchvision_reads(
         expected = CIFAR10(str(tmp_path), train=False)
     assert np.array_equal(list(source.images), expected.data)
     assert (source.labels, source.classes) == (expected.targets, expected.classes)
-    check_source("c", cifar_spec(cifar_archive), len(expected), labelled=True)
-    check_source("c", cifar_spec(cifar_archive, "all"), 60_000, labelled=True)
+    check_source("c", cifar_spec(cifar_archive), len(expected), encoder="classifier")
+    check_source("c", cifar_spec(cifar_archive, "all"), 60_000, encoder="classifier")
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:
@@ -332,7 +332,7 @@ def test_fashion_mnist_is_what_torchvision_reads(tmp_path: Path, fashion: Path, 
         file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
     images = np.concatenate([read_image_file(str(fashion / f"{part}-images-idx3-ubyte")) for part in parts])
     labels = np.concatenate([read_label_file(str(fashion / f"{part}-labels-idx1-ubyte")) for part in parts])
-    check_source("f", fashion_spec(fashion, split), len(images), labelled=True)
+    check_source("f", fashion_spec(fashion, split), len(images), encoder="classifier")
     described, found = prepared(fashion_spec(fashion, split), tmp_path / "out")
     assert np.array_equal(found[..., 0], images)
     assert described["labels"] == labels.tolist()

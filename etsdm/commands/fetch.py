@@ -10,7 +10,7 @@ from etsdm.commands._record import code_of, recorded
 from etsdm.commands._specification import Specification
 
 if TYPE_CHECKING:
-    from etsdm.data.settings import Dataset
+    from etsdm.data.sources import Dataset
     from etsdm.plan.runs import Run
 
 ORDER = 30

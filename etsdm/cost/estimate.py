@@ -5,7 +5,6 @@ to minutes a job: its start, the training of encoders, distances, theory and the
 share is counted once.
 """
 
-import importlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -167,7 +166,7 @@ def known_images(plan: "Plan") -> dict[str, int]:
         name = run.spec["name"]
         if name not in counts:
             with suppress(UserError):
-                counts[name] = importlib.import_module(sources.module(run.spec)).inspect(name, run.spec)[0]
+                counts[name] = sources.inspect_source(name, run.spec).images
     return counts
 
 

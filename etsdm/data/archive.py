@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from etsdm.data.files import LARGEST_FILE, LARGEST_SIDE
 from etsdm.errors import UserError
 from etsdm.runtime.files import atomic
 from etsdm.runtime.workers import cpus
@@ -23,10 +24,6 @@ from etsdm.runtime.workers import cpus
 Pixels = NDArray[np.uint8]
 EPOCH = (1980, 1, 1, 0, 0, 0)
 PLAIN = re.compile(r"[^/\\]+\.png")
-LARGEST_SIDE = 4096
-"""Pixels a side of the largest image that is read."""
-LARGEST_FILE = 4 * LARGEST_SIDE**2
-"""Bytes of the largest member of an archive that is read: room for such an image without compression."""
 AHEAD = 2
 """Batches that threads decode before they are asked for."""
 CHUNK = 16

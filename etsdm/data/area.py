@@ -1,11 +1,14 @@
 """Reduction by area averaging, to a side that need not divide the original one."""
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from etsdm.data.archive import Pixels
+if TYPE_CHECKING:
+    from etsdm.data.archive import Pixels
 
 
 @lru_cache(maxsize=64)

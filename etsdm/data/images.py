@@ -1,24 +1,20 @@
-"""What the sources of a user's own images share: decoding, cropping and resizing, and which files are images."""
+"""What the sources of a user's own images share: decoding, cropping and resizing. It loads Pillow."""
 
-import hashlib
 import io
 import warnings
-from collections.abc import Mapping
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from etsdm.data.archive import LARGEST_FILE, LARGEST_SIDE, Pixels
+from etsdm.data.archive import Pixels
 from etsdm.data.area import area_mean
-from etsdm.data.source import Damaged, Remark
+from etsdm.data.files import LARGEST_FILE, LARGEST_SIDE
+from etsdm.data.originals import Damaged, Remark
 from etsdm.errors import UserError
 
-SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-OTHERS_OWN = {"$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"}
-"""Folders in which operating systems keep pictures of their own; so are those that begin with a dot."""
 FORMATS = {"AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"}
 """Pillow's names of the formats that are read; of others, one is a program that Ghostscript runs."""
 MODES = {1: "L", 3: "RGB"}
@@ -35,37 +31,10 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What brings an image of an orientation upright (CIPA DC-008, "Exif 2.3", 4.6.4 A)."""
-TAIL = 2**16
-MOST_REASONS = 6
-"""Reasons of files passed over that are told one by one."""
 
 Spec = dict[str, Any]
 
 PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_FILE  # Pillow refuses a PNG for 1 MiB of metadata, which editors exceed
-
-
-def why_not(path: PurePath) -> str | None:
-    """Why a relative path is passed over: it is hidden, or no image by its suffix. None: it is that of an image."""
-    if any(is_hidden(part) for part in path.parts):
-        return "hidden"
-    if path.suffix.lower() in SUFFIXES:
-        return None
-    return repr(path.suffix.lower()) if path.suffix else "without a suffix"
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or an operating system's own."""
-    return name.startswith(".") or name in OTHERS_OWN
-
-
-def passed_over(path: str, reasons: Mapping[str, int]) -> tuple[str, ...]:
-    """A line on what was passed over in `path`, with the number for each reason; none where nothing was."""
-    if not reasons:
-        return ()
-    told = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
-    others = sum(reasons.values()) - sum(count for _, count in told)
-    listed = [f"{count:,} {reason}" for reason, count in told] + [f"{others:,} others"] * bool(others)
-    return (f"passed over in {path!r}: {', '.join(listed)}; images are {', '.join(sorted(SUFFIXES))}",)
 
 
 def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
@@ -110,11 +79,6 @@ def convert(spec: Spec, item: tuple[str, Pixels]) -> Pixels:
     """The same from pixels (H, W) or (H, W, C)."""
     name, pixels = item
     return _fit(Image.fromarray(pixels).convert(MODES[spec["channels"]]), name, spec)
-
-
-def as_they_are(pixels: Pixels) -> Pixels:
-    """The same image."""
-    return pixels
 
 
 @cache
@@ -194,28 +158,3 @@ def size_of(content: Path | bytes | Pixels) -> tuple[int, int]:
         return content.shape[1], content.shape[0]
     with _open(content) as opened:
         return opened.size
-
-
-def existing_file(name: str, path: Path, what: str) -> None:
-    """Refuse a data set whose file is not there.
-
-    Raises:
-        UserError: naming the data set, the place looked and `what` should be there.
-    """
-    if not path.is_file():
-        raise UserError(f"datasets.{name}.path: no file {str(path)!r} (looked in {Path.cwd()}); give {what}")
-
-
-def file_fingerprint(path: Path) -> str | None:
-    """What tells that a file has changed, without reading it all: its size, time, beginning and end.
-
-    The end holds the checksums of a zip and of a gzip, the beginning the last transaction of an LMDB. None: it is not
-    there.
-    """
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        found, head = path.stat(), file.read(TAIL)
-        file.seek(max(0, found.st_size - TAIL))
-        known_by = (found.st_size, found.st_mtime_ns, head, file.read())
-        return hashlib.sha256(repr(known_by).encode()).hexdigest()[:16]

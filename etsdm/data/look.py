@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from etsdm.data.images import size_of
-from etsdm.data.source import Damaged, Remark, Source
+from etsdm.data.originals import Damaged, Originals, Remark
 from etsdm.data.sources import load_source
 from etsdm.errors import UserError
 
@@ -74,7 +74,7 @@ def _ranges(sizes: Counter[tuple[int, int]]) -> str:
     return f", {smallest} pixels" if len(sizes) == 1 else f", {smallest} to {largest} pixels"
 
 
-def _classes(source: Source) -> str:
+def _classes(source: Originals) -> str:
     if source.labels is None:
         return "no labels"
     counts = Counter(source.labels)

@@ -15,8 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, encode_png, write_pngs
+from etsdm.data.originals import Damaged, Originals, Remark
 from etsdm.data.saturation import Saturation
-from etsdm.data.source import Damaged, Remark, Source
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
 from etsdm.runtime.files import write_json, write_text
@@ -112,7 +112,7 @@ def prepare(
 
 
 def _decode(
-    spec: dict[str, Any], source: Source, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm
+    spec: dict[str, Any], source: Originals, parts: Parts, size: int, workers: int, stop: StopRequest, bar: tqdm
 ) -> dict[int, str]:
     """Make the parts that are not there yet, and say what is remarkable in them.
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etsdm import fingerprint
 from etsdm.data import sources
+from etsdm.data.originals import Overview
 from etsdm.runtime.files import read_json
 from etsdm.runtime.intact import read_manifest
-
-if TYPE_CHECKING:
-    from etsdm.data.source import Found
 
 FILES = ("images.zip", "dataset.json", "images.digest")
 """What is made of a data set."""
@@ -58,7 +56,7 @@ def is_outdated(folder: Path, spec: dict[str, Any]) -> bool:
 
 def is_gone(spec: dict[str, Any]) -> bool:
     """Whether the source of a data set is not there, or cannot be read."""
-    return spec["source"] != "bundled" and sources.fingerprint(spec) is None
+    return sources.of(spec).outside and sources.fingerprint(spec) is None
 
 
 def serves(folder: Path, spec: dict[str, Any]) -> bool:
@@ -71,7 +69,7 @@ def code(folder: Path, spec: dict[str, Any]) -> str | None:
     return str(_recorded(folder)["code"]) if serves(folder, spec) else None
 
 
-def found(specs: dict[Path, dict[str, Any]]) -> Found | None:
+def found(specs: dict[Path, dict[str, Any]]) -> Overview | None:
     """What the archives hold of a data set whose source is gone.
 
     Args:
@@ -80,14 +78,12 @@ def found(specs: dict[Path, dict[str, Any]]) -> Found | None:
     Returns:
         None if the source is there, or an archive is not.
     """
-    from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
-
     if not specs or not all(serves(folder, spec) for folder, spec in specs.items()):
         return None
     folder, spec = next(iter(specs.items()))
     description = read_json(folder / "dataset.json")
     remark = f"no source at {spec['path']!r} any more; the images that were prepared from it serve: {folder}"
-    return Found(description["count"], description["labels"] is not None, (remark,))
+    return Overview(description["count"], description["labels"] is not None, (remark,))
 
 
 def _recorded(folder: Path) -> dict[str, Any]:

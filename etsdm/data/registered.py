@@ -8,8 +8,7 @@ import yaml
 from pydantic import Field, TypeAdapter
 
 from etsdm.config.strict import Name, Strict, allowed_instead
-from etsdm.data.settings import Dataset
-from etsdm.data.sources import expanded
+from etsdm.data.sources import Dataset, expanded
 
 FILE = Path(__file__).with_name("datasets.yaml")
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from etsdm.config.strict import Names, Strict, allowed_instead
 from etsdm.config.training import Training
-from etsdm.data.settings import Dataset
+from etsdm.data.sources import Dataset
 from etsdm.diffusion.make import make_process
 from etsdm.diffusion.methods import Method, Methods
 from etsdm.diffusion.schedules import Schedule

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from etsdm.config.strict import Counts
-from etsdm.data.settings import Dataset
+from etsdm.data.sources import Dataset
 from etsdm.experiments.experiment import Sampled
 from etsdm.experiments.measures import Measure
 from etsdm.experiments.pairs import OfPairs

@@ -14,7 +14,7 @@ from etsdm.config.plugins import load
 from etsdm.config.strict import Name, Strict, allowed_instead, distinct
 from etsdm.config.training import Training
 from etsdm.data.registered import resolved
-from etsdm.data.settings import Dataset
+from etsdm.data.sources import Dataset
 from etsdm.diffusion.settings import Diffusion
 from etsdm.experiments import experiments_model
 from etsdm.experiments.experiment import Common, Experiment

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from etsdm.data import prepared
 from etsdm.data.registered import how_to_get
-from etsdm.data.settings import Dataset
-from etsdm.data.sources import check_found, inspect_source
+from etsdm.data.sources import Dataset, check_found, inspect_source
 from etsdm.diffusion.methods import METHODS
 from etsdm.errors import UserError
 from etsdm.experiments.experiment import Cell, Experiment
@@ -26,7 +25,7 @@ from etsdm.solvers import Solvers
 from etsdm.training.snapshots import asked, last
 
 if TYPE_CHECKING:
-    from etsdm.data.source import Found
+    from etsdm.data.originals import Overview
     from etsdm.metrics.encoders import Encoder
 
 
@@ -47,7 +46,7 @@ class Plan:
         self.probes: dict[str, Run] = {}
         self.theories: dict[str, Run] = {}
         self._measurements: dict[tuple[str, str], Measurement] = {}
-        self.found: dict[str, Found] = {}
+        self.found: dict[str, Overview] = {}
         for experiment, blocks in config.experiments.asked().items():
             for block in blocks:
                 self._add(experiment, block)

@@ -15,14 +15,9 @@ from etsdm.plan.benchmark import Benchmark
 from etsdm.solvers import OneSolver, Solver
 
 Model = TypeVar("Model")
-SOURCES = {"bundled", "digits", "photos", "mnist", "folder", "zip", "lmdb", "npz", "cifar10", "fashion-mnist"}
-TAGS = {*SOURCES, "classifier", "inception"}
-"""Names that tell which kind of block a value is: part of a location, but no key."""
 MOST_TOLD = 20
 """Lines of mistakes in one configuration."""
 EXPERIMENT = re.compile(r"experiments\.[a-z-]+(?:\[\d+\])?\.")
-FIXED = 2
-"""See `checked`: `datasets.<name>`."""
 
 
 def _blocks(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -34,14 +29,12 @@ def _blocks(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]
 
 
 def _step(block: dict[str, Any], step: int | str) -> list[dict[str, Any]]:
-    """Where a step of a location leads from a block: to an item, a key, any key, or the same block by its tag."""
+    """Where a step of a location leads from a block: to an item, a key, or any key."""
     if isinstance(step, int):
         return [block["items"]] if "items" in block else []
     properties = block.get("properties", {})
     if step in properties:
         return [properties[step]]
-    if any(value.get("const") == step or step in value.get("enum", ()) for value in properties.values()):
-        return [block]
     return [*block.get("patternProperties", {}).values()]
 
 
@@ -63,14 +56,14 @@ def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any], value
     return list(dict.fromkeys(key for block in blocks for key in block.get("properties", {})))
 
 
-def _key(location: tuple[int | str, ...], fixed: int) -> str:
+def _key(location: tuple[int | str, ...]) -> str:
     key = ""
-    for place, step in enumerate(location):
+    for step in location:
         if step in (ONE, SEVERAL):
             continue
         if isinstance(step, int):
             key += f"[{step}]"
-        elif place < fixed or step not in TAGS:
+        else:
             key += f".{short(step)}" if key else short(step)
     return key
 
@@ -79,9 +72,9 @@ def _within(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _message(error: Any, adapter: TypeAdapter[Any], values: Any, fixed: int) -> str:
+def _message(error: Any, adapter: TypeAdapter[Any], values: Any) -> str:
     location, kind, value = error["loc"], error["type"], error["input"]
-    key = _key(location, fixed)
+    key = _key(location)
     if kind == "extra_forbidden":
         return f"{key}: unknown key; " + allowed_instead(
             short(location[-1]), _allowed_keys(location, adapter.json_schema(), values)
@@ -123,14 +116,13 @@ def _told(problems: list[str]) -> list[str]:
     return lines[:MOST_TOLD] + ([f"and {more:,} more mistakes"] if more > 0 else [])
 
 
-def checked(adapter: TypeAdapter[Model], values: Any, source: str, fixed: int = 0) -> Model:
+def checked(adapter: TypeAdapter[Model], values: Any, source: str) -> Model:
     """Check plain values.
 
     Args:
         adapter: of what they shall be.
         values: plain data.
         source: begins each line of a message.
-        fixed: the first steps of a location are keys, whatever they are called: a data set may be named like a source.
 
     Raises:
         UserError: one line for each thing wrong: source, key, value and what is allowed.
@@ -138,7 +130,7 @@ def checked(adapter: TypeAdapter[Model], values: Any, source: str, fixed: int = 
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        problems = [_message(problem, adapter, values, fixed) for problem in error.errors(include_url=False)]
+        problems = [_message(problem, adapter, values) for problem in error.errors(include_url=False)]
         raise UserError("\n".join(f"{source}: {line}" for line in _told(problems))) from None
 
 
@@ -163,7 +155,7 @@ def parse_config(values: Any, file: str) -> Benchmark:
     """
     if not isinstance(values, dict):
         raise UserError(f"{file}: a configuration is a mapping of keys, not {type(values).__name__}")
-    return checked(TypeAdapter(Benchmark), values, file, FIXED)
+    return checked(TypeAdapter(Benchmark), values, file)
 
 
 def load_config(path: Path) -> Benchmark:

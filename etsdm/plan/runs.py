@@ -5,10 +5,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-Spec = dict[str, Any]
+from etsdm.data import sources
 
-WHERE = frozenset({"source", "bundle", "path", "folder"})
-"""Settings of a data set that say where its images are, not what they are like."""
+Spec = dict[str, Any]
 
 
 def images_of(dataset: Spec) -> Spec:
@@ -16,7 +15,8 @@ def images_of(dataset: Spec) -> Spec:
 
     Where they come from does not: their content is compared by its digest.
     """
-    return {key: value for key, value in dataset.items() if key not in WHERE}
+    where = sources.of(dataset).where
+    return {key: value for key, value in dataset.items() if key not in where}
 
 
 def identity(spec: Spec) -> str:

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationEr
 from etsdm.config.network import Network
 from etsdm.config.strict import MOST_STEPS, Count, Name, Strict
 from etsdm.config.training import Training
-from etsdm.data.settings import Dataset, Resize, Split
+from etsdm.data.sources import Dataset
+from etsdm.data.sources.source import Resize, Split
 from etsdm.diffusion.methods import OneMethod
 from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError

@@ -1,27 +1,84 @@
-"""Where images come from. One module a kind of source, imported only when that kind is used.
+"""Where images come from, one file a kind of source with its settings and limits.
 
-Every module has `inspect(name, spec)`, which is quick and runs before any job: it gives the values of a
-`Found`, and refuses a source that is not there; and `load(spec)`, which opens the source.
+Each file has a class of settings, derived from `Source`, and these functions:
+
+- `inspect(name, spec)` gives the values of an `Overview`, and refuses a source that is not there. It is quick and runs
+  before any job.
+- `load(spec)` opens the source.
+- `fingerprint(spec)`, only where the images lie outside of installed packages: what tells that they have changed.
+
+Nothing here imports Pillow when it is loaded: a plan reads the settings.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, get_args
 
+from pydantic_core import PydanticCustomError
+
+from etsdm.config.registry import MISSING, UNKNOWN, OneOf, Registry, unknown
+from etsdm.data.originals import Originals, Overview
+from etsdm.data.sources.source import Source
 from etsdm.errors import UserError
 
-if TYPE_CHECKING:
-    from etsdm.data.source import Found, Source
-
 Spec = dict[str, Any]
+BUNDLED = "bundled"
+"""The `source` of all bundles, which `bundle` tells apart."""
+
+
+class Sources(Registry[Source]):
+    """The kinds of sources, by the setting `bundle`, or, where there is none, by `source`."""
+
+    def _names(self, thing: Any) -> tuple[str, ...]:
+        key = "bundle" if "bundle" in thing.model_fields else self.key
+        field = thing.model_fields.get(key)
+        return get_args(field.annotation) if field else ()
+
+
+SOURCES = Sources("etsdm.data.sources", "source", Source, "source")
+
+
+class OneSource(OneOf):
+    """Marks a value as the settings of a data set: `source` names its kind, and `bundle` that of a bundle."""
+
+    def _validate(self, value: Any) -> Any:
+        if isinstance(value, Source):
+            return value
+        if not isinstance(value, dict):
+            raise PydanticCustomError("mapping", "the name of a registered data set, or a mapping of keys, is needed")
+        bundles = [name for name, thing in SOURCES.all().items() if "bundle" in thing.model_fields]
+        others = [name for name in SOURCES.names() if name not in bundles]
+        kind = _chosen(value, "source", [BUNDLED, *others])
+        return SOURCES[_chosen(value, "bundle", bundles) if kind == BUNDLED else kind].model_validate(value)
+
+
+def _chosen(settings: Spec, key: str, names: list[str]) -> str:
+    name = settings.get(key)
+    if name is None:
+        raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
+    if name not in names:
+        raise PydanticCustomError(UNKNOWN, "{key}: unknown '{name}'; {known}", {"key": key} | unknown(name, names))
+    return str(name)
+
+
+Dataset = Annotated[Source, OneSource(SOURCES)]
+
+
+def kind(spec: Spec) -> str:
+    """The name of the source in a data set's specification."""
+    name: str = spec["bundle"] if spec["source"] == BUNDLED else spec["source"]
+    return name
+
+
+def of(spec: Spec) -> type[Source]:
+    """The settings of the source that a data set's specification names. Raises UserError if there is no such source."""
+    return SOURCES[kind(spec)]
 
 
 def module(spec: Spec) -> str:
     """Full name of the module for the source that a data set's specification names."""
-    kind = spec["bundle"] if spec["source"] == "bundled" else spec["source"]
-    return f"{__name__}.{kind.replace('-', '_')}"
+    return SOURCES.module(kind(spec))
 
 
 def expanded(path: str) -> str:
@@ -35,17 +92,17 @@ def _read(spec: Spec) -> Spec:
     return spec | {"path": expanded(spec["path"])} if "path" in spec else spec
 
 
-def load_source(spec: Spec) -> Source:
+def load_source(spec: Spec) -> Originals:
     """Open the source that a data set's specification names.
 
     Raises:
         UserError: while the images are read: a corrupt one, or one of another size.
     """
-    source: Source = importlib.import_module(module(spec)).load(_read(spec))
+    source: Originals = SOURCES.load(kind(spec)).load(_read(spec))
     return source
 
 
-def check_source(name: str, spec: Spec, at_least: int = 1, encoder: str | None = None) -> Found:
+def check_source(name: str, spec: Spec, at_least: int = 1, encoder: str | None = None) -> Overview:
     """What is found in a source; refuse a source that is missing, empty or too small, without reading pixels.
 
     Args:
@@ -63,14 +120,12 @@ def check_source(name: str, spec: Spec, at_least: int = 1, encoder: str | None =
     return check_found(name, spec, inspect_source(name, spec), at_least, encoder)
 
 
-def inspect_source(name: str, spec: Spec) -> Found:
+def inspect_source(name: str, spec: Spec) -> Overview:
     """What is found in a source, without reading pixels; see `check_source`."""
-    from etsdm.data.source import Found  # it loads Pillow, which a plan alone does not need
-
-    return Found(*importlib.import_module(module(spec)).inspect(name, _read(spec)))
+    return Overview(*SOURCES.load(kind(spec)).inspect(name, _read(spec)))
 
 
-def check_found(name: str, spec: Spec, found: Found, at_least: int, encoder: str | None) -> Found:
+def check_found(name: str, spec: Spec, found: Overview, at_least: int, encoder: str | None) -> Overview:
     """Refuse what is found where it is too little; see `check_source`."""
     if encoder and not found.labelled:
         raise UserError(
@@ -91,7 +146,7 @@ def fingerprint(spec: Spec) -> str | None:
 
     None for a bundle, and for a source that is not there.
     """
-    if spec["source"] == "bundled":
+    if not of(spec).outside:
         return None
-    found: str | None = importlib.import_module(module(spec)).fingerprint(_read(spec))
+    found: str | None = SOURCES.load(kind(spec)).fingerprint(_read(spec))
     return found

@@ -3,18 +3,24 @@
 They are read by an unpickler that knows NumPy's arrays and nothing else, so a hostile one is refused and not executed.
 """
 
+from __future__ import annotations
+
 import io
 import pickle
 import tarfile
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
-from etsdm.data.archive import LARGEST_FILE, Pixels
-from etsdm.data.images import as_they_are, existing_file, file_fingerprint
-from etsdm.data.source import Source
+from etsdm.data.files import LARGEST_FILE, existing_file, file_fingerprint
+from etsdm.data.originals import Originals, as_they_are
+from etsdm.data.sources.source import OneSize, Split
 from etsdm.errors import UserError
+
+if TYPE_CHECKING:
+    from etsdm.data.archive import Pixels
 
 NAMES = "batches.meta"
 TRAIN, TEST = [f"data_batch_{number}" for number in range(1, 6)], ["test_batch"]
@@ -29,6 +35,22 @@ ALLOWED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
 }
+
+
+class Cifar10(OneSize):
+    """CIFAR-10 as its author packs it for Python: 50,000 images for training and 10,000 for testing, labelled."""
+
+    order: ClassVar[int] = 90
+
+    source: Literal["cifar10"]
+    path: str = Field(min_length=1)
+    """The file cifar-10-python.tar.gz."""
+    split: Split = "all"
+    """Which of its images."""
+    resolution: Literal[32] = 32
+    """They are 32x32 and nothing else."""
+    channels: Literal[3] = 3
+    """RGB."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -53,7 +75,7 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
     return file_fingerprint(Path(spec["path"]))
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The split's images: the files and the images in them in their order.
 
     Raises:
@@ -70,7 +92,7 @@ def load(spec: dict[str, Any]) -> Source:
         raise UserError(f"{path}: not a readable archive of CIFAR-10 for Python ({reason}); get it again") from error
     if len(labels) != len(pixels) or not set(labels) <= set(range(len(classes))):
         raise UserError(f"{path}: {len(labels)} labels for {len(pixels)} images, or unknown ones; get it again")
-    return Source(pixels, as_they_are, len(pixels), labels, classes)
+    return Originals(pixels, as_they_are, len(pixels), labels, classes)
 
 
 def _unpickled(path: str, names: list[str]) -> dict[str, dict[str, Any]]:

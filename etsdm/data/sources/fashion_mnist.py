@@ -4,6 +4,8 @@ An IDX file is a magic number that says type and number of axes, the length of e
 description of MNIST); all numbers are big-endian.
 """
 
+from __future__ import annotations
+
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -11,15 +13,19 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
+from pydantic import Field
 
-from etsdm.data.archive import Pixels
 from etsdm.data.area import area_mean
-from etsdm.data.images import existing_file, file_fingerprint
-from etsdm.data.source import Source
+from etsdm.data.files import existing_file, file_fingerprint
+from etsdm.data.originals import Originals
+from etsdm.data.sources.source import Source, Split
 from etsdm.errors import UserError
+
+if TYPE_CHECKING:
+    from etsdm.data.archive import Pixels
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 PARTS = {"all": ("train", "t10k"), "train": ("train",), "test": ("t10k",)}
@@ -28,6 +34,29 @@ SIDE = 28
 UNSIGNED_BYTES = 8
 """IDX's code for them."""
 DAMAGE = (OSError, EOFError, ValueError, zlib.error)
+
+
+Size = Literal[8, 16, 28]
+
+
+class FashionMnist(Source):
+    """Fashion-MNIST as its authors pack it: 60,000 images for training and 10,000 for testing, labelled."""
+
+    order: ClassVar[int] = 100
+
+    source: Literal["fashion-mnist"]
+    path: str = Field(min_length=1)
+    """The folder of the four .gz files."""
+    split: Split = "all"
+    """Which of its images."""
+    resolution: Size = 28
+    """Side in pixels. Below 28 each pixel is a mean over its area."""
+    channels: Literal[1] = 1
+    """Grey."""
+
+    def can_be(self, resolution: int) -> bool:
+        """Whether the images can be made `resolution` pixels wide."""
+        return resolution in get_args(Size)
 
 
 def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
@@ -47,7 +76,7 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
     return None if None in found else "-".join(map(str, found))
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The split's images in their order, those for training first, at the resolution asked for.
 
     Raises:
@@ -59,7 +88,7 @@ def load(spec: dict[str, Any]) -> Source:
     if len(labels) != count:
         raise UserError(f"{folder}: {len(labels)} labels for {count} images; get the files again")
     images = chain.from_iterable(_images(folder / IMAGES.format(part)) for part in parts)
-    return Source(images, partial(area_mean, spec["resolution"]), count, labels, CLASSES)
+    return Originals(images, partial(area_mean, spec["resolution"]), count, labels, CLASSES)
 
 
 def _files(spec: dict[str, Any]) -> list[Path]:

@@ -7,13 +7,22 @@ import stat
 from collections import Counter
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
-from etsdm.data.images import SUFFIXES, decode, is_hidden, passed_over, why_not
+from etsdm.data.files import SUFFIXES, is_hidden, passed_over, why_not
 from etsdm.data.labels import LISTING, Labels, find_labels, listings
-from etsdm.data.source import Found, Source
+from etsdm.data.originals import Originals, Overview
+from etsdm.data.sources.source import OwnImages
 from etsdm.errors import UserError
 from etsdm.runtime.files import sha256
+
+
+class Folder(OwnImages):
+    """A folder of images. If each lies in a sub-folder, those are the labels, unless `dataset.json` lists labels."""
+
+    order: ClassVar[int] = 50
+
+    source: Literal["folder"]
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -69,7 +78,7 @@ def _why_no_file(path: Path, folder: Path) -> str | None:
     return reason if plain else "pipe, socket or device"
 
 
-def inspect(name: str, spec: dict[str, Any]) -> Found:
+def inspect(name: str, spec: dict[str, Any]) -> Overview:
     """Number of images, whether they have labels, and what is passed over.
 
     Raises:
@@ -85,7 +94,7 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
     if not paths:
         nothing = remarks or (f"allowed: {', '.join(sorted(SUFFIXES))}",)
         raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}; {nothing[0]}")
-    return Found(len(paths), _labels(folder, paths) is not None, remarks)
+    return Overview(len(paths), _labels(folder, paths) is not None, remarks)
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
@@ -124,13 +133,15 @@ def _labels(folder: Path, paths: list[Path]) -> Labels | None:
         raise UserError(f"{folder}: {error}") from error
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The folder's images in the order of their paths, resized if the specification says so.
 
     Raises:
         UserError: while the images are read: a corrupt one, or one of another size.
     """
+    from etsdm.data.images import decode
+
     folder = Path(spec["path"])
     paths = list_folder(folder)
     labels, classes = _labels(folder, paths) or (None, None)
-    return Source([(str(path), path) for path in paths], partial(decode, spec), len(paths), labels, classes)
+    return Originals([(str(path), path) for path in paths], partial(decode, spec), len(paths), labels, classes)

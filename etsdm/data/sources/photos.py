@@ -13,15 +13,21 @@ The crops overlap, so 2,059 of them are far from 2,059 independent images: good 
 resolutions on one machine, too little for a claim about photographs.
 """
 
+from __future__ import annotations
+
 from functools import cache, partial
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
-from PIL import Image
 
-from etsdm.data.archive import Pixels
-from etsdm.data.source import Source
+from etsdm.data.originals import Originals
+from etsdm.data.sources.source import Source, Split
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from etsdm.data.archive import Pixels
 
 PHOTOS = {
     "astronaut": (512, 512),
@@ -38,6 +44,34 @@ WINDOW = 128
 
 STRIDE = 20
 """Pixels from one crop to the next, along both axes."""
+
+
+PhotoSize = Literal[8, 16, 32, 64, 128]
+
+
+class Photos(Source):
+    """2,059 overlapping square crops of six photographs from scikit-learn and scikit-image, labelled by photograph.
+
+    Nothing is downloaded. The crops are the same, in the same order, at every resolution.
+    """
+
+    order: ClassVar[int] = 20
+    outside: ClassVar[bool] = False
+    where: ClassVar[frozenset[str]] = frozenset({"source", "bundle"})
+
+    source: Literal["bundled"]
+    bundle: Literal["photos"]
+    split: Split = "all"
+    """`test`: the crops within the left third of each photograph (359); `train`: those right of it (1,172). They share
+    no pixel; the crops that lie across are in `all` only."""
+    resolution: PhotoSize = 32
+    """Side in pixels to which crops of 128 pixels are reduced by block means."""
+    channels: Literal[3] = 3
+    """RGB."""
+
+    def can_be(self, resolution: int) -> bool:
+        """Whether the images can be made `resolution` pixels wide."""
+        return resolution in get_args(PhotoSize)
 
 
 class Crop(NamedTuple):
@@ -86,18 +120,20 @@ def read_photo(name: str) -> Pixels:
     return photo
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The split's crops, the same ones in the same order at every resolution; a label says which photograph.
 
     A pixel is the mean of a block of `WINDOW / resolution` pixels squared (PIL's `reduce`), rounded to 8 bits.
     """
     places, classes = crops(spec["split"]), list(PHOTOS)
     cut = partial(_reduced, WINDOW // spec["resolution"])
-    return Source(places, cut, len(places), [classes.index(crop.photo) for crop in places], classes)
+    return Originals(places, cut, len(places), [classes.index(crop.photo) for crop in places], classes)
 
 
 @cache
 def _opened(name: str) -> Image.Image:
+    from PIL import Image
+
     return Image.fromarray(read_photo(name))
 
 

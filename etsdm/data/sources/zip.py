@@ -9,16 +9,30 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from etsdm.data.archive import LARGEST_FILE
-from etsdm.data.images import SUFFIXES, decode, existing_file, file_fingerprint, passed_over, why_not
+from etsdm.data.files import LARGEST_FILE, SUFFIXES, existing_file, file_fingerprint, passed_over, why_not
 from etsdm.data.labels import LISTING, Labels, find_labels
-from etsdm.data.source import Damaged, Found, Source
+from etsdm.data.originals import Damaged, Originals, Overview
+from etsdm.data.sources.source import OwnImages
 from etsdm.errors import UserError
 
 DAMAGE = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, RuntimeError, ValueError)
 """What the readers raise on an archive that is damaged, or locked by a password."""
+
+
+class Zip(OwnImages):
+    """A zip or tar archive of images (also .tar.gz, .tar.bz2, .tar.xz), read where it is.
+
+    If each image lies in one of several folders, those are the labels, unless `dataset.json` lists labels.
+    """
+
+    order: ClassVar[int] = 60
+    where: ClassVar[frozenset[str]] = frozenset({"source", "path", "folder"})
+
+    source: Literal["zip"]
+    folder: str | None = None
+    """Only the images below this folder of the archive; null: all of them."""
 
 
 class Member(NamedTuple):
@@ -38,7 +52,7 @@ class Beside(NamedTuple):
     listings: dict[PurePath, bytes]
 
 
-def inspect(name: str, spec: dict[str, Any]) -> Found:
+def inspect(name: str, spec: dict[str, Any]) -> Overview:
     """Number of images, whether they have labels, and what is passed over. A compressed tar is read through for it.
 
     Raises:
@@ -51,7 +65,7 @@ def inspect(name: str, spec: dict[str, Any]) -> Found:
         below = f" below {spec['folder']!r}" if spec["folder"] else ""
         nothing = remarks or (f"allowed: {', '.join(sorted(SUFFIXES))}",)
         raise UserError(f"datasets.{name}.path: no images in {spec['path']!r}{below}; {nothing[0]}")
-    return Found(len(names), _labels(spec, names, beside) is not None, remarks)
+    return Overview(len(names), _labels(spec, names, beside) is not None, remarks)
 
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
@@ -59,15 +73,17 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
     return file_fingerprint(Path(spec["path"]))
 
 
-def load(spec: dict[str, Any]) -> Source:
+def load(spec: dict[str, Any]) -> Originals:
     """The archive's images: those of a zip in the order of their names, those of a tar in its own order.
 
     Raises:
         UserError: the archive is unsafe or damaged, or, while the images are read, one is corrupt or of another size.
     """
+    from etsdm.data.images import decode
+
     names, beside = _names(spec)
     labels, classes = _labels(spec, names, beside) or (None, None)
-    return Source(_contents(spec), partial(decode, spec), len(names), labels, classes)
+    return Originals(_contents(spec), partial(decode, spec), len(names), labels, classes)
 
 
 def _contents(spec: dict[str, Any]) -> Iterator[tuple[str, bytes | Damaged]]:

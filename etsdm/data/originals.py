@@ -1,11 +1,15 @@
-"""What every source gives."""
+"""Images as a source has them, before they are prepared."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etsdm.data.archive import Pixels
 from etsdm.errors import UserError
+
+if TYPE_CHECKING:
+    from etsdm.data.archive import Pixels
 
 
 class Damaged(UserError):
@@ -25,8 +29,8 @@ class Remark(UserWarning):
         self.what, self.name = what, name
 
 
-class Found(NamedTuple):
-    """What a look at a source finds, without reading pixels.
+class Overview(NamedTuple):
+    """What is known of a source without reading pixels.
 
     Attributes:
         images: how many there are.
@@ -40,7 +44,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class Originals:
     """Images in a fixed order, with their labels where they have any.
 
     Attributes:
@@ -61,3 +65,8 @@ class Source:
     def images(self) -> Iterator[Pixels]:
         """All images."""
         return map(self.decode, self.items)
+
+
+def as_they_are(pixels: Pixels) -> Pixels:
+    """The same image."""
+    return pixels
