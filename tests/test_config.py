@@ -7,7 +7,6 @@ from click.testing import CliRunner
 from configs import tiny, write_config
 
 from etsdm.cli import main
-from etsdm.config.yaml_file import given_to_snakemake
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
 from etsdm.plan.plan import Plan, make_plan
@@ -37,7 +36,7 @@ BAD = {
         "training.gradient_clip: input should be a finite",
     ),
     "unknown key": ({"training.lerning_rate": 1.0}, "did you mean 'learning_rate'?"),
-    "unknown key at the top": ({"sedes": [1]}, "sedes: unknown key; allowed: name, seeds"),
+    "unknown key at the top": ({"sedes": [1]}, "sedes: unknown key; allowed: base, name, seeds"),
     "unknown experiment": ({"experiments.fast_sampling_": {}}, "did you mean 'fast-sampling'?"),
     "unknown solver": (
         {f"{SOLVERS}.0.name": "dimm"},
@@ -333,22 +332,6 @@ def test_every_number_has_a_largest_value():
             yield from endless(part)
 
     assert not list(endless(json_schema()))
-
-
-def test_values_are_snakemakes_and_numbers_given_to_it_as_text_are_numbers(tmp_path):
-    """Within lists, `--config 'seeds=[0,1]'` hands over texts; those of a file stay what they are."""
-    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
-    one.write_text("name: a\nseeds: [5]\ntraining: {images: 4, path: '7', more: ['8']}")
-    two.write_text("name: b")
-    merged = {"name": "b", "seeds": ["0", "1", "x"], "training": {"images": "6", "path": "7", "more": ["8"]}}
-    assert given_to_snakemake(merged, [one, two]) == {
-        "name": "b",
-        "seeds": [0, 1, "x"],
-        "training": {"images": 6, "path": "7", "more": ["8"]},
-    }
-    two.write_text("name: b\nname: c")
-    with pytest.raises(UserError, match=r"two\.yaml.*given twice"):
-        given_to_snakemake(merged, [one, two])
 
 
 def test_a_missing_file_is_named(tmp_path):

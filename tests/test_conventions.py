@@ -45,6 +45,19 @@ def test_the_default_configuration_is_the_demo(project):
     assert "results/reports/digits/report.html" in done.stdout + done.stderr
 
 
+def test_a_configuration_with_a_base_is_resolved_below_the_options(project):
+    """By Snakemake as by `etsdm`, relative to the file, with --config on top."""
+    file = project.folder / "config" / "more" / "variant.yaml"
+    file.parent.mkdir()
+    file.write_text("base: ../tiny.yaml\nname: variant\nexperiments: {lipschitz: null}\n")
+    done = project.run("snakemake", "--dry-run", "--configfile", str(file), "--config", "seeds=[5,6]")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert "results/reports/variant/report.html" in said
+    assert set(re.findall(r"/seed(\d+)/", said)) == {"5", "6"}
+    assert "rule train:" in said and "rule probe:" not in said
+
+
 @pytest.fixture
 def outer(project, tmp_path):
     """The workflow of docs/module.md, which uses this one as a module."""

@@ -16,7 +16,8 @@ ORDER = 10
 @click.option("--all", "every", is_flag=True, help="Open every image, not only 64 of each data set.")
 @click.option("--no-data", is_flag=True, help="Check only the configuration. Its data need not exist.")
 @click.option("--outdated", is_flag=True, help="Only list what must be prepared again because its source has changed.")
-def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
+@click.option("--show", is_flag=True, help="Only print the resolved configuration: bases, presets, defaults filled in.")
+def check(config: Path, every: bool, no_data: bool, outdated: bool, show: bool) -> None:
     """Check a configuration and its data sources; run nothing.
 
     Opens 64 images of each data set of your own: spread over a folder, else the first ones. Prints how many images
@@ -28,8 +29,12 @@ def check(config: Path, every: bool, no_data: bool, outdated: bool) -> None:
     from etsdm.data.look import look
     from etsdm.data.prepared import OUTPUTS, is_gone, is_outdated
     from etsdm.plan.plan import RESULTS, load_plan
+    from etsdm.plan.reading import as_yaml
 
-    planned = load_plan(config, look=not (no_data or outdated))
+    planned = load_plan(config, look=not (no_data or outdated or show))
+    if show:
+        click.echo(as_yaml(planned.config), nl=False)
+        return
     if outdated:
         folders = {RESULTS / run.path: run.spec for run in planned.data.values()}
         again = [folder for folder, spec in folders.items() if is_outdated(folder, spec)]

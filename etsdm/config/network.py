@@ -23,7 +23,7 @@ class Network(Strict):
     """Resolutions, in pixels, that have self-attention."""
     heads: int = Field(ge=1, le=MOST_CHANNELS)
     """Attention heads, where `head_channels` is null."""
-    head_channels: int | None = Field(ge=1, le=MOST_CHANNELS)
+    head_channels: int | None = Field(None, ge=1, le=MOST_CHANNELS)
     """Channels a head; overrides `heads`."""
     dropout: Real = Field(ge=0, lt=1)
     """Dropout rate in the residual blocks."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ LONGEST_NUMBER = 100
 """Characters of a number."""
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML that refuses a key given twice, aliases that multiply, and numbers that look like others."""
 
     def get_single_node(self) -> yaml.Node | None:
@@ -59,7 +58,7 @@ class _Loader(yaml.SafeLoader):
 
 
 for _tag in ("int", "float"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Loader.number)
+    Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", Loader.number)
 
 
 def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
@@ -82,7 +81,7 @@ def read_yaml(path: Path) -> Any:
             asks Snakemake to run Python that stands in it.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); see config/ for examples") from None
     except RecursionError:
@@ -92,45 +91,3 @@ def read_yaml(path: Path) -> Any:
     if isinstance(values, dict) and YTE in values:
         raise UserError(f"{path}: refused: {YTE} lets Snakemake run Python that stands in the file; remove it")
     return values
-
-
-def given_to_snakemake(config: dict[str, Any], files: Iterable[Path]) -> dict[str, Any]:
-    """Snakemake's `config`, whose values count, with the numbers that `--config` hands over as text within lists.
-
-    The files are read again only for what Snakemake does not tell: what `read_yaml` refuses, and which values are not
-    theirs, so that a text of a file stays a text.
-
-    Args:
-        config: the values of all files and of `--config`, merged by Snakemake.
-        files: the configuration files, in the order in which they are merged.
-
-    Raises:
-        UserError: `read_yaml` refuses a file.
-    """
-    from snakemake.utils import update_config  # which jobs do without
-
-    written: dict[str, Any] = {}
-    for file in files:
-        values = read_yaml(Path(file))
-        if isinstance(values, dict):
-            update_config(written, values)
-    return {key: _numbers(value, written.get(key)) for key, value in config.items()}
-
-
-def _numbers(value: Any, written: Any) -> Any:
-    if value == written:
-        return value
-    if isinstance(value, dict):
-        inside = written if isinstance(written, dict) else {}
-        return {key: _number(part, inside.get(key)) for key, part in value.items()}
-    return [_number(item, None) for item in value] if isinstance(value, list) else value
-
-
-def _number(value: Any, written: Any) -> Any:
-    if not isinstance(value, str) or value == written:
-        return _numbers(value, written)
-    try:
-        read = yaml.load(value, _Loader)
-    except yaml.YAMLError:
-        return value
-    return read if isinstance(read, int | float | None) else value

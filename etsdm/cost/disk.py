@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from etsdm.training.snapshots import kept
 
 if TYPE_CHECKING:
-    from etsdm.cost.jobs import Job
     from etsdm.config.keep import Keep
+    from etsdm.cost.jobs import Job
 
 FILES = {
     "prepare": 12,

@@ -22,9 +22,17 @@ from etsdm.metrics.evaluation import Evaluation
 from etsdm.plan.grid import refusal
 
 
+def _resolved(base: str | None) -> None:
+    if base is not None:
+        raise ValueError("a file is needed, for a base is relative to the file that names it")
+
+
 class Benchmark(Strict):
     """One benchmark: what is compared, on which data, how it is trained and how it is measured."""
 
+    base: Annotated[str | None, AfterValidator(_resolved)] = Field(None, exclude=True)
+    """Another configuration, relative to this file. Its values hold where this file gives none: mappings are merged key
+    by key, lists are replaced. Its name is not taken over."""
     name: Name
     """Name of the report folder."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], AfterValidator(distinct)] = Field(min_length=1)

@@ -1,14 +1,16 @@
 """From a YAML file to a checked configuration, or to one line for each thing wrong with it."""
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from etsdm.config.bases import Layer, Location, file_of, read_layers, resolved
 from etsdm.config.registry import MISSING, UNKNOWN
 from etsdm.config.strict import allowed_instead, brief, short
-from etsdm.config.yaml_file import read_yaml
 from etsdm.errors import UserError
 from etsdm.experiments import ONE, SEVERAL
 from etsdm.plan.benchmark import Benchmark
@@ -45,7 +47,7 @@ def _fits(block: dict[str, Any], value: Any) -> bool:
     return all(value[key] in allowed for key, allowed in choices.items() if allowed != [None])
 
 
-def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any], value: Any) -> list[str]:
+def _allowed_keys(location: Location, schema: dict[str, Any], value: Any) -> list[str]:
     """Keys of the block in which an unknown key was found, by walking the generated schema beside the value."""
     blocks = _blocks(schema, schema)
     for step in [step for step in location[:-1] if step not in (ONE, SEVERAL)]:
@@ -56,7 +58,7 @@ def _allowed_keys(location: tuple[int | str, ...], schema: dict[str, Any], value
     return list(dict.fromkeys(key for block in blocks for key in block.get("properties", {})))
 
 
-def _key(location: tuple[int | str, ...]) -> str:
+def _key(location: Location) -> str:
     key = ""
     for step in location:
         if step in (ONE, SEVERAL):
@@ -100,29 +102,32 @@ def _message(error: Any, adapter: TypeAdapter[Any], values: Any) -> str:
     return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {brief(value)}"
 
 
-def _told(problems: list[str]) -> list[str]:
-    """The problems, the first `MOST_TOLD`; what several experiments share, by an alias perhaps, is told once."""
-    places: dict[str, list[str]] = {}
-    for problem in problems:
+def _told(problems: list[tuple[str, str]]) -> list[str]:
+    """The problems, the first `MOST_TOLD`; what several experiments share, by an alias perhaps, is told once.
+
+    Args:
+        problems: of each the file in which it stands, and the rest of the message.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for source, problem in problems:
         experiment = EXPERIMENT.match(problem)
-        places.setdefault(problem[experiment.end() :] if experiment else problem, []).append(
-            experiment[0] if experiment else ""
-        )
+        rest = problem[experiment.end() :] if experiment else problem
+        places.setdefault((source, rest), []).append(experiment[0] if experiment else "")
     lines = [
-        f"{first}{problem}" + (f"; the same in {', '.join(place[:-1] for place in others)}" if others else "")
-        for problem, (first, *others) in places.items()
+        f"{source}: {first}{problem}" + (f"; the same in {', '.join(place[:-1] for place in others)}" if others else "")
+        for (source, problem), (first, *others) in places.items()
     ]
     more = len(lines) - MOST_TOLD
-    return lines[:MOST_TOLD] + ([f"and {more:,} more mistakes"] if more > 0 else [])
+    return lines[:MOST_TOLD] + ([f"{problems[0][0]}: and {more:,} more mistakes"] if more > 0 else [])
 
 
-def checked(adapter: TypeAdapter[Model], values: Any, source: str) -> Model:
+def checked(adapter: TypeAdapter[Model], values: Any, source: str | Callable[[Location], str]) -> Model:
     """Check plain values.
 
     Args:
         adapter: of what they shall be.
         values: plain data.
-        source: begins each line of a message.
+        source: begins each line of a message; a function gives it from the place of the mistake.
 
     Raises:
         UserError: one line for each thing wrong: source, key, value and what is allowed.
@@ -130,8 +135,11 @@ def checked(adapter: TypeAdapter[Model], values: Any, source: str) -> Model:
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        problems = [_message(problem, adapter, values) for problem in error.errors(include_url=False)]
-        raise UserError("\n".join(f"{source}: {line}" for line in _told(problems))) from None
+        problems = [
+            (source if isinstance(source, str) else source(problem["loc"]), _message(problem, adapter, values))
+            for problem in error.errors(include_url=False)
+        ]
+        raise UserError("\n".join(_told(problems))) from None
 
 
 def parse_solver(values: dict[str, Any]) -> Solver:
@@ -143,25 +151,34 @@ def parse_solver(values: dict[str, Any]) -> Solver:
     return checked(TypeAdapter(OneSolver), values, "solver")
 
 
-def parse_config(values: Any, file: str) -> Benchmark:
+def parse_config(values: Any, file: str, layers: Sequence[Layer] = ()) -> Benchmark:
     """Check plain values against the models.
 
     Args:
         values: what the YAML file holds.
         file: its name, for messages.
+        layers: the files that the values come from, if they are known. A message names the one with the mistake.
 
     Raises:
         UserError: one line for each thing wrong: file, key, value and what is allowed.
     """
     if not isinstance(values, dict):
         raise UserError(f"{file}: a configuration is a mapping of keys, not {type(values).__name__}")
-    return checked(TypeAdapter(Benchmark), values, file)
+    source = (lambda location: file_of(layers, values, location)) if layers else file
+    return checked(TypeAdapter(Benchmark), values, source)
 
 
 def load_config(path: Path) -> Benchmark:
-    """Read and check the configuration at `path`.
+    """Read and check the configuration at `path`, with what it builds on.
 
     Raises:
-        UserError: `read_yaml` refuses the file, or it is not a valid configuration.
+        UserError: `read_yaml` refuses a file, a base is missing, or it is not a valid configuration.
     """
-    return parse_config(read_yaml(path), str(path))
+    layers = read_layers(path)
+    return parse_config(resolved(layers), str(path), layers)
+
+
+def as_yaml(config: Benchmark) -> str:
+    """A resolved configuration as YAML, from which `parse_config` gives it again. What is null is left out."""
+    values = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)

@@ -14,7 +14,8 @@ from etsdm.runtime import forkserver, gpus, intact, neighbours, slurm
 from etsdm.plan.plan import make_plan
 from etsdm.plan.runs import identity
 from etsdm.plan.stages import loaded, torch_of
-from etsdm.config.yaml_file import given_to_snakemake
+from etsdm.config.bases import layers_of, resolved
+from etsdm.config.snakemake_config import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT, Planned
@@ -67,7 +68,14 @@ def mistakes_explained():
 
 
 with mistakes_explained():
-    plan = make_plan(config if IS_MODULE else given_to_snakemake(config, workflow.configfiles), CONFIG, look=False)
+    if IS_MODULE:
+        values = resolved(layers_of(config, Path(CONFIG)))
+    else:
+        values = given_to_snakemake(config, workflow.configfiles, workflow.config_settings.config)
+    plan = make_plan(values, CONFIG, look=False)
+
+# What captions of `snakemake --report` quote.
+config = plan.settings()
 
 
 # How a job begins: with its attempt, the plug-ins of the configuration, and the code that it must run.
