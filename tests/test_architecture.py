@@ -77,7 +77,7 @@ def test_only_two_files_use_snakemake():
     """Both only when a workflow runs: to merge its configurations, and to ask how long its scheduler remembers jobs."""
     pattern = re.compile(r"^ *(import|from) snakemake", re.MULTILINE)
     users = {module_of(path) for path in FILES if pattern.search(path.read_text(encoding="utf-8"))}
-    assert users == {"etsdm.config.yaml_file", "etsdm.runtime.slurm"}
+    assert users == {"etsdm.config.snakemake_config", "etsdm.runtime.slurm"}
 
 
 def test_rooms_are_few():

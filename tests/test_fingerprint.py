@@ -18,7 +18,7 @@ from etsdm.diffusion.make import modules_behind
 from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.schedules import SCHEDULES
 from etsdm.errors import UserError
-from etsdm.fingerprint import ROOT, STAGES, code, digest, reached
+from etsdm.fingerprint import ROOT, STAGES, code, definitions, digest, files, reached
 from etsdm.metrics.distances import DISTANCES
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.metrics.features import extract_features
@@ -34,7 +34,7 @@ from etsdm.training.snapshots import Snapshot
 from etsdm.training.take import take_snapshot
 from etsdm.training.train import train
 
-CACHED = ("_classes", "_is_settings", "_uses", "digest")
+CACHED = (files._classes, files.is_settings, definitions._uses, digest)
 
 
 # ------------------------------------------------------------------------------------------------ what runs is covered
@@ -56,7 +56,7 @@ def watched(stage: str, *loaded: str) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
-    ran = {definition for definition in seen if not fingerprint._is_quiet(*definition)}
+    ran = {definition for definition in seen if not definitions.is_quiet(*definition)}
     assert ran, "nothing was watched"
     assert ran <= reached(*STAGES[stage], *loaded)
 
@@ -126,9 +126,9 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
 
 def test_what_no_stage_ever_computes_with_is_quiet():
     """A module that is renamed would silently count again."""
-    for place in fingerprint.QUIET:
+    for place in definitions.QUIET:
         module, _, name = place.partition(":")
-        read = fingerprint._module(module)
+        read = definitions.read_module(module)
         assert read is not None, place
         assert not name or name in read.names, place
 
@@ -164,15 +164,15 @@ def test_the_report_knows_only_result_files(stage):
 
 
 def forget() -> None:
-    for name in CACHED:
-        getattr(fingerprint, name).cache_clear()
+    for function in CACHED:
+        function.cache_clear()
 
 
 @pytest.fixture
 def edit(tmp_path, monkeypatch):
     """A function that edits a file of the project, as far as digests can see."""
     edited: dict[Path, Path] = {}
-    file_of = fingerprint._file
+    file_of = files.file_of
 
     def edit(file: str, old: str, new: str) -> None:
         path = ROOT / "etsdm" / file
@@ -182,7 +182,7 @@ def edit(tmp_path, monkeypatch):
         edited[path].write_text(text.replace(old, new, 1), encoding="utf-8")
         forget()
 
-    monkeypatch.setattr(fingerprint, "_file", lambda module: edited.get(path := file_of(module), path))
+    monkeypatch.setattr(files, "file_of", lambda module: edited.get(path := file_of(module), path))
     yield edit
     monkeypatch.undo()
     forget()
@@ -232,7 +232,7 @@ NOTHING = [
     pytest.param("solvers/ddim.py", "Real = Field(0.0, ge=0, le=1)", "Real = Field(0.5, ge=0, le=2)", id="settings"),
     pytest.param("solvers/solver.py", "of {self.name} is more than", "of {self.name} exceeds", id="a refusal"),
     pytest.param("config/registry.py", "def names(", "def unused(self): ...\n\n    def names(", id="registry"),
-    pytest.param("plan/plan.py", "def identity(", "def unused(): ...\n\n\ndef identity(", id="plan"),
+    pytest.param("plan/runs.py", "def identity(", "def unused(): ...\n\n\ndef identity(", id="plan"),
     pytest.param("metrics/moments.py", "\ndef ", "\ndef unused(x):\n    return x\n\n\ndef ", id="unused function"),
     pytest.param("metrics/distances/kernel.py", "order: ClassVar[int] = 20", "order: ClassVar[int] = 5", id="order"),
     pytest.param("metrics/encoders/inception.py", "FID: Frechet", "Frechet", id="description"),
@@ -248,7 +248,6 @@ def test_what_cannot_change_a_number_does_not_count(before, edit, file, old, new
 
 def test_a_module_may_change_its_name(before, tmp_path, monkeypatch):
     shutil.copytree(ROOT / "etsdm", tmp_path / "etsdm", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "config", tmp_path / "config")
     (tmp_path / "etsdm/diffusion/seeds.py").rename(tmp_path / "etsdm/randomness.py")
     for path in (tmp_path / "etsdm").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
@@ -256,7 +255,7 @@ def test_a_module_may_change_its_name(before, tmp_path, monkeypatch):
             text.replace("from etsdm.diffusion.seeds import", "from etsdm.randomness import"), encoding="utf-8"
         )
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprint, "ROOT", tmp_path)
+        patch.setattr(files, "ROOT", tmp_path)
         forget()
         assert not changed(before)
     forget()
