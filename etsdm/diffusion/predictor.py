@@ -13,9 +13,14 @@ from etsdm.diffusion.schedules import Array, Schedule
 Network = Callable[[Tensor, Tensor], Tensor]
 
 
-def diffuse(x0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """x_t = alpha_t x_0 + sigma_t eps, for levels that broadcast to images of shape (B, C, H, W)."""
+def diffuse(x0: Tensor, eps: Tensor, alpha: Tensor | float, sigma: Tensor | float) -> Tensor:
+    """x_t = alpha_t x_0 + sigma_t eps (Ho et al. 2020, equation 4), for levels that broadcast to x_0's shape."""
     return alpha * x0 + sigma * eps
+
+
+def diffuse_to(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
+    """x_t at one time t for all of x_0, of any shape."""
+    return diffuse(x0, eps, float(schedule.alpha(t)), float(schedule.sigma(t)))
 
 
 class NoisePredictor:

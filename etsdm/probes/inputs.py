@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from etsdm.data.archive import count_images, pick_images
+from etsdm.diffusion.predictor import diffuse_to
 from etsdm.diffusion.schedules import Schedule
 from etsdm.errors import UserError
 from etsdm.runtime.devices import without_tf32
@@ -53,7 +54,7 @@ def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
             f"t = {t:g} lies outside the times of the network's {schedule.name} schedule; allowed: "
             f"{schedule.t_min:g} to {schedule.t_max:g}"
         )
-    return float(schedule.alpha(t)) * x0 + float(schedule.sigma(t)) * eps
+    return diffuse_to(schedule, x0, eps, t)
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from etsdm.diffusion.mixtures import GaussianMixture
+from etsdm.diffusion.predictor import diffuse_to
 from etsdm.diffusion.schedules import Array, Schedule, make_schedule
 from etsdm.diffusion.sharing import partition, shared
 
@@ -71,10 +72,6 @@ def _schedule(spec: dict[str, Any], name: str, time: str, flat: bool) -> Schedul
     return schedule.flattened(spec["t_tilde"]) if flat else schedule
 
 
-def _diffused(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
-    return float(schedule.alpha(t)) * x0 + float(schedule.sigma(t)) * eps
-
-
 # ---------------------------------------------------------------- (a) the derivative near zero
 
 
@@ -106,7 +103,7 @@ def derivative(mixture: GaussianMixture, schedule: Schedule, x0: Tensor, eps: Te
         "points": [{"t", "mean", "std"}] over samples}.
     """
     times = CURVE * schedule.timesteps
-    norms = [noise_slope(mixture, schedule, _diffused(schedule, x0, eps, t), t).norm(dim=1) for t in times]
+    norms = [noise_slope(mixture, schedule, diffuse_to(schedule, x0, eps, t), t).norm(dim=1) for t in times]
     means = np.array([norm.mean().item() for norm in norms])
     near, zero = CURVE <= NEAR_ZERO, AT_ZERO * schedule.timesteps
     exponent = float(np.polyfit(np.log(times[near]), np.log(means[near]), 1)[0])
@@ -155,7 +152,7 @@ def sharing(
         {"K", "B": largest over the samples, "order": `order`, "points": [{"n", "dt", "sigma_jump",
         "error_max", "error_mean", "bound_max", "bound_mean", "ratio_max": largest error / bound of a sample}]}.
     """
-    x = torch.stack([_diffused(schedule, x0, eps, t) for t in times])
+    x = torch.stack([diffuse_to(schedule, x0, eps, t) for t in times])
     constants = [score_constants(mixture, schedule, times, points) for points in x]
     k, b = (torch.stack(values) for values in zip(*constants, strict=True))
     exact = _best_noise(mixture, schedule, x, times)
