@@ -50,7 +50,7 @@ TRAINING = {"training": {"images": 10}}
 
 COMMANDS = {
     "train": ("--spec SPEC --data images.zip --out t", ["images.zip"]),
-    "encoder": ("--spec SPEC --data images.zip --out e/w.pt", ["images.zip", "dataset.json"]),
+    "encoder": ("--spec CLASSIFIER --data images.zip --out e/w.pt", ["images.zip", "dataset.json"]),
     "sample": ("--weights w.safetensors --out s/s.png", ["w.safetensors"]),
     "export": ("--weights w.safetensors --out e", ["w.safetensors"]),
     "features": (
@@ -69,13 +69,16 @@ COMMANDS = {
     "compare": ("--restored a.zip --truth images.zip --out c/c.json", ["a.zip", "images.zip"]),
     "probe": ("--weights w.safetensors --data images.zip --out p/k.json", ["w.safetensors", "images.zip"]),
 }
-SPEC = {
-    "name": "classifier",
-    "method": {"name": "ddpm"},
-    "diffusion": {"schedule": "linear"},
-    "training": {},
-    "solver": {"name": "ddim", "nfe": 5},
+SPECS = {
+    "SPEC": {
+        "method": {"name": "ddpm"},
+        "diffusion": {"schedule": "linear"},
+        "training": {},
+        "solver": {"name": "ddim", "nfe": 5},
+    },
+    "CLASSIFIER": {"name": "classifier", "width": 4, "epochs": 1, "batch": 64, "learning_rate": 1e-3},
 }
+"""Enough of a specification for each word that stands for one."""
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_every_command_refuses_a_damaged_input(
     write_json(Path("x.manifest.json"), {"outputs": {damaged: right}, "spec": None})
     flip_a_bit(Path(damaged))
     wrong = sha256(Path(damaged))
-    words = [json.dumps(SPEC) if word == "SPEC" else word for word in COMMANDS[command][0].split()]
+    words = [json.dumps(SPECS[word]) if word in SPECS else word for word in COMMANDS[command][0].split()]
     done = CliRunner().invoke(main, [command, *words])
     assert done.exit_code == 2, done.output
     assert f"{damaged}: damaged: its SHA-256 is {wrong}, and x.manifest.json says {right}." in done.output
