@@ -47,6 +47,7 @@ BAD = {
         "solvers[0].eat: unknown key; allowed: name, nfe, grid",
     ),
     "unknown method": ({f"{METHODS}.0": "etsdmm"}, "methods[0].name: unknown 'etsdmm'; allowed: ddpm, etsdm"),
+    "no method": ({f"{METHODS}.0": {"name": []}}, "methods[0].name: unknown '[]'; allowed: ddpm, etsdm"),
     "unknown schedule": (
         {"diffusion.schedule": "cosin"},
         "diffusion.schedule: unknown 'cosin'; allowed: linear",

@@ -158,7 +158,7 @@ class OneOf:
         name = settings.get(key)
         if name is None:
             raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
-        if name not in self.registry.all():
+        if name not in self.registry.names():
             problem = {"key": key} | unknown(name, self.registry.names())
             raise PydanticCustomError(UNKNOWN, "{key}: unknown '{name}'; {known}", problem)
         return self.registry[name].model_validate(settings)
