@@ -11,7 +11,7 @@ import pytest
 import torch
 from configs import every
 
-from etsdm import fingerprint, probes
+from etsdm import fingerprint
 from etsdm.data import sources
 from etsdm.data.prepare import prepare
 from etsdm.diffusion.make import modules_behind
@@ -25,6 +25,7 @@ from etsdm.metrics.features import extract_features
 from etsdm.metrics.restoration import compare
 from etsdm.metrics.score import modules, score
 from etsdm.plan.plan import make_plan
+from etsdm.probes import PROBES
 from etsdm.probes.theory import theory
 from etsdm.runtime.manifest import PACKAGES, manifest
 from etsdm.sampling.restore import restore
@@ -104,8 +105,8 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
     for run in plan.probes.values():
         model, tried = run.needs["model"], [solver["name"] for solver in run.spec.get("solvers", [])]
         behind = modules_behind(model.spec)
-        probe = probes.load(run.spec["probe"])
-        with watched("probe", *behind, probes.module(run.spec["probe"]), *map(SOLVERS.module, tried)):
+        probe = PROBES.load(run.spec["probe"]).probe
+        with watched("probe", *behind, PROBES.module(run.spec["probe"]), *map(SOLVERS.module, tried)):
             weights = tmp_path / model.path / "weights.safetensors"
             images = tmp_path / model.needs["data"].path / "images.zip"
             probe(weights, images, run.spec, "cpu", False)
@@ -196,7 +197,7 @@ def every_code() -> dict[str, str]:
     found |= {name: code("train", SCHEDULES.module(name)) for name in ("linear", "cosine")}
     found |= {f"encoder {name}": code("encoder", ENCODERS.module(name)) for name in ENCODERS.names()}
     found |= {f"score by {name}": code("score", DISTANCES.module(name)) for name in DISTANCES.names()}
-    found |= {f"probe {name}": code("probe", probes.module(name)) for name in probes.MODULES}
+    found |= {f"probe {name}": code("probe", PROBES.module(name)) for name in PROBES.names()}
     kinds = [path.stem for path in (ROOT / "etsdm/data/sources").glob("[a-z]*.py")]
     return found | {f"prepare {kind}": code("prepare", f"etsdm.data.sources.{kind}") for kind in kinds}
 

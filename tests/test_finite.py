@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from trained import model_spec
 
-from etsdm import probes
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
 from etsdm.metrics.encoders.classifier import Classifier, make_network, train_classifier
@@ -22,6 +21,7 @@ from etsdm.metrics.store import load_features, save_features
 from etsdm.models.trained import build_network
 from etsdm.models.weights import load_weights, save_weights
 from etsdm.plan.reading import parse_solver
+from etsdm.probes import PROBES
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.finite import check_finite
 from etsdm.sampling.restore import restore
@@ -104,7 +104,7 @@ def test_what_a_probe_measures_is_finite(
     tmp_path: Path, images: Path, name: str, spec: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=rf"{message}.* not finite"):
-        probes.load(name)(overflowing(tmp_path / "weights"), images, spec | {"images": 2}, "cpu", progress=False)
+        PROBES.load(name).probe(overflowing(tmp_path / "weights"), images, spec | {"images": 2}, "cpu", progress=False)
 
 
 def test_features_that_are_not_finite_are_neither_made_nor_read(tmp_path: Path, images: Path) -> None:

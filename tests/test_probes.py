@@ -3,15 +3,18 @@
 import json
 import math
 import re
+import subprocess
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from mixtures import GaussianMixture, SmoothSchedule, column
+from pydantic import TypeAdapter
 from trained import model_spec, trained_tensors, write_weights
 from typed import process_with, solver
 
-from etsdm import probes
 from etsdm.data.archive import pick_images, write_images
 from etsdm.diffusion.conditions import identity, jumps_of
 from etsdm.diffusion.methods import METHODS
@@ -20,6 +23,8 @@ from etsdm.diffusion.schedules import SCHEDULES, make_schedule
 from etsdm.diffusion.sharing import shared
 from etsdm.errors import UserError
 from etsdm.models.weights import save_weights
+from etsdm.plan.reading import checked
+from etsdm.probes import PROBES, OneProbe
 from etsdm.probes.inputs import even_images, mean_and_std, per_image
 from etsdm.probes.lipschitz import difference_quotients, pairs
 from etsdm.probes.solver_error import distances, jumps, reference, reference_times, solution
@@ -48,19 +53,55 @@ def images(tmp_path_factory):
 
 
 def probed(name, weights, images, spec):
-    result = probes.load(name)(weights, images, spec, "cpu", progress=False)
+    result = PROBES.load(name).probe(weights, images, spec, "cpu", progress=False)
     assert json.loads(json.dumps(result)) == result
     return result
+
+
+OWN = """
+__name__ = "own_probe"
+from typing import ClassVar, Literal
+from etsdm.probes.probe import Probe
+class Length(Probe):
+    order: ClassVar[int] = 90
+    probe: Literal["length"]
+    images: int = 2
+    def evaluations(self):
+        return 7
+def probe(weights, images, spec, device="auto", progress=True):
+    return {"n": spec["images"], "points": []}
+"""
 
 
 # What the probes share
 
 
 def test_the_registry_names_modules_with_a_probe():
-    for name in probes.MODULES:
-        assert probes.load(name).__module__ == probes.module(name)
-    with pytest.raises(KeyError):
-        probes.load("fid")
+    assert PROBES.names() == ["lipschitz", "stability", "solver-error"]
+    for name in PROBES.names():
+        assert PROBES.load(name).probe.__module__ == PROBES.module(name)
+    with pytest.raises(UserError, match="unknown probe 'fid'"):
+        PROBES.load("fid")
+
+
+def test_what_a_plan_reads_loads_neither_torch_nor_pillow():
+    rooms = "data.sources", "metrics.encoders", "metrics.distances", "probes"
+    code = "import sys; from etsdm.config.registry import registries; " + "; ".join(f"import etsdm.{r}" for r in rooms)
+    code += "; [registry.all() for registry in registries()]; sys.exit(bool({'torch', 'PIL'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_probe_in_one_file_is_one_of_all(monkeypatch):
+    own = ModuleType("own_probe")
+    exec(compile(OWN, "own_probe.py", "exec", dont_inherit=True), vars(own))
+    monkeypatch.setitem(sys.modules, "own_probe", own)
+    monkeypatch.setattr(PROBES, "_things", dict(PROBES.all()))
+    PROBES.add(own)
+    assert PROBES.names()[-1] == "length" and PROBES.load("length").probe is own.probe
+    assert PROBES.read({"probe": "length", "images": 3}).evaluations() == 7
+    assert checked(TypeAdapter(OneProbe), {"probe": "length"}, "spec").images == 2
+    with pytest.raises(UserError, match=r"spec: probe: unknown 'lenght'; .*did you mean 'length'"):
+        checked(TypeAdapter(OneProbe), {"probe": "lenght"}, "spec")
 
 
 def test_images_are_spread_evenly_over_the_archive(tmp_path):
@@ -78,7 +119,7 @@ def test_images_unlike_those_of_the_training_are_refused(tmp_path, name):
     write_images(tmp_path / "colour.zip", np.zeros((2, 16, 16, 3), dtype=np.uint8))
     weights = write_weights(tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match="16x16 pixels and 3 channels, but the network was trained on 8 pixels and 1"):
-        probes.load(name)(weights, tmp_path / "colour.zip", {"images": 2, "t": 10}, "cpu", progress=False)
+        PROBES.load(name).probe(weights, tmp_path / "colour.zip", {"images": 2, "t": 10}, "cpu", progress=False)
 
 
 def test_batches_change_nothing(monkeypatch):

@@ -30,18 +30,18 @@ def probe(weights: Path, data: Path, spec: Specification | None, out: Path, devi
     """
     from tabulate import tabulate
 
-    from etsdm import probes
     from etsdm.diffusion.make import all_modules
-    from etsdm.experiments.measures import Pairs
+    from etsdm.probes import PROBES
+    from etsdm.probes.lipschitz import Pairs
     from etsdm.runtime.devices import pick_device
     from etsdm.solvers import SOLVERS
 
     values = spec.values if spec else {"probe": "lipschitz", **Pairs.model_validate({"images": 512}).model_dump()}
     path = out.with_name("manifest.json") if spec else manifest_of(out)
     tried = sorted({SOLVERS.module(solver["name"]) for solver in values.get("solvers", [])})
-    code = code_of("probe", probes.module(values["probe"]), *tried, *all_modules())
+    code = code_of("probe", PROBES.module(values["probe"]), *tried, *all_modules())
     with recorded(path, [weights, data], [out], spec or values, device, code=code) as record:
-        result = probes.load(values["probe"])(weights, data, values, str(pick_device(device, time_limit())))
+        result = PROBES.load(values["probe"]).probe(weights, data, values, str(pick_device(device, time_limit())))
         write_json(out, result)
         record.update(n=result["n"])
     say(tabulate(result["points"], headers="keys", floatfmt=".4g"), out)

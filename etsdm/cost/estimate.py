@@ -7,7 +7,7 @@ share is counted once.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from etsdm.cost.rates import Rates, Shape, shape_of
 from etsdm.data import sources
 from etsdm.errors import UserError
 from etsdm.metrics.encoders import ENCODERS
+from etsdm.probes import PROBES
 from etsdm.training.snapshots import half_lives, kept
 
 if TYPE_CHECKING:
@@ -144,21 +145,6 @@ def training_factor(spec: Spec) -> float:
     return 1 + 2 * share
 
 
-def _pairs(spec: Spec) -> int:
-    coarse = range(spec["coarse_step"], spec["coarse_until"] + 1, spec["coarse_step"])
-    return spec["fine_until"] // spec["fine_step"] + sum(t > spec["fine_until"] for t in coarse)
-
-
-PROBES: dict[str, Callable[[Spec], int]] = {
-    "lipschitz": lambda spec: 2 * _pairs(spec),
-    "stability": lambda spec: (1 + len(spec["stds"])) * (1 + spec["nfe"]),
-    "solver-error": lambda spec: (
-        spec["reference_nfe"] + spec["reference_nfe"] // 2 + sum(sum(solver["nfe"]) for solver in spec["solvers"])
-    ),
-}
-"""Evaluations an image of each probe; those of `solver-error` at E-TSDM's jumps, three a jump, are left out."""
-
-
 def known_images(plan: "Plan") -> dict[str, int]:
     """Number of images of each data set by name, where the configuration or the source tells it."""
     counts = dict(plan.config.cost.images) if plan.config.cost else {}
@@ -212,7 +198,7 @@ class _Prices:
         if job.encoder:
             return self.count(job) / self.rates.features.get(job.encoder.spec["name"], math.inf)
         if job.rule == "probe":
-            evaluations = spec["images"] * PROBES[spec["probe"]](spec)
+            evaluations = spec["images"] * PROBES.read(spec).evaluations()
         elif job.rule in ("sample", "restore"):
             evaluations = self.count(job) * spec["solver"]["nfe"]
         else:

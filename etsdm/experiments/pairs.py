@@ -2,7 +2,8 @@
 
 from etsdm.diffusion.schedules import Schedule
 from etsdm.experiments.experiment import Cell, Experiment, check_within
-from etsdm.experiments.measures import Pairs, Probed
+from etsdm.experiments.measures import Probed
+from etsdm.probes.lipschitz import Pairs
 
 
 class OfPairs(Experiment, Pairs):

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from etsdm.diffusion.schedules import Schedule
 from etsdm.experiments.experiment import Cell, Compared
-from etsdm.experiments.measures import Measure, Probed, Solutions
+from etsdm.experiments.measures import Measure, Probed
+from etsdm.probes.solver_error import Solutions
 
 
 class SolverError(Compared, Solutions):

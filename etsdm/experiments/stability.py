@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from etsdm.diffusion.schedules import Schedule
 from etsdm.experiments.experiment import Cell, Compared, check_within
-from etsdm.experiments.measures import Measure, Perturbations, Probed
+from etsdm.experiments.measures import Measure, Probed
+from etsdm.probes.stability import Perturbations
 
 
 class Stability(Compared, Perturbations):

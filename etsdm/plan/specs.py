@@ -18,11 +18,11 @@ from etsdm.data.sources.source import Resize, Split
 from etsdm.diffusion.methods import OneMethod
 from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
-from etsdm.experiments.measures import Pairs, Perturbations, Solutions
 from etsdm.experiments.theory import Theory
 from etsdm.metrics.encoders import OneEncoder
 from etsdm.metrics.evaluation import Precision
 from etsdm.plan.reading import checked
+from etsdm.probes import OneProbe
 from etsdm.solvers import OneSolver, Solver
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -116,31 +116,12 @@ class RestorationSpec(Strict):
     seed: Seed
 
 
-class LipschitzSpec(Pairs):
-    """The probe of K."""
-
-    probe: Literal["lipschitz"]
-
-
 class TheorySpec(Theory):
     """The theory of one T."""
 
     timesteps: int = Field(ge=50, le=MOST_STEPS)
 
 
-class StabilitySpec(Perturbations):
-    """The probe of stability."""
-
-    probe: Literal["stability"]
-
-
-class SolverErrorSpec(Solutions):
-    """The probe of the solvers' errors."""
-
-    probe: Literal["solver-error"]
-
-
-ProbeSpec = Annotated[LipschitzSpec | StabilitySpec | SolverErrorSpec, Field(discriminator="probe")]
 KINDS: dict[str, TypeAdapter[Any]] = {
     "data": TypeAdapter(Data),
     "encoder": TypeAdapter(OneEncoder),
@@ -148,7 +129,7 @@ KINDS: dict[str, TypeAdapter[Any]] = {
     "snapshot": TypeAdapter(SnapshotSpec),
     "sample": TypeAdapter(SampleSpec),
     "restoration": TypeAdapter(RestorationSpec),
-    "probe": TypeAdapter(ProbeSpec),
+    "probe": TypeAdapter(OneProbe),
     "theory": TypeAdapter(TheorySpec),
 }
 """What each kind of specification shall be."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
-from etsdm import probes
 from etsdm.data import sources
 from etsdm.diffusion.make import modules_behind
 from etsdm.diffusion.schedules import SCHEDULES
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.plan.plan import Plan
 from etsdm.plan.runs import Run
+from etsdm.probes import PROBES
 from etsdm.solvers import SOLVERS
 
 
@@ -21,7 +21,7 @@ def _drawing(run: Run) -> list[str]:
 def _probing(run: Run) -> list[str]:
     """The probe, the solvers that it tries, and the model."""
     tried = sorted({SOLVERS.module(solver["name"]) for solver in run.spec.get("solvers", [])})
-    return [probes.module(run.spec["probe"]), *tried, *modules_behind(run.needs["model"].spec)]
+    return [PROBES.module(run.spec["probe"]), *tried, *modules_behind(run.needs["model"].spec)]
 
 
 LOADED: dict[str, Callable[[Run], list[str]]] = {

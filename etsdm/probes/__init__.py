@@ -1,25 +1,17 @@
-"""Probes: measurements on trained networks. One module each, imported only when it is used.
+"""Probes: measurements on trained networks, one file each with its settings.
 
-Every module has `probe(weights, images, spec, device="auto", progress=True)`, which measures the network in `weights`
-on the clean images of an archive and gives a result that can be written as JSON. `theory` needs no network and stands
-apart.
+Each file has a class of settings, derived from `Probe`, and a function `probe(weights, images, spec, device="auto",
+progress=True)`. It measures the network in `weights` on the clean images of an archive, and gives a result that can be
+written as JSON. `theory` needs no network and stands apart. Nothing here imports torch when it is loaded: a plan reads
+the settings.
 """
 
-from __future__ import annotations
+from typing import Annotated
 
-import importlib
-from collections.abc import Callable
-from typing import Any
+from etsdm.config.registry import OneOf, Registry
+from etsdm.probes.probe import Probe
 
-MODULES = {"lipschitz": "lipschitz", "stability": "stability", "solver-error": "solver_error"}
+PROBES = Registry("etsdm.probes", "probe", Probe, "probe")
+OneProbe = Annotated[Probe, OneOf(PROBES)]
 
-
-def module(name: str) -> str:
-    """Full name of the named probe's module. Raises KeyError for a name not in MODULES."""
-    return f"{__name__}.{MODULES[name]}"
-
-
-def load(name: str) -> Callable[..., dict[str, Any]]:
-    """The `probe` function of the named probe. Raises KeyError for a name not in MODULES."""
-    probe: Callable[..., dict[str, Any]] = importlib.import_module(module(name)).probe
-    return probe
+__all__ = ["PROBES", "OneProbe", "Probe"]

@@ -1,19 +1,20 @@
 """What the probes share: the images and noise they look at, the same for every network, and their batches."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from etsdm.data.archive import count_images, pick_images
-from etsdm.diffusion.predictor import diffuse_to
 from etsdm.diffusion.schedules import Schedule
 from etsdm.errors import UserError
-from etsdm.runtime.devices import without_tf32
 from etsdm.runtime.finite import check_finite
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 BATCH_VALUES = 2**18
 """Pixel values in a batch."""
@@ -26,6 +27,10 @@ def even_images(archive: Path, count: int, dataset: dict[str, Any]) -> Tensor:
         UserError: the archive is missing or damaged, or its images are not like those of `dataset`, the specification
             of what the network was trained on.
     """
+    import torch
+
+    from etsdm.data.archive import count_images, pick_images
+
     total = count_images(archive)
     chosen = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
     pixels = pick_images(archive, chosen)
@@ -40,6 +45,8 @@ def even_images(archive: Path, count: int, dataset: dict[str, Any]) -> Tensor:
 
 def fixed_noise(like: Tensor, stream: int) -> Tensor:
     """Standard normal noise in the shape of `like`, always the same for a number of the `stream`."""
+    import torch
+
     return torch.randn(like.shape, generator=torch.Generator().manual_seed(stream))
 
 
@@ -54,10 +61,11 @@ def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
             f"t = {t:g} lies outside the times of the network's {schedule.name} schedule; allowed: "
             f"{schedule.t_min:g} to {schedule.t_max:g}"
         )
+    from etsdm.diffusion.predictor import diffuse_to
+
     return diffuse_to(schedule, x0, eps, t)
 
 
-@torch.inference_mode()
 def per_image(
     measure: Callable[..., Tensor], device: torch.device, *inputs: Tensor, what: str = "the values of a probe"
 ) -> Tensor:
@@ -66,9 +74,13 @@ def per_image(
     Raises:
         UserError: a value is not finite; its message starts with `what` is measured.
     """
+    import torch
+
+    from etsdm.runtime.devices import without_tf32
+
     batch = max(1, BATCH_VALUES // inputs[0][0].numel())
     parts = zip(*(values.split(batch) for values in inputs), strict=True)
-    with without_tf32():
+    with torch.inference_mode(), without_tf32():
         found = torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
     check_finite(found, what, "train the network with a lower training.learning_rate")
     return found

@@ -1,18 +1,58 @@
 """The time-Lipschitz constant of a trained network."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from torch import Tensor
-from tqdm import tqdm
+from pydantic import Field, model_validator
 
-from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.config.strict import MOST_STEPS, Count, Strict
 from etsdm.errors import UserError
-from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
-from etsdm.runtime.devices import pick_device
+from etsdm.probes.probe import Probe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.diffusion.predictor import NoisePredictor
+
+
+class Pairs(Strict):
+    """Of which times, and over how many images, K(t', t) is measured."""
+
+    images: Count
+    """Images x_0 over which K is averaged."""
+    fine_step: int = Field(10, ge=1, le=MOST_STEPS)
+    """Pairs (t - fine_step, t) up to `fine_until`..."""
+    fine_until: int = Field(100, ge=1, le=MOST_STEPS)
+    """...and (t - coarse_step, t) above."""
+    coarse_step: int = Field(100, ge=1, le=MOST_STEPS)
+    """Step of the coarse pairs."""
+    coarse_until: int = Field(400, ge=1, le=MOST_STEPS)
+    """Last t of the coarse pairs."""
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.fine_until % self.fine_step or self.fine_until < 2 * self.fine_step:
+            raise ValueError(f"fine_until = {self.fine_until} must be two or more times fine_step = {self.fine_step}")
+        if self.coarse_until % self.coarse_step:
+            raise ValueError(f"coarse_until = {self.coarse_until} is no multiple of coarse_step = {self.coarse_step}")
+        return self
+
+
+class Lipschitz(Pairs, Probe):
+    """The probe of K."""
+
+    order: ClassVar[int] = 10
+
+    probe: Literal["lipschitz"]
+
+    def evaluations(self) -> int:
+        """Two a pair."""
+        return 2 * len(pairs(self.model_dump()))
 
 
 def pairs(spec: dict[str, Any]) -> list[tuple[int, int]]:
@@ -63,6 +103,11 @@ def probe(
         UserError: a file can't be read, the images are unlike those of the training, a pair does not lie within the
             schedule's times, or a K is not finite.
     """
+    from tqdm import tqdm
+
+    from etsdm.models.trained import load_predictor
+    from etsdm.runtime.devices import pick_device
+
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
     x0 = even_images(images, spec["images"], trained["dataset"])

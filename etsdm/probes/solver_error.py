@@ -4,29 +4,62 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
-from torch import Tensor
-from tqdm import tqdm
+from pydantic import Field, model_validator
 
+from etsdm.config.strict import MOST_STEPS, Count, Strict
 from etsdm.diffusion.conditions import Condition, jumps_of
-from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import Schedule
 from etsdm.errors import UserError
-from etsdm.models.trained import load_predictor
 from etsdm.probes.inputs import mean_and_std, per_image
-from etsdm.runtime.devices import pick_device
-from etsdm.sampling.noise import ImageNoise
-from etsdm.solvers import SOLVERS, Solver
+from etsdm.probes.probe import Probe
+from etsdm.solvers import SOLVERS, Solver, Solvers
 from etsdm.solvers.dpm_solver_pp import dpm_solver_pp, step_orders
 
 if TYPE_CHECKING:
+    from torch import Tensor
+    from tqdm import tqdm
+
+    from etsdm.diffusion.predictor import NoisePredictor
     from etsdm.solvers.solver import Predict
 
 SAME = {"name", "nfe", "denoise", "clip_x0"}
 """Settings that are no parameter of a point: its own columns, and what is the same for all."""
+
+
+class Solutions(Strict):
+    """Which solvers are compared with a tight solution, over how many images."""
+
+    images: Count
+    """Images over which the distance is averaged."""
+    solvers: Solvers
+    """Deterministic solvers, each with its budgets; none of them denoises at the end here."""
+    reference_nfe: int = Field(600, ge=60, le=MOST_STEPS)
+    """Evaluations of the reference, by DPM-Solver++ 3M on steps even in both log-SNR and t."""
+
+    @model_validator(mode="after")
+    def _deterministic(self) -> Self:
+        for solver in self.solvers:
+            if solver.draws_noise:
+                raise ValueError(f"{solver.name} draws noise at each step and so solves no ODE; use another solver")
+            if solver.lambda_start is not None:
+                raise ValueError("lambda_start: the reference starts at t_max, so each solver must; leave it out")
+        return self
+
+
+class SolverError(Solutions, Probe):
+    """The probe of the solvers' errors."""
+
+    order: ClassVar[int] = 30
+
+    probe: Literal["solver-error"]
+
+    def evaluations(self) -> int:
+        """Those of the reference, of one of half its budget, and of the solvers; three a jump are left out."""
+        reference = self.reference_nfe + self.reference_nfe // 2
+        return reference + sum(sum(solver.nfe) for solver in self.solvers)
 
 
 def in_float64(predict: NoisePredictor, bar: tqdm | None = None) -> Predict:
@@ -118,6 +151,13 @@ def probe(
             finite.
         ValueError: a solver that draws noise.
     """
+    import torch
+    from tqdm import tqdm
+
+    from etsdm.models.trained import load_predictor
+    from etsdm.runtime.devices import pick_device
+    from etsdm.sampling.noise import ImageNoise
+
     solvers = [SOLVERS.read(solver) for solver in spec["solvers"]]
     for solver in solvers:
         if solver.draws_noise:

@@ -1,19 +1,49 @@
 """How far a perturbed x_t moves the clean image (Yang et al. 2024, the experiment on stability)."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from torch import Tensor
-from tqdm import tqdm
+from pydantic import AfterValidator, Field
 
-from etsdm.diffusion.predictor import NoisePredictor
-from etsdm.models.trained import load_predictor
+from etsdm.config.strict import MOST_STEPS, Count, Positive, Strict, distinct
 from etsdm.probes.inputs import even_images, fixed_noise, mean_and_std, noised, per_image
-from etsdm.runtime.devices import pick_device
+from etsdm.probes.probe import Probe
 from etsdm.solvers.ddim import ddim
 from etsdm.solvers.solver import data_prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.diffusion.predictor import NoisePredictor
+
+
+class Perturbations(Strict):
+    """How x_t is perturbed, and over how many images."""
+
+    images: Count
+    """Images x_0 over which the change is averaged."""
+    t: int = Field(100, ge=1, le=MOST_STEPS)
+    """Time of the perturbed x_t, in steps."""
+    stds: Annotated[list[Positive], AfterValidator(distinct)] = Field([0.01, 0.03, 0.1, 0.2, 0.3], min_length=1)
+    """Standard deviations of the added noise."""
+    nfe: int = Field(20, ge=1, le=MOST_STEPS)
+    """Evaluations of DDIM with which x_0 is solved for."""
+
+
+class Stability(Perturbations, Probe):
+    """The probe of stability."""
+
+    order: ClassVar[int] = 20
+
+    probe: Literal["stability"]
+
+    def evaluations(self) -> int:
+        """One for the predicted x_0 and `nfe` for the solved one, without noise and with that of each deviation."""
+        return (1 + len(self.stds)) * (1 + self.nfe)
 
 
 def predicted(predict: NoisePredictor, x: Tensor, t: float) -> Tensor:
@@ -65,6 +95,11 @@ def probe(
         UserError: a file can't be read, the images are unlike those of the training, t lies outside the schedule's
             times, or an x_0 is not finite.
     """
+    from tqdm import tqdm
+
+    from etsdm.models.trained import load_predictor
+    from etsdm.runtime.devices import pick_device
+
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
     t = spec["t"]

@@ -4,18 +4,20 @@
 (b) E-TSDM's error || eps*(x, f(t)) - eps*(x, t) || against the paper's bound sigma_t~ K(x) dt + B(x) d_sigma_max.
 """
 
+from __future__ import annotations
+
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from tqdm import tqdm
 
-from etsdm.diffusion.mixtures import GaussianMixture
-from etsdm.diffusion.predictor import diffuse_to
 from etsdm.diffusion.schedules import Array, Schedule, make_schedule
 from etsdm.diffusion.sharing import partition, shared
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etsdm.diffusion.mixtures import GaussianMixture
 
 RESOLUTION = 256
 """Of the paper's images, in pixels; only cosine-shift depends on it."""
@@ -48,6 +50,11 @@ def theory(spec: dict[str, Any], progress: bool = True) -> dict[str, Any]:
     Raises:
         KeyError: an unknown schedule.
     """
+    import torch
+    from tqdm import tqdm
+
+    from etsdm.diffusion.mixtures import GaussianMixture
+
     mixture = GaussianMixture()
     generator = torch.Generator().manual_seed(0)
     x0 = mixture.sample(spec["points"], generator)
@@ -83,6 +90,7 @@ def log_alpha_slope(schedule: Schedule, t: float) -> float:
 
 def noise_slope(mixture: GaussianMixture, schedule: Schedule, x: Tensor, t: float) -> Tensor:
     """d eps*(x, t)/dt at fixed x, both (N, D): d eps*/d log alpha, by forward-mode differentiation, times its slope."""
+    import torch
 
     def eps(log_alpha: Tensor) -> Tensor:
         return mixture.eps(x, log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt())
@@ -102,6 +110,8 @@ def derivative(mixture: GaussianMixture, schedule: Schedule, x0: Tensor, eps: Te
         {"alpha_slope": d alpha/dt at 0, "exponent": p of the fit E || . || ~ t^p near 0, "diverges": p < -1/4,
         "points": [{"t", "mean", "std"}] over samples}.
     """
+    from etsdm.diffusion.predictor import diffuse_to
+
     times = CURVE * schedule.timesteps
     norms = [noise_slope(mixture, schedule, diffuse_to(schedule, x0, eps, t), t).norm(dim=1) for t in times]
     means = np.array([norm.mean().item() for norm in norms])
@@ -152,6 +162,10 @@ def sharing(
         {"K", "B": largest over the samples, "order": `order`, "points": [{"n", "dt", "sigma_jump",
         "error_max", "error_mean", "bound_max", "bound_mean", "ratio_max": largest error / bound of a sample}]}.
     """
+    import torch
+
+    from etsdm.diffusion.predictor import diffuse_to
+
     x = torch.stack([diffuse_to(schedule, x0, eps, t) for t in times])
     constants = [score_constants(mixture, schedule, times, points) for points in x]
     k, b = (torch.stack(values) for values in zip(*constants, strict=True))
@@ -187,6 +201,8 @@ def order(points: list[dict[str, Any]]) -> float | None:
 
 
 def _levels(schedule: Schedule, times: Array) -> tuple[Tensor, Tensor]:
+    import torch
+
     return torch.from_numpy(schedule.alpha(times))[:, None], torch.from_numpy(schedule.sigma(times))[:, None]
 
 
@@ -196,6 +212,8 @@ def _best_noise(mixture: GaussianMixture, schedule: Schedule, x: Tensor, times: 
 
 def score_constants(mixture: GaussianMixture, schedule: Schedule, times: Array, x: Tensor) -> tuple[Tensor, Tensor]:
     """K(x) in 1/steps and B(x), each (N,), of points x (N, D): see `sharing`."""
+    import torch
+
     scores = mixture.score(x, *_levels(schedule, times))
     steps = torch.from_numpy(np.diff(times))[:, None]
     return (scores.diff(dim=0).norm(dim=-1) / steps).amax(0), scores.norm(dim=-1).amax(0)
