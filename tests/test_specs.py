@@ -53,7 +53,7 @@ def changed(*path: str, **new: Any) -> dict[str, Any]:
     [
         (changed(method=None), "method: missing; it must be given"),
         (changed("training", batch=None), "training.batch: missing; it must be given"),
-        (changed("training", bacth=3), "training.bacth: unknown key; allowed: images, batch,"),
+        (changed("training", bacth=3), "training.bacth: unknown key; allowed: preset, images, batch,"),
         (changed("method", t_tidle=3), "method.t_tidle: unknown key; allowed: name, t_tilde, n, partition; did you"),
         (changed("dataset", name=None), "dataset.name: missing; it must be given"),
         (changed("dataset", resoltion=8), "dataset.resoltion: unknown key; allowed: name, resolution, channels"),

@@ -1,17 +1,20 @@
 """The network, as a configuration states it."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from etsdm.config.strict import Real, Strict
+from etsdm.config.presets import OfPreset
+from etsdm.config.strict import Real
 
 MOST_CHANNELS = 4096 * 64
 """Of a level of the network."""
 
 
-class Network(Strict):
-    """The ADM U-Net. Every value is stated here, none is hidden in code."""
+class Network(OfPreset):
+    """The ADM U-Net."""
+
+    block: ClassVar[str] = "network"
 
     channels: int = Field(ge=1, le=4096)
     """Channels of the first level."""
@@ -21,17 +24,17 @@ class Network(Strict):
     """Residual blocks a level."""
     attention: list[Annotated[int, Field(ge=1, le=1024)]]
     """Resolutions, in pixels, that have self-attention."""
-    heads: int = Field(ge=1, le=MOST_CHANNELS)
+    heads: int = Field(1, ge=1, le=MOST_CHANNELS)
     """Attention heads, where `head_channels` is null."""
     head_channels: int | None = Field(None, ge=1, le=MOST_CHANNELS)
     """Channels a head; overrides `heads`."""
-    dropout: Real = Field(ge=0, lt=1)
+    dropout: Real = Field(0.0, ge=0, lt=1)
     """Dropout rate in the residual blocks."""
-    norm_groups: int = Field(ge=1, le=MOST_CHANNELS)
+    norm_groups: int = Field(32, ge=1, le=MOST_CHANNELS)
     """Groups of each group normalisation; must divide the channels of every level."""
-    scale_shift_norm: bool
+    scale_shift_norm: bool = True
     """Let time scale and shift the normalised activations (adaptive group normalisation)."""
-    resblock_updown: bool
+    resblock_updown: bool = False
     """Change the resolution by residual blocks instead of strided convolutions."""
 
     @model_validator(mode="after")

@@ -1,9 +1,10 @@
 """The training, as a configuration states it."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from etsdm.config.presets import OfPreset
 from etsdm.config.strict import MOST, Count, Counts, Rate, Real, Strict
 
 
@@ -26,34 +27,35 @@ class Snapshots(Strict):
     """Half-lives of the averages, in images."""
 
 
-class Training(Strict):
+class Training(OfPreset):
     """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory."""
+
+    block: ClassVar[str] = "training"
 
     images: int = Field(ge=0, le=MOST)
     """Length of the training, in images seen; with 0, the model is the `initial` one as it is."""
     batch: int = Field(ge=1, le=1_000_000)
     """Images a step, over all devices together."""
-    optimizer: Literal["adamw"]
+    optimizer: Literal["adamw"] = "adamw"
     """The optimizer."""
     learning_rate: Real = Field(gt=0)
     """After the warm-up."""
-    betas: tuple[Rate, Rate] = Field(strict=False)
+    betas: tuple[Rate, Rate] = Field((0.9, 0.999), strict=False)
     """AdamW's moment decay rates."""
-    weight_decay: Real = Field(ge=0)
+    weight_decay: Real = Field(0.0, ge=0)
     """AdamW's decoupled weight decay."""
     warmup: int = Field(ge=0, le=MOST)
     """Images over which the learning rate rises linearly."""
     ema_half_life: Count
     """Half-life of the averaged weights, in images."""
-    gradient_clip: Real = Field(gt=0)
+    gradient_clip: Real = Field(1.0, gt=0)
     """Largest norm of the gradient."""
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: mixed precision where the device has it."""
-    flip: bool
+    flip: bool = False
     """Mirror images at random."""
     initial: Initial | None = None
     """Where every training starts; null: random weights. `network` must be that of these weights, but for `dropout`."""
-
     snapshots: Snapshots | None = None
     """Averaged weights to keep on the way; null: none. To ask for others is to train again."""
 

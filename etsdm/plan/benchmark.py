@@ -35,7 +35,9 @@ class Benchmark(Strict):
     by key, lists are replaced. Its name is not taken over."""
     name: Name
     """Name of the report folder."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], AfterValidator(distinct)] = Field(min_length=1)
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], AfterValidator(distinct)] = Field(
+        [0, 1, 2], min_length=1
+    )
     """Seeds; each trains a network of its own, and samples from noise of its own."""
     plugins: Annotated[list[str], AfterValidator(distinct), AfterValidator(load)] = Field([])
     """Python files of your own with solvers, methods or schedules, relative to where the workflow is started. Whoever
