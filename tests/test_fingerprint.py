@@ -155,7 +155,7 @@ def test_scoring_does_not_load_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("stage", ["rows", "tables", "figures", "page"])
+@pytest.mark.parametrize("stage", ["rows", "tables", "figure", "page"])
 def test_the_report_knows_only_result_files(stage):
     rooms = {name.split(".")[1] for name, _ in reached(*STAGES[stage])}
     assert not rooms & {"training", "sampling", "models", "solvers", "probes"}

@@ -369,7 +369,7 @@ def test_damaged_curves_and_manifests_leave_the_report_alive(tmp_path: Path) -> 
     for file in tmp_path.glob("samples/**/manifest.json"):
         file.write_text("{")
         break
-    for stage in ("rows", "tables", "figures", "page"):
+    for stage in ("rows", "tables", "figure", "page"):
         done = CliRunner().invoke(main, [stage, "--inventory", f"{report}/inventory.json", "--results", str(tmp_path)])
         assert done.exit_code == 0, done.output
     assert (tmp_path / model / "metrics.jsonl.damaged").exists()

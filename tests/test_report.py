@@ -492,7 +492,6 @@ def test_every_experiment_has_its_table_figures_and_section(every: Path) -> None
     for name in contents.figure_names(inventory):
         assert (every / "figures" / f"{name}.svg").is_file()
         assert f'<figure id="figure-{name}">' in text
-        assert (ROOT / "workflow" / "report" / f"{name}.rst").is_file()
     assert len(text) < 8_000_000
 
 
@@ -964,7 +963,7 @@ def test_page_says_nothing_of_the_machine(built: tuple[Path, Path]) -> None:
     results = read(built[0])
     results.config["training"]["initial"] = {"weights": "/home/alice/w.safetensors", "sha256": "0" * 64}
     next(iter(results.inventory["data"].values())).update(source="folder", bundle=None, path="/data/alice/mine")
-    text = page.render(results, built[0] / "figures")
+    text = page.render(results, page.parts_of(results, built[0]))
     assert "alice" not in text
     assert text.count(".../w.safetensors") == 2
     assert "source: folder .../mine" in text
@@ -984,6 +983,44 @@ def test_report_of_a_benchmark_in_which_everything_failed(tmp_path: Path) -> Non
     assert "20 of 20 measurements have no value" in text
     assert "Confirmed at this scale (0 of" in text
     assert {f.verdict for f in found(report).values()} == {"not run"}
+
+
+def test_what_cannot_be_made_says_why_and_the_rest_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure, a table, a caption and the findings of one experiment, each with an error of its own."""
+    config = configuration()
+    del config["experiments"]["fast-sampling"]
+    report = write_results(tmp_path, config, measure)
+    for what, name in (
+        ("figure", "figures.k_curves.draw_k"),
+        ("table", "tables.k_curves.k_table"),
+        ("findings", "findings.k_curves.growth"),
+        ("caption", "captions.pairs"),
+    ):
+
+        def broken(*_: Any, what: str = what) -> None:
+            raise ValueError(f"no {what} today")
+
+        monkeypatch.setattr(f"etsdm.report.{name}", broken)
+    options = ["--inventory", str(report / "inventory.json"), "--results", str(tmp_path)]
+    for stage in ("rows", "tables", "figure", "page"):
+        done = CliRunner().invoke(main, [stage, *options])
+        assert done.exit_code == 0, done.output
+    text = (report / "report.html").read_text(encoding="utf-8")
+    top = text[: text.index("<h1>")]
+    for words in ("the figures lipschitz", "the tables lipschitz", "the findings of lipschitz"):
+        assert f"Not made, because of an error: {words}. " in top
+        assert f"etsdm: warning: Not made, because of an error: {words}. " in done.stderr
+    assert "This figure could not be drawn</strong>: ValueError: no figure today" in text
+    assert "The caption could not be written: ValueError: no caption today." in text
+    assert "Could not be judged: ValueError: no findings today." in text
+    assert "ValueError: no table today" in (report / "tables" / "lipschitz.csv").read_text()
+    assert json.loads((report / "figures" / "lipschitz.manifest.json").read_text())["result"] == {
+        "caption": "The caption could not be written: ValueError: no caption today.",
+        "failed": "ValueError: no figure today",
+    }
+    assert "failed" not in json.loads((report / "figures" / "datasets.manifest.json").read_text())["result"]
+    assert '<figure id="figure-datasets">\n<img ' in text
+    assert "E-TSDM lowers the distance to the data on every data set" in text[text.index("Contradicted") :]
 
 
 WRAPPER = """<!DOCTYPE html><body><iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe>
@@ -1042,7 +1079,7 @@ def test_page_fits_its_window_in_a_browser(text: str, tmp_path: Path, width: int
 # ---------------------------------------------------------------- captions and imports
 
 
-@pytest.mark.parametrize("caption", sorted(file.name for file in (ROOT / "workflow" / "report").glob("*.rst")))
+@pytest.mark.parametrize("caption", ["page.rst", "tables.rst", "workflow.rst"])
 def test_captions_state_the_settings(caption: str) -> None:
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     template = environment.from_string((ROOT / "workflow" / "report" / caption).read_text(encoding="utf-8"))

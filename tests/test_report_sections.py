@@ -78,13 +78,18 @@ def test_an_unknown_experiment_is_an_error_with_the_names_that_there_are() -> No
 
 
 def test_the_code_of_a_figure_is_its_own() -> None:
-    one = section("stability")
-    draw = f"{one.figures[0].draw.__module__}.draw"
-    assert draw in contents.figures_code(inventory("lipschitz") | {"config": {"experiments": {"stability": {"t": 1}}}})
+    draw = "etsdm.report.experiments.stability.draw"
+    asked_for = {"config": {"experiments": {"stability": {"t": 1}}}}
+    assert contents.figure_code(asked_for, "stability") == [draw, "etsdm.report.experiments.stability.published"]
     files = {name for name, _ in reached(draw)}
     assert "etsdm.report.figures.perturbations" in files
     assert not files & {"etsdm.report.figures.heat_map", "etsdm.report.tables.comparison", "etsdm.report.findings.all"}
-    assert is_same(code("figures", draw))
-    assert not is_same(code("figures", draw).replace("stability.draw", "stability.gone"))
+    assert is_same(code("figure", draw))
+    assert not is_same(code("figure", draw).replace("stability.draw", "stability.gone"))
     with pytest.raises(ModuleNotFoundError):
         reached("etsdm.report.experiments.stability.gone")
+
+
+def test_a_figure_that_a_report_does_not_have_is_an_error() -> None:
+    with pytest.raises(UserError, match="figure 'mine': this report has none; it has lipschitz, losses"):
+        contents.figure(inventory("lipschitz"), "mine")

@@ -24,7 +24,7 @@ from etsdm.training.train import train
 pytestmark = pytest.mark.workflow
 SOLVERS = "experiments.fast-sampling.solvers"
 PLAN = {"inventory": 1}
-REPORT = {"rows": 1, "tables": 1, "figures": 1, "page": 1, "all": 1}
+REPORT = {"rows": 1, "tables": 1, "figure": 5, "page": 1, "all": 1}
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def test_as_many_files_are_made_as_the_plan_says(project):
     rows = estimate(load_plan(project.config, look=False), None)
     assert project.made() == sum(row.files for row in rows)
     notes = [path for path in project.folder.glob(".snakemake/metadata/**/*") if path.is_file()]
-    made_for_the_report = 27  # the inventory, rows, tables, figures and the page
+    made_for_the_report = 31  # the inventory, rows, tables, figures and the page
     assert f"keeps about {len(notes) - made_for_the_report:,} small" in describe(load_plan(project.config), None)
 
 
@@ -177,9 +177,9 @@ def test_another_pytorch_makes_all_again_only_where_that_is_asked_for(project):
     assert done.stderr.count("made by PyTorch 1.") == 2
 
 
-def test_edited_plotting_code_redraws_the_figures(project):
-    project.edit("etsdm/report/figures/stability.py", "\ndef ", "\nassert __name__\n\n\ndef ")
-    assert project.would_run() == {"figures": 1, "page": 1, "all": 1}
+def test_edited_plotting_code_redraws_what_it_draws(project):
+    project.edit("etsdm/report/figures/k_curves.py", "\ndef ", "\nassert __name__\n\n\ndef ")
+    assert project.would_run() == {"figure": 1, "page": 1, "all": 1}
 
 
 def test_an_edited_distance_scores_again_without_extracting_features(project):
@@ -276,14 +276,35 @@ def test_values_are_those_of_snakemakes_config(fresh):
     assert f"etsdm: error: {other}: refused: __use_yte__" in done.stderr
 
 
+def test_a_figure_that_cannot_be_drawn_stops_nothing(project):
+    project.edit("etsdm/report/figures/k_curves.py", "    looks, networks", "    1 / 0\n    looks, networks")
+    done = project.snakemake()
+    assert done.returncode == 0, done.stderr
+    report = project.folder / "results/reports/tiny"
+    page = (report / "report.html").read_text()
+    assert "This figure could not be drawn</strong>: ZeroDivisionError: division by zero" in page
+    assert "Not made, because of an error: the figures lipschitz." in page[: page.index("<h1>")]
+    assert "ZeroDivisionError" in (report / "figures/lipschitz.log").read_text()
+    assert read_json(report / "figures/lipschitz.manifest.json")["result"]["failed"].startswith("ZeroDivisionError")
+    assert project.would_run() == {}
+    project.edit("etsdm/report/figures/k_curves.py", "    1 / 0\n", "")
+    assert project.would_run() == {"figure": 1, "page": 1, "all": 1}
+
+
 def test_snakemakes_own_report_can_be_made(project):
+    """Each figure once, under the title of its section, with the caption of the page."""
     done = project.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr
-    page = (project.folder / "report.html").read_text()
-    entries = re.findall(r'"labels": *{"name": *"([^"]+)"}', page)
+    text = (project.folder / "report.html").read_text()
+    entries = re.findall(r'"labels": *{"name": *"([^"]+)"}', text)
     reports = project.folder / "results" / "reports" / "tiny"
     files = [*reports.glob("tables/*.csv"), *reports.glob("figures/*.svg")]
-    assert sorted(entries) == sorted(["everything", *(file.stem for file in files)])
+    assert len(entries) == len(set(entries)) == 1 + len(files)
+    assert len(text) > 100_000
+    for words in ("Time-Lipschitz constants", "Few-step solvers", "Change by solver", "Training loss"):
+        assert words in text
+    assert "both predictions at the same x_t" in text
+    assert text.count("figures/lipschitz.png") and not text.count("figures/lipschitz.svg")
 
 
 # ---------------------------------------------------------------- data and results that are moved

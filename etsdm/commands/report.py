@@ -22,7 +22,7 @@ def report(context: click.Context, config: Path, results: Path) -> None:
     \b
     Example:  etsdm report config/digits.yaml
     """
-    from etsdm.commands.figures import figures
+    from etsdm.commands.figure import figure
     from etsdm.commands.page import page
     from etsdm.commands.rows import rows
     from etsdm.commands.tables import tables
@@ -31,6 +31,6 @@ def report(context: click.Context, config: Path, results: Path) -> None:
     planned = load_plan(config, look=False)
     inventory = results / planned.report / "inventory.json"
     write_json(inventory, planned.inventory())
-    for stage in (rows, tables, figures, page):
-        context.invoke(stage, inventory=inventory, results=results)
+    for stage, options in ((rows, {}), (tables, {}), (figure, {"names": ()}), (page, {})):
+        context.invoke(stage, inventory=inventory, results=results, **options)
     click.echo(f"{results / planned.report / 'report.html'}")

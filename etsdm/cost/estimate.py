@@ -22,6 +22,7 @@ from etsdm.data import sources
 from etsdm.errors import UserError
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.probes import PROBES
+from etsdm.report.contents import figure_names
 from etsdm.training.snapshots import half_lives, kept
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ RULES = (
 )
 """Rules of the jobs that are counted, in the order of the workflow. An encoder that is not trained has one of its own,
 which stands beside `encoder`."""
-REPORT_RULES = ("rows", "tables", "figures", "page", "all")
-"""Rules with one job each."""
 LAST_RULES = {"distance": "score", "restoration": "compare", "theory": "theory"}
 """The rule that makes the file of each kind of measurement; all others are probes."""
 
@@ -128,7 +127,8 @@ def jobs(plan: "Plan") -> dict[str, int]:
     own = [encoder.label for encoder in plan.encoders.values() if not encoder.needs]
     place = RULES.index("encoder")
     rules = [*RULES[:place], *own, *RULES[place:]]
-    return {rule: counts[rule] for rule in rules if counts[rule]} | dict.fromkeys(REPORT_RULES, 1)
+    report = {"rows": 1, "tables": 1, "figure": len(figure_names(plan.inventory())), "page": 1, "all": 1}
+    return {rule: counts[rule] for rule in rules if counts[rule]} | report
 
 
 # ---------------------------------------------------------------- what a job costs

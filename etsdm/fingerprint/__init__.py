@@ -37,14 +37,14 @@ STAGES = {
     "theory": ["etsdm.probes.theory"],
     "rows": ["etsdm.report.rows"],
     "tables": ["etsdm.report.tables.write"],
-    "figures": ["etsdm.report.figures.write"],
+    "figure": ["etsdm.report.figures.write"],
     "page": ["etsdm.report.page"],
 }
 """The modules each stage starts from, besides those it loads by name."""
 
 DATA = {
     "tables": ["etsdm/report/paper_results.csv"],
-    "figures": ["etsdm/report/paper_results.csv"],
+    "figure": ["etsdm/report/paper_results.csv"],
     "page": ["etsdm/report/paper_results.csv", "etsdm/report/templates/*"],
 }
 """Files besides modules that a stage reads from the project."""

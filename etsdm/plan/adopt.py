@@ -23,7 +23,18 @@ from etsdm.metrics.score import modules
 from etsdm.plan.plan import Plan
 from etsdm.plan.runs import Run
 from etsdm.plan.stages import loaded, torch_of
-from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, table_files, tables_code
+from etsdm.report.contents import (
+    MOSAIC,
+    figure_code,
+    figure_files,
+    figure_names,
+    files_of,
+    note_of,
+    page_code,
+    rows_code,
+    table_files,
+    tables_code,
+)
 from etsdm.runtime.digests import remembered
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.intact import redo
@@ -156,7 +167,9 @@ def report_of(plan: Plan, root: Path) -> Iterator[Result]:
     measured = [root / measurement.file for measurement in plan.measurements]
     yield Result(_beside(rows[0]), rows, measured, None, ["rows", *rows_code()])
     yield Result(report / "tables.manifest.json", tables, rows, None, ["tables", *tables_code(inventory)])
-    yield Result(report / "figures.manifest.json", figures, rows, None, ["figures", *figures_code(inventory)])
+    for name in figure_names(inventory):
+        code = ["figure", *figure_code(inventory, name)]
+        yield Result(note_of(report, name), files_of(report, name), rows, None, code)
     page = [report / "report.html"]
     yield Result(_beside(page[0]), page, [*rows, *tables, *figures], None, ["page", *page_code()])
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from etsdm.errors import UserError
 from etsdm.report.section import Figure, Section
 from etsdm.report.sections import asked, code_of, modules, section, sections
 
@@ -30,6 +31,18 @@ def figures(inventory: dict[str, Any]) -> dict[str, tuple[Section, Figure]]:
     return {figure.name: (one, figure) for one in asked(inventory) for figure in one.figures}
 
 
+def figure(inventory: dict[str, Any], name: str) -> tuple[Section, Figure]:
+    """A figure of the report with its section.
+
+    Raises:
+        UserError: the report has no such figure.
+    """
+    known = figures(inventory)
+    if name not in known:
+        raise UserError(f"figure {name!r}: this report has none; it has {', '.join(known)}")
+    return known[name]
+
+
 def figure_names(inventory: dict[str, Any]) -> list[str]:
     """Figures of the report."""
     return list(figures(inventory))
@@ -42,7 +55,17 @@ def table_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
 
 def figure_files(report: Path, inventory: dict[str, Any]) -> list[Path]:
     """Files of the figures, in the report's folder."""
-    return [report / "figures" / f"{name}.{kind}" for name in figure_names(inventory) for kind in ("png", "svg")]
+    return [file for name in figure_names(inventory) for file in files_of(report, name)]
+
+
+def files_of(report: Path, figure: str) -> list[Path]:
+    """Files of one figure."""
+    return [report / "figures" / f"{figure}.{kind}" for kind in ("png", "svg")]
+
+
+def note_of(report: Path, figure: str) -> Path:
+    """Manifest of one figure. Its result says why the figure could not be drawn, and holds the caption."""
+    return report / "figures" / f"{figure}.manifest.json"
 
 
 # The code that each stage of a report loads by name, for its digest.
@@ -58,9 +81,10 @@ def tables_code(inventory: dict[str, Any]) -> list[str]:
     return code_of(*(function for one in asked(inventory) for function in (one.table, one.published)))
 
 
-def figures_code(inventory: dict[str, Any]) -> list[str]:
-    """What draws the figures, and what picks published values for them."""
-    return code_of(*(f for one, figure in figures(inventory).values() for f in (figure.draw, one.published)))
+def figure_code(inventory: dict[str, Any], name: str) -> list[str]:
+    """What draws a figure, and what picks published values for it."""
+    one, stated = figure(inventory, name)
+    return code_of(stated.draw, one.published)
 
 
 def page_code() -> list[str]:

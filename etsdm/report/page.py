@@ -1,5 +1,6 @@
 """The report as one HTML file: opens from disk, needs no network, reads on a phone."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from etsdm.report.results import Results, load
 from etsdm.report.sections import asked
 from etsdm.report.tables.table import Table, without_empty
 from etsdm.report.tables.write import build_tables
+from etsdm.report.text import listed
 from etsdm.report.warnings import warnings
 from etsdm.runtime.files import write_text
 from etsdm.runtime.places import without_places
@@ -52,9 +54,8 @@ def _parts(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _sections(results: Results, figures: dict[str, Plate]) -> list[dict[str, Any]]:
+def _sections(results: Results, figures: dict[str, Plate], tables: dict[str, Table]) -> list[dict[str, Any]]:
     """Headings in order, each with its figures and its table."""
-    tables = {table.name: table for table in build_tables(results)}
     return [
         {
             "id": section.name,
@@ -82,13 +83,49 @@ def _grouped(found: list[Finding]) -> list[dict[str, Any]]:
     return [*groups, {"title": f"Questions of this benchmark ({len(questions)} findings)", "findings": questions}]
 
 
-def render(results: Results, figures: Path) -> str:
-    """The page as HTML.
+@dataclass(frozen=True)
+class Parts:
+    """What a page is put together from.
+
+    Attributes:
+        findings: on every claim.
+        figures: by name.
+        tables: by name.
+    """
+
+    findings: list[Finding]
+    figures: dict[str, Plate]
+    tables: dict[str, Table]
+
+    def broken(self) -> list[str]:
+        """Sentences on what could not be made, for the top of the page."""
+        claims = dict.fromkeys(finding.claim.experiment for finding in self.findings if finding.failed)
+        kinds = {
+            "the figures": [plate.name for plate in self.figures.values() if plate.failed],
+            "the tables": [table.name for table in self.tables.values() if table.failed],
+            "the findings of": [*claims],
+        }
+        return [
+            f"Not made, because of an error: {kind} {listed(names)}. The reason stands in the right place, and the "
+            "whole error in the log. Corrected code makes it again; else give `etsdm redo FILE`."
+            for kind, names in kinds.items()
+            if names
+        ]
+
+
+def parts_of(results: Results, report: Path) -> Parts:
+    """All that the page shows of the measurements.
 
     Args:
         results: the measurements.
-        figures: folder of the figures.
+        report: folder of the report, with `figures/`.
     """
+    tables = {table.name: table for table in build_tables(results)}
+    return Parts(findings(results), plates(results, report), tables)
+
+
+def render(results: Results, parts: Parts) -> str:
+    """The page as HTML."""
     environment = Environment(
         loader=PackageLoader("etsdm.report"),
         autoescape=True,
@@ -96,16 +133,15 @@ def render(results: Results, figures: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found = findings(results)
     return environment.get_template("report.html.j2").render(
         name=results.inventory["name"],
-        warnings=warnings(results),
-        answer=answer(results, found),
-        groups=_grouped(found),
+        warnings=[*parts.broken(), *warnings(results)],
+        answer=answer(results, parts.findings),
+        groups=_grouped(parts.findings),
         rule=RULE_TEXT,
         limits=limits(results),
         facts=without_places(what_was_run(results)),
-        sections=_sections(results, plates(results, figures)),
+        sections=_sections(results, parts.figures, parts.tables),
         failures=_failures(results),
         measured=results.measured,
         config=yaml.safe_dump(without_places(results.config), sort_keys=False, allow_unicode=True),
@@ -121,5 +157,6 @@ def write_page(report: Path, results: Path, published: Path | None) -> list[str]
         published: CSV of the paper's results, or None.
     """
     found = load(report, results, published)
-    write_text(report / "report.html", render(found, report / "figures"))
-    return warnings(found)
+    parts = parts_of(found, report)
+    write_text(report / "report.html", render(found, parts))
+    return [*parts.broken(), *warnings(found)]

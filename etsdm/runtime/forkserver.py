@@ -33,6 +33,9 @@ ADDRESS = "ETSDM_FORKSERVER"
 PACKAGE = Path(__file__).parents[1]
 """The code that the server has loaded."""
 PRELOADED = ("etsdm.cli", "etsdm.training.train", "etsdm.sampling.sample", "etsdm.metrics.features")
+REPORTING = {"rows", "tables", "figure", "page"}
+"""Commands for which the server loads more, once the first of them comes: there is one for each figure."""
+PRELOADED_FOR_REPORTS = ("etsdm.report.figures.write", "etsdm.report.page")
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """What libraries read while they are loaded: a job that is given other numbers runs by itself."""
 REQUEST_BYTES = 2**17
@@ -167,6 +170,8 @@ class Server:
             request, files, *_ = socket.recv_fds(connection, REQUEST_BYTES, 2)
         except OSError:
             request, files = b"", []
+        if request:
+            _load_for(json.loads(request)[0])
         job = FORKS.Process(target=self._become, args=(connection, request, files))
         with suppress(OSError):  # where no process is to be had, the client runs by itself
             if request:  # else it has been killed
@@ -226,6 +231,15 @@ class Server:
         sys.argv = ["etsdm", *arguments]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         importlib.import_module("etsdm.cli").main(prog_name="etsdm")
+
+
+def _load_for(arguments: list[str]) -> None:
+    """Load what reports need, so that their jobs start with it."""
+    if REPORTING & {*arguments} and PRELOADED_FOR_REPORTS[-1] not in sys.modules:
+        with suppress(Exception):  # code that cannot be loaded is an error of the job, which tries again
+            for module in PRELOADED_FOR_REPORTS:
+                importlib.import_module(module)
+        gc.freeze()
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 import atexit
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -19,11 +20,11 @@ from etsdm.config.snakemake_config import given_to_snakemake
 from etsdm.data import prepared
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT, Planned
-from etsdm.report.contents import MOSAIC, figure_files, figures_code, page_code, rows_code, shows_samples
-from etsdm.report.contents import table_files, tables_code
 from etsdm.metrics import score as scoring
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.metrics.names import metric_name
+from etsdm.report.contents import MOSAIC, figure as figure_of, figure_code, figure_files, page_code, rows_code
+from etsdm.report.contents import shows_samples, table_files, tables_code
 from etsdm.runtime.retries import Retries
 
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
@@ -139,8 +140,9 @@ SCORED, REFERENCES = plan.measured("distance"), plan.references
 DISTANCE_OPTIONS = " ".join(f"--distance {name}" for name in plan.config.evaluation.distances)
 
 REPORT = f"results/{plan.report}"
-FIGURES = [str(file) for file in figure_files(Path(REPORT), plan.inventory())]
-TABLES = [str(file) for file in table_files(Path(REPORT), plan.inventory())]
+INVENTORY = plan.inventory()
+FIGURES = [str(file) for file in figure_files(Path(REPORT), INVENTORY)]
+TABLES = [str(file) for file in table_files(Path(REPORT), INVENTORY)]
 
 
 def entry(file, category, caption, shown):
@@ -169,6 +171,27 @@ SHOWN = [
 ]
 
 
+def shown_in(wildcards):
+    """The images that a figure shows, if it is a picture."""
+    return SHOWN if figure_of(INVENTORY, wildcards.figure)[1].picture else []
+
+
+def section_title(wildcards):
+    """Heading of the section that a figure belongs to."""
+    return figure_of(INVENTORY, wildcards.figure)[0].title
+
+
+def figure_labels(wildcards):
+    """How a figure is called in Snakemake's own report."""
+    return {"name": figure_of(INVENTORY, wildcards.figure)[1].title}
+
+
+def caption_in(manifest):
+    """The caption that was noted for a figure, for Snakemake's own report; signs of reStructuredText are escaped."""
+    note = intact.read_manifest(Path(manifest))
+    return re.sub(r"([\\`*_|])", r"\\\1", note["result"]["caption"]) if note else ""
+
+
 # A training's folder: no snapshot of it.
 TRAINED = r"[^/]+/[^/]+/seed\d+"
 
@@ -176,6 +199,7 @@ TRAINED = r"[^/]+/[^/]+/seed\d+"
 wildcard_constraints:
     data=r"[^/]+",
     encoder=r"[^/]+",
+    figure=r"[^/]+",
 
 
 CODES = Planned(workflow.is_main_process)

@@ -63,33 +63,41 @@ rule tables:
     resources:
         **JOB,
     params:
-        depends=depends("tables", *tables_code(plan.inventory())),
+        depends=depends("tables", *tables_code(INVENTORY)),
     shell:
         f"{ETSDM} tables" " --inventory {input.inventory:q} > {log:q} 2>&1"
 
 
-rule figures:
-    """Draw the figures of the report."""
+rule figure:
+    """Draw one figure. One that cannot be drawn is a picture that says so, and the page is built without it."""
     input:
         inventory=f"{REPORT}/inventory.json",
         rows=f"{REPORT}/rows.csv",
         losses=f"{REPORT}/losses.csv",
         theory=THEORY,
-        images=SHOWN,
+        images=shown_in,
     output:
-        [entry(figure, "Figures", f"../report/{Path(figure).stem}.rst", shown=".svg") for figure in FIGURES],
-        manifest=f"{REPORT}/figures.manifest.json",
+        png=report(
+            f"{REPORT}/figures/{{figure}}.png",
+            category="Figures",
+            subcategory=section_title,
+            labels=figure_labels,
+            caption="../report/figure.rst",
+        ),
+        svg=f"{REPORT}/figures/{{figure}}.svg",
+        manifest=f"{REPORT}/figures/{{figure}}.manifest.json",
     log:
-        f"{REPORT}/figures.log",
+        f"{REPORT}/figures/{{figure}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     resources:
         **JOB,
     params:
-        depends=depends("figures", *figures_code(plan.inventory())),
+        depends=lambda wildcards: depends("figure", *figure_code(INVENTORY, wildcards.figure)),
+        caption=lambda wildcards, output: caption_in(output.manifest),
     shell:
-        f"{ETSDM} figures" " --inventory {input.inventory:q} > {log:q} 2>&1"
+        f"{ETSDM} figure" " --inventory {input.inventory:q} --name {wildcards.figure:q} > {log:q} 2>&1"
 
 
 rule page:

@@ -1,5 +1,6 @@
 """Every claim and question this report can speak about."""
 
+from etsdm.report.broken import why_broken
 from etsdm.report.findings.finding import Finding, with_p_values
 from etsdm.report.results import Results
 from etsdm.report.section import Claim, Section
@@ -16,7 +17,14 @@ def findings(results: Results) -> list[Finding]:
 
 
 def _judged(results: Results, section: Section) -> list[Finding]:
-    return with_p_values(section.findings(results), results.margin) if section.findings else []
+    """The findings of a section; where it could not be judged, one for each claim that says why."""
+    if section.findings is None:
+        return []
+    try:
+        return with_p_values(section.findings(results), results.margin)
+    except Exception as error:  # whatever it is, the page is made
+        reason = why_broken(error)
+    return [Finding(claim, f"Could not be judged: {reason}.", "not run", failed=reason) for claim in section.claims]
 
 
 def _of(claim: Claim, made: list[Finding]) -> list[Finding]:

@@ -30,6 +30,7 @@ class Finding:
         p, p_equivalent: of the verdict.
         tests: findings that share the level; 1 for a primary claim.
         role: `primary`, `exploratory` or `control`; empty where nothing is tested.
+        failed: why the code could not judge it; empty if it could.
     """
 
     claim: Claim
@@ -42,6 +43,7 @@ class Finding:
     p_equivalent: float = math.nan
     tests: int = 0
     role: str = ""
+    failed: str = ""
 
     @property
     def verdict(self) -> Verdict:

@@ -24,12 +24,14 @@ class Table:
         title: what it shows, and what all of its rows have in common.
         full: every value, unrounded.
         display: the same as short text.
+        failed: why it could not be built; empty if it was.
     """
 
     name: str
     title: str
     full: pd.DataFrame
     display: pd.DataFrame
+    failed: str = ""
 
 
 def made(name: str, title: str, full: list[dict[str, object]], display: list[dict[str, object]]) -> Table:

@@ -1,8 +1,11 @@
 """Tables as files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
+
+from etsdm.report.broken import why_broken
 from etsdm.report.results import Results, load
 from etsdm.report.sections import asked
 from etsdm.report.tables.table import Table
@@ -32,7 +35,17 @@ def build_tables(results: Results) -> Iterator[Table]:
     """The tables that `contents.table_names` lists."""
     for section in asked(results.inventory):
         if section.table:
-            yield section.table(results)
+            yield _built(results, section.name, section.table)
+
+
+def _built(results: Results, name: str, build: Callable[[Results], Table]) -> Table:
+    """A table; one with the reason alone where it could not be built."""
+    try:
+        return build(results)
+    except Exception as error:  # whatever it is, the page and the other tables are made
+        reason = why_broken(error)
+    full, display = {"value": None, "reason": reason}, {"Value": "NA", "Note": reason}
+    return Table(name, f"{name}: this table could not be built", pd.DataFrame([full]), pd.DataFrame([display]), reason)
 
 
 def _markdown(table: Table) -> str:
