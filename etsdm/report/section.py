@@ -7,19 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Canvas
-
-    from etsdm.report.cells import Cell
-    from etsdm.report.findings.finding import Finding
-    from etsdm.report.published import Published
-    from etsdm.report.results import Results
-    from etsdm.report.tables.table import Table
+from typing import Any
 
 Content = dict[str, Any]
 """What a result file holds."""
+Results = Any
+"""Type `etsdm.report.results.Results`, from which sections make all they show. It is not imported, as it needs them."""
 Values = list[dict[str, Any]]
 """Columns of rows, one entry a row."""
 
@@ -60,7 +53,7 @@ class Figure:
         name: name of its files.
         title: its heading.
         alt: what it shows, for those who cannot see it.
-        draw: function of the section's file that draws it.
+        draw: function of the section's file that draws it as a figure of matplotlib's.
         caption: sentences on settings, on how the numbers were made, and on cost.
         picture: whether it holds images themselves and not only drawings of numbers.
         dpi: dots per inch of the PNG.
@@ -69,7 +62,7 @@ class Figure:
     name: str
     title: str
     alt: str
-    draw: Callable[[Results], Canvas]
+    draw: Callable[[Results], Any]
     caption: Callable[[Results], list[str]]
     picture: bool = False
     dpi: int = 200
@@ -84,12 +77,13 @@ class Section:
         title: its heading.
         order: its place among the sections: lower numbers come first.
         figures: its figures.
-        table: function of the section's file that builds its table.
+        table: function of the section's file that builds its `Table`.
         claims: what its findings are about.
-        findings: function that judges `claims`; the first finding on a primary claim is tested alone.
+        findings: function that judges `claims`, as a list of `Finding`; the first one on a primary claim is tested
+            alone.
         published: function that picks the published rows which match a cell beyond method, schedule and time.
-        values: for each kind of measurement that this file explains, the function from the content of a result file
-            to columns of rows; of None, the content of a file that is missing, it gives the metrics alone.
+        values: kinds of measurement that this file explains, each with a function from the content of a result file to
+            columns of rows. Its argument is None where the file is missing; it then gives the metrics alone.
         samples: whether its generated images are shown.
         trains: whether it trains networks.
         shown: for a section that is no experiment, whether a report of these experiments has it.
@@ -99,10 +93,10 @@ class Section:
     title: str
     order: int
     figures: tuple[Figure, ...] = ()
-    table: Callable[[Results], Table] | None = None
+    table: Callable[[Results], Any] | None = None
     claims: tuple[Claim, ...] = ()
-    findings: Callable[[Results], list[Finding]] | None = None
-    published: Callable[[Published, Cell], Published] | None = None
+    findings: Callable[[Results], list[Any]] | None = None
+    published: Callable[[list[dict[str, Any]], Any], list[dict[str, Any]]] | None = None
     values: Mapping[str, Callable[[Content | None], Values]] = field(default_factory=dict)
     samples: bool = False
     trains: bool = True
