@@ -11,9 +11,9 @@ from hand_made import write_results
 
 import etsdm
 from etsdm.report import page
-from etsdm.report.facts import what_was_run
 from etsdm.report.results import load
 from etsdm.report.rows import write_rows
+from etsdm.report.setup import what_was_run
 from etsdm.report.warnings import warnings
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.manifest import git_state

@@ -35,8 +35,8 @@ from etsdm.report.figures.by_images import draw_by_images
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.style import STYLE, look
 from etsdm.report.figures.write import draw, write_figures
-from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
+from etsdm.report.findings.judge import findings
 from etsdm.report.results import Results, load
 from etsdm.report.rows import collect_rows
 from etsdm.report.tables.write import write_tables

@@ -12,7 +12,7 @@ from etsdm.fingerprint import code, is_same, reached
 from etsdm.report import contents, metrics
 from etsdm.report.manifests import STAGES
 from etsdm.report.rows import COLUMNS
-from etsdm.report.sections import asked, modules, section, sections, values_of
+from etsdm.report.sections import modules, section, sections, sections_of, values_of
 
 REPORT = Path(__file__).parents[1] / "etsdm" / "report"
 
@@ -63,15 +63,15 @@ def test_no_other_file_of_the_report_names_an_experiment() -> None:
     ],
 )
 def test_a_report_has_the_sections_of_its_experiments_in_order(names: tuple[str, ...], expected: list[str]) -> None:
-    assert [one.name for one in asked(inventory(*names))] == expected
+    assert [one.name for one in sections_of(inventory(*names))] == expected
     assert contents.experiments(inventory(*names)) == [name for name in expected if name in names]
 
 
 def test_an_unknown_experiment_is_an_error_with_the_names_that_there_are() -> None:
     with pytest.raises(UserError, match="experiment 'mine': the report has no section for it; known: lipschitz, data"):
-        asked(inventory("lipschitz", "mine"))
+        sections_of(inventory("lipschitz", "mine"))
     with pytest.raises(UserError, match="experiment 'samples'"):
-        asked(inventory("samples"))
+        sections_of(inventory("samples"))
     with pytest.raises(UserError, match="measurement 'mine': no section of the report explains it; known: lipschitz, "):
         values_of("mine")
     assert section("theory").title == "Theory on exact data"
@@ -83,7 +83,11 @@ def test_the_code_of_a_figure_is_its_own() -> None:
     assert contents.figure_code(asked_for, "stability") == [draw, "etsdm.report.experiments.stability.published"]
     files = {name for name, _ in reached(draw)}
     assert "etsdm.report.figures.perturbations" in files
-    assert not files & {"etsdm.report.figures.heat_map", "etsdm.report.tables.comparison", "etsdm.report.findings.all"}
+    assert not files & {
+        "etsdm.report.figures.heat_map",
+        "etsdm.report.tables.comparison",
+        "etsdm.report.findings.judge",
+    }
     assert is_same(code("figure", draw))
     assert not is_same(code("figure", draw).replace("stability.draw", "stability.gone"))
     with pytest.raises(ModuleNotFoundError):

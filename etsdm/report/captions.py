@@ -21,8 +21,8 @@ def seed_words(results: Results) -> str:
 
 def solvers(results: Results, experiment: str) -> list[str]:
     """The solvers of an experiment, with their settings."""
-    asked = [solver for block in results.blocks(experiment) for solver in block.get("solvers", [])]
-    return unique([f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in asked])
+    chosen = [solver for block in results.blocks(experiment) for solver in block.get("solvers", [])]
+    return unique([f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in chosen])
 
 
 def solver_words(results: Results, experiment: str) -> str:
@@ -52,9 +52,9 @@ def cost(results: Results, experiment: str, what: str) -> str:
 def pairs(block: dict[str, Any]) -> str:
     """Between which times K is measured."""
     return (
-        f"Pairs (t − {block['fine_step']}, t) up to t = {block['fine_until']}, (t − {block['coarse_step']}, "
-        f"t) above, up to t = {block['coarse_until']}; the mean over {block['images']:,} images at most, the "
-        "same ones and the same noise for every network."
+        f"Pairs (t − {block['fine_step']}, t) up to t = {block['fine_until']}; above, (t − {block['coarse_step']}, t) "
+        f"up to t = {block['coarse_until']}. Mean over {block['images']:,} images at most; every network is "
+        "measured on the same images and the same noise."
     )
 
 

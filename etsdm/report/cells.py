@@ -33,9 +33,9 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each cell, in the order of `rows` but with the methods to compare next to one another.
 
     Returns:
-        The columns `CELL` and: by_seed ({seed: value}, without NA), bootstrap_by_seed ({seed: replicates}, a tuple,
-        of the seeds that have any), n (values), mean, sd (NA below two values), seconds (mean), reason (of the values
-        that are missing).
+        The columns `CELL` and `MEASURED`. by_seed: {seed: value}, without NA. bootstrap_by_seed: {seed: tuple of
+        replicates}, of the seeds that have any. n: number of values. mean, and sd, which is NA below two values.
+        seconds: the mean. reason: why values are missing.
     """
     found: dict[Key, dict[Key, list[Row]]] = {}
     for row in rows.to_dict("records"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from etsdm.errors import UserError
 from etsdm.report.section import Figure, Section
-from etsdm.report.sections import asked, code_of, modules, section, sections
+from etsdm.report.sections import code_of, modules, section, sections, sections_of
 
 MOSAIC = (2, 6)
 """Rows and columns of images a method and solver."""
@@ -13,7 +13,7 @@ MOSAIC = (2, 6)
 
 def experiments(inventory: dict[str, Any]) -> list[str]:
     """Names of the experiments that a report has, in its order."""
-    return [one.name for one in asked(inventory) if one.shown is None]
+    return [one.name for one in sections_of(inventory) if one.shown is None]
 
 
 def shows_samples(experiment: str) -> bool:
@@ -23,12 +23,12 @@ def shows_samples(experiment: str) -> bool:
 
 def table_names(inventory: dict[str, Any]) -> list[str]:
     """Tables of the report."""
-    return [one.name for one in asked(inventory) if one.table]
+    return [one.name for one in sections_of(inventory) if one.table]
 
 
 def figures(inventory: dict[str, Any]) -> dict[str, tuple[Section, Figure]]:
     """Figures of the report by name, each with its section."""
-    return {figure.name: (one, figure) for one in asked(inventory) for figure in one.figures}
+    return {figure.name: (one, figure) for one in sections_of(inventory) for figure in one.figures}
 
 
 def figure(inventory: dict[str, Any], name: str) -> tuple[Section, Figure]:
@@ -78,7 +78,7 @@ def rows_code() -> list[str]:
 
 def tables_code(inventory: dict[str, Any]) -> list[str]:
     """What builds the tables, and what picks published values for them."""
-    return code_of(*(function for one in asked(inventory) for function in (one.table, one.published)))
+    return code_of(*(function for one in sections_of(inventory) for function in (one.table, one.published)))
 
 
 def figure_code(inventory: dict[str, Any], name: str) -> list[str]:

@@ -1,14 +1,14 @@
-"""The answer in ten lines, and what limits it."""
+"""The first lines of the page, and the limits of what was measured."""
 
 from dataclasses import dataclass
 
 from etsdm.report.contents import experiments
-from etsdm.report.facts import data
 from etsdm.report.findings.finding import Finding
 from etsdm.report.manifests import devices, runs
 from etsdm.report.published import not_here
 from etsdm.report.results import Results
 from etsdm.report.section import Claim
+from etsdm.report.setup import data
 from etsdm.report.text import duration, listed
 from etsdm.report.verdicts import RULE, VERDICTS, Verdict
 
@@ -27,15 +27,15 @@ RULE_TEXT = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the answer: its heading, a sentence, and the claims that it lists."""
+    """A line of the overview: its heading, a sentence, and the claims that it lists."""
 
     heading: str
     text: str = ""
     claims: tuple[Claim, ...] = ()
 
 
-def answer(results: Results, findings: list[Finding]) -> list[Line]:
-    """The first page's lines: what was run, how long it took, and each verdict's claims."""
+def overview(results: Results, findings: list[Finding]) -> list[Line]:
+    """The first lines of the page: what was run, how long it took, and the claims by verdict."""
     return [
         Line("Run", _run(results)),
         Line("Data", "; ".join(line.split("; source")[0] for line in data(results)) + "."),
@@ -110,14 +110,14 @@ def limits(results: Results) -> list[str]:
     said = []
     if all(encoder["name"] == "classifier" for encoder in config["evaluation"]["encoders"]):
         said.append(
-            "No FID was measured: the distances are in the features of a small classifier, so no level here "
-            "can be compared with the paper's, only the direction and size of changes."
+            "No FID was measured: the distances are in the features of a small classifier. Only the direction and size "
+            "of changes can be compared with the paper's, not the levels."
         )
     if sides and max(sides) < 256:
         said.append(
             f"The images have {listed(sides)} px, the paper's 256. Sharing the condition costs nothing only "
-            "if the network can read the noise level off the image itself, and few pixels tell it poorly: "
-            "this run shows that the machinery works and what K does; it can neither confirm nor refute the "
+            "if the network can read the noise level off the image itself. Few pixels show it poorly. "
+            "This run shows that the machinery works and what K does. It can neither confirm nor refute the "
             "paper's gain in FID."
         )
     said += _of_seeds(seeds)
@@ -129,8 +129,6 @@ def limits(results: Results) -> list[str]:
 
 def _of_seeds(seeds: int) -> list[str]:
     if seeds == 1:
-        return [
-            "n = 1 seed: nothing can be told from chance, so everything is undecided. The paper reports one run each."
-        ]
+        return ["n = 1 seed: chance cannot be ruled out, so everything is undecided. The paper reports one run each."]
     few = "few, so that only large changes can be seen, and every single value is given"
     return [f"n = {seeds} seeds{f': {few}' if seeds < 5 else ''}. The paper reports one run each."]

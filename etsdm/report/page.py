@@ -7,15 +7,15 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from etsdm.report.answer import CONFIRMED, RULE_TEXT, answer, limits
 from etsdm.report.cells import Cell
-from etsdm.report.facts import what_was_run
-from etsdm.report.findings.all import findings
 from etsdm.report.findings.finding import Finding
+from etsdm.report.findings.judge import findings
 from etsdm.report.metrics import judged
+from etsdm.report.overview import CONFIRMED, RULE_TEXT, limits, overview
 from etsdm.report.plates import Plate, plates
 from etsdm.report.results import Results, load
-from etsdm.report.sections import asked
+from etsdm.report.sections import sections_of
+from etsdm.report.setup import what_was_run
 from etsdm.report.tables.table import Table, without_empty
 from etsdm.report.tables.write import build_tables
 from etsdm.report.text import listed
@@ -64,7 +64,7 @@ def _sections(results: Results, figures: dict[str, Plate], tables: dict[str, Tab
             "table": tables.get(section.name),
             "parts": _parts(tables[section.name]) if section.name in tables else [],
         }
-        for section in asked(results.inventory)
+        for section in sections_of(results.inventory)
     ]
 
 
@@ -136,7 +136,7 @@ def render(results: Results, parts: Parts) -> str:
     return environment.get_template("report.html.j2").render(
         name=results.inventory["name"],
         warnings=[*parts.broken(), *warnings(results)],
-        answer=answer(results, parts.findings),
+        answer=overview(results, parts.findings),
         groups=_grouped(parts.findings),
         rule=RULE_TEXT,
         limits=limits(results),

@@ -42,7 +42,7 @@ class Results:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds asked for."""
+        """Seeds of the configuration."""
         seeds: list[int] = self.config["seeds"]
         return seeds
 
@@ -64,12 +64,12 @@ class Results:
         return noise_floors(self.rows)
 
     def blocks(self, experiment: str) -> list[dict[str, Any]]:
-        """The settings of one experiment: a block or several; none if it is not asked for."""
-        asked = self.config["experiments"].get(experiment) or []
-        return asked if isinstance(asked, list) else [asked]
+        """The settings of one experiment: a block or several; none if the configuration lacks it."""
+        blocks = self.config["experiments"].get(experiment) or []
+        return blocks if isinstance(blocks, list) else [blocks]
 
     def block(self, experiment: str) -> dict[str, Any]:
-        """The settings of an experiment that has one block; empty if it is not asked for."""
+        """The settings of an experiment that has one block; empty if the configuration lacks it."""
         return next(iter(self.blocks(experiment)), {})
 
     def experiment(self, name: str) -> pd.DataFrame:
@@ -77,7 +77,7 @@ class Results:
         return self.rows[self.rows["experiment"] == name]
 
     def single(self, experiment: str) -> dict[str, Any] | None:
-        """The result of an experiment that makes one file; None if it is not asked for or failed."""
+        """The result of an experiment that makes one file; None if it was not run or failed."""
         files = [self.root / m["file"] for m in self.inventory["measurements"] if m["experiment"] == experiment]
         return read_json(files[0]) if files and is_whole(files[0]) else None
 

@@ -36,7 +36,7 @@ def section(name: str) -> Section:
     raise UserError(f"experiment {name!r}: the report has no section for it; known: {known}")
 
 
-def asked(inventory: dict[str, Any]) -> list[Section]:
+def sections_of(inventory: dict[str, Any]) -> list[Section]:
     """The sections of a report, in order.
 
     Args:

@@ -1,4 +1,4 @@
-"""The facts of a run: its data, methods, settings and cost."""
+"""How a run was set up: its data, methods, settings and cost."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ def _training(training: dict[str, Any]) -> list[str]:
 def what_was_run(results: Results) -> dict[str, list[str]]:
     """Heading to lines."""
     config = results.config
-    facts = {
+    headings = {
         "Data": data(results),
         "Methods": _methods(results),
         "Seeds": [f"{listed(results.seeds)}: each trains a network of its own and samples from noise of its own"],
@@ -102,4 +102,4 @@ def what_was_run(results: Results) -> dict[str, list[str]]:
         "Cost": cost(results),
         "Code": [f"revision {revision}" for revision in revisions(results)],
     }
-    return {heading: lines for heading, lines in facts.items() if lines}
+    return {heading: lines for heading, lines in headings.items() if lines}

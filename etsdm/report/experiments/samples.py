@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etsdm.report.section import Figure, Section
-from etsdm.report.sections import asked
+from etsdm.report.sections import sections_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -20,7 +20,7 @@ def draw(results: Results) -> Canvas:
     """Images of the experiments whose images are shown."""
     from etsdm.report.figures.pictures import draw_samples
 
-    return draw_samples(results, [one.name for one in asked(results.inventory) if one.samples])
+    return draw_samples(results, [one.name for one in sections_of(results.inventory) if one.samples])
 
 
 def caption(results: Results) -> list[str]:

@@ -55,9 +55,9 @@ def caption(results: Results) -> list[str]:
     block = results.block(NAME)
     return [
         "Root mean square distance, over values and images, between a solver's x at the end of sampling and that of a "
-        f"tight reference (DPM-Solver++ 3M with {block['reference_nfe']} NFE, restarted at jumps of the condition), of "
-        f"the same network and from the same noise; {block['images']:,} images; {captions.LOWER}. Each method is "
-        "measured against its own exact solution.",
+        f"tight reference. The reference is DPM-Solver++ 3M with {block['reference_nfe']} NFE, restarted at jumps of "
+        "the condition, with the same network and from the same noise. "
+        f"{block['images']:,} images; {captions.LOWER}. Each method is measured against its own exact solution.",
         captions.band(results),
         captions.cost(results, NAME, "probes"),
     ]

@@ -58,9 +58,9 @@ def caption(results: Results) -> list[str]:
     """Settings and cost."""
     block = results.block(NAME)
     return [
-        f"Noise of each standard deviation is added to x_t at t = {block['t']}; the mean squared change of x_0 over "
-        f"its values, images in [−1, 1], and over {block['images']:,} images at most. Predicted: by one evaluation; "
-        f"solved: by DDIM with {block['nfe']} NFE.",
+        f"Noise of each standard deviation is added to x_t at t = {block['t']}. Shown is the mean squared change of "
+        f"x_0 over its values and over {block['images']:,} images at most; images are in [−1, 1]. Predicted: by one "
+        f"evaluation. Solved: by DDIM with {block['nfe']} NFE.",
         captions.band(results),
         "Change against ddpm: with its 95 % interval; diamonds: the paper's. The paper's unit is not "
         "known, so only its changes can be compared.",

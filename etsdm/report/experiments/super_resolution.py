@@ -40,8 +40,9 @@ def caption(results: Results) -> list[str]:
     """Settings and cost."""
     block = results.block(NAME)
     return [
-        f"The first images of {block['test']}, which are not trained on, not selected: reduced by {block['factor']} "
-        f"and enlarged again, restored by each method (seed {results.seeds[0]}, largest budget), and the truth.",
+        f"The first images of {block['test']}, without selection; no network was trained on them. They are reduced by "
+        f"{block['factor']} and enlarged again, then restored by each method (seed {results.seeds[0]}, largest "
+        "budget). The last row is the truth.",
         captions.solver_words(results, NAME),
         captions.cost(results, NAME, "sets of restored images"),
     ]

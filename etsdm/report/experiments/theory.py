@@ -61,8 +61,8 @@ def caption_of_sharing(results: Results) -> list[str]:
     """What is drawn."""
     return [
         _data(results),
-        "Largest ‖eps*(x, f(t)) − eps*(x, t)‖ over t below t̃ and over samples, and the paper's bound "
-        "σ_t̃ K(x) t̃/n + B(x) Δσ with K and B measured; against the number n of sub-intervals.",
+        "Error: the largest ‖eps*(x, f(t)) − eps*(x, t)‖ over t below t̃ and over samples. Bound: the paper's "
+        "σ_t̃ K(x) t̃/n + B(x) Δσ, with K and B measured. Both against the number n of sub-intervals.",
     ]
 
 

@@ -15,7 +15,7 @@ from etsdm.report.figures.style import (
     legend_above,
     look,
     panels,
-    plain,
+    short,
 )
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results
@@ -77,7 +77,7 @@ def _draw(axes: Axes, group: pd.DataFrame, looks: Look, end: float | None, large
     curves(axes, group, "t", looks, clip_on=False)
     top = (1.1 if end is None else ROOM) * largest
     axes.set(xscale="log", xlabel="timestep t", ylabel="K(t', t)  [per step]", ylim=(0, top))
-    axes.xaxis.set_major_formatter(plain)
+    axes.xaxis.set_major_formatter(short)
     if end is None:
         return
     near = group[(group["t"] >= 0.6 * end) & (group["t"] <= 2.2 * end)]

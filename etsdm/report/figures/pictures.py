@@ -73,7 +73,7 @@ def draw_samples(results: Results, experiments: list[str]) -> Figure:
         for key, group in chosen:
             found = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
             archives = [_samples(results.root / found[m]) if m in found else None for m in methods]
-            lines.append((f"{_told(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
+            lines.append((f"{_line_title(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
     return _mosaics(lines[:ROWS], methods)
 
 
@@ -90,7 +90,7 @@ def _by_data(chosen: list[tuple[tuple[Any, ...], pd.DataFrame]]) -> dict[tuple[A
     return found
 
 
-def _told(key: tuple[Any, ...], rows: pd.DataFrame) -> str:
+def _line_title(key: tuple[Any, ...], rows: pd.DataFrame) -> str:
     """The solver and what else differs between lines, the data set aside."""
     varying = heading(WHERE[2:-1], key[2:-1], rows)
     return f"{varying}, {key[-1]}" if varying else str(key[-1])
@@ -105,8 +105,8 @@ def _mosaics(lines: list[tuple[str, list[Path | None]]], methods: list[str]) -> 
                 axes.set_visible(False)
                 continue
             _show(axes, archives[i], *MOSAIC)
-            told = fill(title, LETTERS // len(methods))
-            axes.set_title(told if len(archives) == 1 else f"{methods[i]}\n{told}", fontsize=8)
+            words = fill(title, LETTERS // len(methods))
+            axes.set_title(words if len(archives) == 1 else f"{methods[i]}\n{words}", fontsize=8)
     return figure
 
 

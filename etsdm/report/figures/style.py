@@ -99,7 +99,7 @@ def panels(count: int, columns: int, height: float, **settings: Any) -> tuple[Fi
     return figure, flat[:count]
 
 
-def plain(value: float, _: float = 0) -> str:
+def short(value: float, _: float = 0) -> str:
     """A number on an axis, without an exponent."""
     return f"{value:g}"
 
@@ -172,12 +172,12 @@ def heading(columns: list[str], key: tuple[Any, ...], frame: pd.DataFrame) -> st
 
 def ticks_at(axes: Axes, values: list[float], labels: list[str] | None = None) -> None:
     """Marks of a logarithmic x axis at the measured values alone."""
-    axes.set_xticks(values, labels or [plain(value) for value in values])
+    axes.set_xticks(values, labels or [short(value) for value in values])
     axes.minorticks_off()
 
 
 def few_ticks(axes: Axes) -> None:
     """Marks of a logarithmic y axis at 1, 2 and 5 times the powers of ten."""
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_major_formatter(short)
     axes.yaxis.set_minor_formatter("")

@@ -15,7 +15,7 @@ from etsdm.report.section import Figure
 
 
 def draw(results: Results) -> Iterator[tuple[str, Canvas]]:
-    """Names and figures, as `contents.figure_names` lists them; each is closed when the next is asked for."""
+    """Names and figures, as `contents.figure_names` lists them; each is closed when the next one comes."""
     with matplotlib.rc_context(STYLE):
         for name, (_, figure) in contents.figures(results.inventory).items():
             canvas = figure.draw(results)

@@ -194,7 +194,7 @@ def _sampling(pairs: list[Pair]) -> list[str]:
 def mean_text(mean: Change, what: str) -> str:
     """A change, its interval and every seed's, without a full stop."""
     if len(mean.effects) == 1:
-        return f"{what} {mean.text} (one seed: nothing can be told from chance)"
+        return f"{what} {mean.text} (one seed: chance cannot be ruled out)"
     return f"{what} {mean.text}, 95 % interval {mean.interval} (each seed: {mean.each})"
 
 

@@ -4,12 +4,12 @@ from etsdm.report.broken import why_broken
 from etsdm.report.findings.finding import Finding, with_p_values
 from etsdm.report.results import Results
 from etsdm.report.section import Claim, Section
-from etsdm.report.sections import asked, sections
+from etsdm.report.sections import sections, sections_of
 
 
 def findings(results: Results) -> list[Finding]:
     """A finding or more for every claim; one that could not be judged is `not run`."""
-    here = asked(results.inventory)
+    here = sections_of(results.inventory)
     made = [finding for one in here for finding in _judged(results, one)]
     claims = [claim for one in sections() for claim in one.claims]
     names = [one.name for one in here]

@@ -8,7 +8,7 @@ from etsdm.report.cells import METHOD, POINT, SETTING, SOLVER, cells, same
 from etsdm.report.changes import signed
 from etsdm.report.compare import Compared, compare
 from etsdm.report.results import Results
-from etsdm.report.tables.table import Table, all_values, made, setting, values, whole
+from etsdm.report.tables.table import Table, all_values, build_table, setting, values, whole
 from etsdm.report.text import mean_sd, number
 from etsdm.report.verdicts import SEEN, visible, visible_text
 
@@ -42,7 +42,7 @@ def comparison_table(results: Results, experiment: str, shows: str, k_of: str | 
             time = f"{k['t'].iloc[0]:.0f}"
             full[-1][f"k_at_{time}"] = k["mean"].iloc[0]
             display[-1][f"K at t = {time}"] = mean_sd(k["mean"].iloc[0], k["sd"].iloc[0])
-    return made(experiment, f"Experiment {experiment}: {shows}. {NOTES}", full, _filled(display))
+    return build_table(experiment, f"Experiment {experiment}: {shows}. {NOTES}", full, _filled(display))
 
 
 def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from etsdm.report.manifests import runs
 from etsdm.report.results import Results
-from etsdm.report.tables.table import Table, made, whole
+from etsdm.report.tables.table import Table, build_table, whole
 from etsdm.report.text import duration
 
 KEYS = ["stage", "dataset", "resolution", "method", "what", "nfe", "images"]
@@ -37,4 +37,4 @@ def cost_table(results: Results, name: str) -> Table:
             }
         )
     title = "Cost: time of one run, mean ± sd over seeds, schedules, times and what is predicted; largest memory"
-    return made(name, title, full, display)
+    return build_table(name, title, full, display)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from etsdm.report.results import Results
-from etsdm.report.tables.table import Table, made
+from etsdm.report.tables.table import Table, build_table
 from etsdm.report.text import number
 
 
@@ -13,7 +13,9 @@ def exact_table(results: Results, experiment: str) -> Table:
     if theory is None:
         failed = results.failures[results.failures["experiment"] == experiment]
         row: dict[str, object] = {"value": None, "reason": failed["reason"].iloc[0]}
-        return made(experiment, f"Experiment {experiment}: failed", [row], [{"Value": "NA", "Note": row["reason"]}])
+        return build_table(
+            experiment, f"Experiment {experiment}: failed", [row], [{"Value": "NA", "Note": row["reason"]}]
+        )
     slopes = {(one["schedule"], one["flattened"]): one for one in theory["derivative"]}
     full, display = [], []
     for sharing in theory["sharing"]:
@@ -22,10 +24,10 @@ def exact_table(results: Results, experiment: str) -> Table:
         display.append(_display(sharing, slope))
     title = (
         f"Experiment {experiment}: the best noise prediction eps* on a mixture of Gaussians in {theory['dimension']} "
-        f"dimensions, {theory['n']} samples; t̃ = {theory['t_tilde']}; error and bound of sharing, largest over t and "
-        "samples; slopes and exponents at t = 0 in continuous time, in steps"
+        f"dimensions, {theory['n']} samples; t̃ = {theory['t_tilde']}. Error and bound of sharing are the largest over "
+        "t and samples. Slopes and exponents at t = 0 in continuous time, in steps"
     )
-    return made(experiment, title, full, display)
+    return build_table(experiment, title, full, display)
 
 
 def _full(sharing: dict[str, Any], slope: dict[str, Any], point: dict[str, Any]) -> dict[str, object]:

@@ -5,7 +5,7 @@ import pandas as pd
 from etsdm.report.cells import METHOD, SETTING, Cell, cells, same
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
-from etsdm.report.tables.table import Table, all_values, made, setting, whole
+from etsdm.report.tables.table import Table, all_values, build_table, setting, whole
 from etsdm.report.text import mean_sd, number
 
 PAIR = [*SETTING, "t_prime", "t"]
@@ -24,10 +24,10 @@ def k_table(results: Results, experiment: str) -> Table:
     display = [
         _display(results, pair, same(table, pair, PAIR), methods) for _, pair in table.drop_duplicates(PAIR).iterrows()
     ]
-    return made(
+    return build_table(
         experiment,
-        f"Time-Lipschitz constants K(t', t), mean ± sd over n = {len(results.seeds)} seeds; d is the number of values "
-        "in an image; the paper's are read off its figure, of other data and another network",
+        f"Time-Lipschitz constants K(t', t), mean ± sd over n = {len(results.seeds)} seeds. d is the number of values "
+        "in an image. The paper's values are read off its figure, of other data and another network",
         full,
         display,
     )

@@ -34,15 +34,15 @@ class Table:
     failed: str = ""
 
 
-def made(name: str, title: str, full: list[dict[str, object]], display: list[dict[str, object]]) -> Table:
+def build_table(name: str, title: str, full: list[dict[str, object]], display: list[dict[str, object]]) -> Table:
     """A table of rows. Columns of the display that hold nothing go; those of one value go or move to the title."""
     shown = without_empty(pd.DataFrame(display))
     shown = shown.drop(columns=[c for c in UNSAID if c in shown and shown[c].nunique() == 1])
     common = [c for c in CONSTANTS if c in shown and len(shown) > 1 and shown[c].nunique() == 1]
-    facts = "; ".join(f"{c if c in ('NFE', 't') else c.lower()} {shown[c].iloc[0]}" for c in common)
+    common_words = "; ".join(f"{c if c in ('NFE', 't') else c.lower()} {shown[c].iloc[0]}" for c in common)
     return Table(
         name,
-        f"{title} ({facts})" if facts else title,
+        f"{title} ({common_words})" if common_words else title,
         pd.DataFrame(full),
         shown.drop(columns=common).reset_index(drop=True),
     )

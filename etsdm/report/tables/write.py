@@ -7,7 +7,7 @@ import pandas as pd
 
 from etsdm.report.broken import why_broken
 from etsdm.report.results import Results, load
-from etsdm.report.sections import asked
+from etsdm.report.sections import sections_of
 from etsdm.report.tables.table import Table
 from etsdm.runtime.files import atomic, write_text
 
@@ -33,7 +33,7 @@ SIGNS = {"±": r"$\pm$", "−": "$-$", "–": "--", "√d": r"$\sqrt{d}$", "α":
 
 def build_tables(results: Results) -> Iterator[Table]:
     """The tables that `contents.table_names` lists."""
-    for section in asked(results.inventory):
+    for section in sections_of(results.inventory):
         if section.table:
             yield _built(results, section.name, section.table)
 
