@@ -291,7 +291,7 @@ def test_mean_of_changes_is_taken_seed_by_seed_over_the_seeds_of_all() -> None:
 
 
 def test_slope_of_k_equals_numpys_fit() -> None:
-    curve = curves_of(read_published(ROOT / "config" / "paper_results.csv"), "lipschitz")
+    curve = curves_of(read_published(ROOT / "etsdm" / "report" / "paper_results.csv"), "lipschitz")
     fine = curve[(curve["method"] == "ddpm") & (curve["t"] <= 100)]
     published = dict(zip(fine["t"], fine["value"], strict=True))
     assert len(published) == 10

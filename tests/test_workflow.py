@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from hashlib import sha256
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -304,7 +305,14 @@ def test_snakemakes_own_report_can_be_made(project):
     for words in ("Time-Lipschitz constants", "Few-step solvers", "Change by solver", "Training loss"):
         assert words in text
     assert "both predictions at the same x_t" in text
-    assert text.count("figures/lipschitz.png") and not text.count("figures/lipschitz.svg")
+    categories = json.loads(text.split("var categories = ")[1].split(";")[0])
+    by_section = {title: [Path(file).name for file in files] for title, files in categories["Figures"].items()}
+    assert by_section == {
+        "Time-Lipschitz constants": ["lipschitz.png"],
+        "Few-step solvers": ["fast-sampling-changes.png", "fast-sampling.png"],
+        "Samples": ["samples.png"],
+        "Training": ["losses.png"],
+    }
 
 
 # ---------------------------------------------------------------- data and results that are moved

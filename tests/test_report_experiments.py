@@ -1,0 +1,267 @@
+"""The report of every experiment, whole, alone and failed, and of snapshots."""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hand_made import write_measurement, write_results
+from reports import (
+    EXPERIMENTS,
+    REASON,
+    SEEDS,
+    built_in,
+    every_experiment,
+    fail,
+    read,
+    read_cell,
+    write_report,
+)
+
+from etsdm.report import contents
+from etsdm.report.figures.by_images import draw_by_images
+from etsdm.report.figures.style import STYLE
+from etsdm.report.findings.judge import findings
+from etsdm.report.rows import collect_rows
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(report folder, results root) of the hand-chosen values."""
+    return built_in(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of every experiment; of each, the last measurement failed."""
+    results = tmp_path_factory.mktemp("every")
+
+    def measure_but_last(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        last = [m["file"] for m in inventory["measurements"] if m["experiment"] == measurement["experiment"]][-1]
+        if measurement["file"] == last and measurement["experiment"] != "theory":
+            fail(results, measurement)
+        elif not (results / measurement["run"] / "run.log").exists():  # a run may serve several experiments
+            write_measurement(results, inventory, measurement)
+
+    report = write_results(results, every_experiment(), measure_but_last)
+    write_report(report, results)
+    return report
+
+
+def test_every_experiment_has_its_table_figures_and_section(every: Path) -> None:
+    inventory = json.loads((every / "inventory.json").read_text())
+    assert contents.table_names(inventory) == [*EXPERIMENTS, "costs"]
+    text = (every / "report.html").read_text(encoding="utf-8")
+    for name in contents.table_names(inventory):
+        assert (every / "tables" / f"{name}.csv").is_file()
+        assert f'<section id="{name}">' in text
+    for name in contents.figure_names(inventory):
+        assert (every / "figures" / f"{name}.svg").is_file()
+        assert f'<figure id="figure-{name}">' in text
+    assert len(text) < 8_000_000
+
+
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name != "theory"])
+def test_failed_cell_of_every_experiment_is_na_with_its_reason(every: Path, experiment: str) -> None:
+    table = pd.read_csv(every / "tables" / f"{experiment}.csv")
+    failed = table[table["reason"].notna()]
+    assert set(failed["reason"]) == {f"seed {SEEDS[1]}: {REASON}"}
+    assert set(failed["n"]) == {1}, "the other seed's value stands"
+    assert (table[table["reason"].isna()]["n"] == 2).any()
+    assert REASON in (every / "tables" / f"{experiment}.md").read_text(encoding="utf-8")
+
+
+def test_first_page_lists_the_claims_by_verdict(every: Path) -> None:
+    text = (every / "report.html").read_text(encoding="utf-8")
+    answer = text[text.index('<section id="answer">') : text.index('<section id="claims">')]
+    assert re.findall("<dt>(.*)</dt>", answer) == [
+        "Run",
+        "Data",
+        "Time",
+        "Values",
+        "The gain",
+        "Same direction and size",
+        "Same direction",
+        "Equivalent",
+        "Undecided",
+        "Opposite",
+        "Not run",
+    ]
+    assert f"{len(EXPERIMENTS)} experiments" in answer
+    assert "on cpu (x86_64, 2 CPUs)" in answer
+
+
+def test_findings_of_every_experiment(every: Path) -> None:
+    made = findings(read(every))
+    assert {finding.claim.experiment for finding in made} == set(EXPERIMENTS)
+    by_claim = {finding.claim.short: finding for finding in made}
+    assert by_claim["eps* singular where dα/dt is not 0"].verdict == "same direction and size"
+    assert by_claim["error below its bound"].verdict == "same direction and size"
+    assert by_claim["error of order 1/2 or more"].verdict == "same direction and size"
+    # K falls with the square root of the dimension in these files, and the same K is at every size.
+    growth = by_claim["K/√d grows with the images"]
+    assert growth.verdict == "opposite"
+    assert "ddpm's K/√d at t = 10 is higher at 16 px than at 8 px in 0 of 1 cells" in growth.measured
+    assert "Mean change −50.0 %" in growth.measured
+    each = [finding.role for finding in made if finding.claim.short == "E-TSDM beats the alternatives"]
+    assert each == ["primary", *["exploratory"] * 3], "all together, then each"
+    primary = [finding.claim.experiment for finding in made if finding.role == "primary"]
+    assert primary == [name for name in EXPERIMENTS if name != "theory"], "one an experiment"
+
+
+def test_k_stands_beside_the_distances_of_the_alternatives(every: Path) -> None:
+    ddpm = read_cell(every, "alternatives", method="ddpm", metric="fd-classifier-1k")
+    k = read_cell(every, "lipschitz", method="ddpm", metric="K", t=10)
+    assert ddpm["k_at_10"] == k["mean"]
+
+
+def test_table_of_theory(every: Path) -> None:
+    row = read_cell(every, "theory", flattened=False, time="discrete", n=5)
+    assert (row["exponent"], row["error_max"], row["order"]) == (-0.5, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_report_of_one_experiment_alone_with_one_seed(tmp_path: Path, experiment: str) -> None:
+    config = every_experiment() | {"seeds": [3], "experiments": {experiment: EXPERIMENTS[experiment]}}
+    report = write_results(tmp_path, config)
+    write_report(report, tmp_path)
+    text = (report / "report.html").read_text(encoding="utf-8")
+    assert "have a value" in text
+    exact = (
+        ("K is 0 inside sub-intervals",)
+        if experiment != "theory"
+        else tuple(f.claim.short for f in findings(read(report)))
+    )
+    # The budgets here are not those of the paper and of the control.
+    others = ("ddpm worse with more steps", "etsdm better with more steps", "control: 2M beats DDIM at 10 NFE")
+    others += ("A/A: ddpm against itself",)
+    for finding in findings(read(report)):
+        absent = finding.claim.experiment != experiment or finding.claim.short in others
+        assert finding.verdict == ("not run" if absent else "undecided") or finding.claim.short in exact, finding
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_report_of_one_experiment_that_failed(tmp_path: Path, experiment: str) -> None:
+    def failed(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        fail(results, measurement)
+
+    config = every_experiment() | {"experiments": {experiment: EXPERIMENTS[experiment]}}
+    report = write_results(tmp_path, config, failed)
+    write_report(report, tmp_path)
+    text = (report / "report.html").read_text(encoding="utf-8")
+    count = len({m["file"] for m in json.loads((report / "inventory.json").read_text())["measurements"]})
+    assert f"{count} of {count} measurements have no value" in text
+    assert html.escape(REASON) in text
+    assert {finding.verdict for finding in findings(read(report))} == {"not run"}
+    assert REASON in (report / "tables" / f"{experiment}.md").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- progress of training
+
+
+BY_IMAGES = {1000: 8.0, 2000: 6.0, 4000: 3.0}
+"""Distance of ddpm by images seen, for the half-life of 100 images; that of etsdm is a tenth less."""
+
+
+def progress_alone() -> dict[str, Any]:
+    return every_experiment() | {"experiments": {"progress": EXPERIMENTS["progress"]}}
+
+
+def seen(model: dict[str, Any]) -> dict[str, int]:
+    seen: dict[str, int] = model.get("snapshot", model["training"])
+    return seen
+
+
+@pytest.fixture(scope="module")
+def progress(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of snapshots whose values follow the images seen and the half-life; one sample set failed."""
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        gain = {"ddpm": 1.0, "etsdm": 0.9}[model["method"]["name"]] * (1 + 0.1 * SEEDS.index(model["seed"]))
+        return gain * BY_IMAGES[seen(model)["images"]] * (2 if seen(model)["ema_half_life"] == 50 else 1)
+
+    def k(model: dict[str, Any], t_prime: int, t: int) -> float:
+        return seen(model)["images"] / seen(model)["ema_half_life"] / t
+
+    def measure(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        failed = f"seed{SEEDS[1]}/snapshots/2000-ema50/ddim"
+        if measurement["kind"] == "distance" and "/etsdm" in measurement["run"] and failed in measurement["run"]:
+            fail(results, measurement)
+        else:
+            write_measurement(results, inventory, measurement, distance, k)
+
+    results = tmp_path_factory.mktemp("progress")
+    report = write_results(results, progress_alone(), measure)
+    write_report(report, results)
+    return report
+
+
+def test_rows_say_what_each_network_has_seen(progress: Path, built: tuple[Path, Path]) -> None:
+    rows = pd.read_csv(progress / "rows.csv")
+    points = rows.groupby(["images_seen", "ema_half_life"])
+    assert set(points.groups) == {(images, half_life) for images in (1000, 2000, 4000) for half_life in (100, 50)}
+    assert points.size().nunique() == 1
+    assert set(rows["train_seconds"]) == {60.0}
+    k = rows[(rows["metric"] == "K") & (rows["t"] == 10)]
+    assert np.allclose(k["value"], k["images_seen"] / k["ema_half_life"] / 10)
+    others = pd.read_csv(built[0] / "rows.csv")
+    assert (set(others["images_seen"]), set(others["ema_half_life"])) == ({4000}, {100})
+
+
+def test_table_compares_methods_at_the_same_snapshot(progress: Path) -> None:
+    where = {"method": "etsdm", "metric": "fd-classifier-1k"}
+    for images, distance in BY_IMAGES.items():
+        cell = read_cell(progress, "progress", images_seen=images, ema_half_life=100, **where)
+        assert cell["mean"] == pytest.approx(0.9 * 1.05 * distance)
+        assert cell["change"] == pytest.approx(-10)
+    failed = read_cell(progress, "progress", images_seen=2000, ema_half_life=50, **where)
+    assert (failed["n"], failed["reason"]) == (1, f"seed 7: {REASON}")
+    shown = (progress / "tables" / "progress.md").read_text(encoding="utf-8")
+    assert "Images seen" in shown and "Half-life" in shown
+    page_text = (progress / "report.html").read_text(encoding="utf-8")
+    assert "2,000 images, half-life 50" in page_text
+    assert "snapshots after 1,000, 2,000 and 4,000 images, of weights averaged with half-life 100 and 50" in page_text
+
+
+def test_columns_of_snapshots_are_left_out_where_there_are_none(built: tuple[Path, Path]) -> None:
+    assert "Half-life" not in (built[0] / "tables" / "fast-sampling.md").read_text(encoding="utf-8")
+
+
+def test_the_question_of_progress_is_answered_by_the_last_two_snapshots(progress: Path) -> None:
+    made = [finding for finding in findings(read(progress)) if finding.claim.experiment == "progress"]
+    assert [finding.claim.short for finding in made] == ["distance still falling at the end of training"] * 2
+    for finding, half_life in zip(made, (100, 50), strict=True):
+        assert f"half-life {half_life}) is lower after 4,000 images than after 2,000" in finding.measured
+        assert "−50.0" in finding.measured
+
+
+def test_a_snapshot_without_its_training_tells_why(tmp_path: Path) -> None:
+    """The reason stands in the log of the training, not beside the snapshot."""
+    report = write_results(tmp_path, progress_alone(), None)
+    inventory = json.loads((report / "inventory.json").read_text())
+    for model in inventory["models"]:
+        (tmp_path / model).mkdir(parents=True)
+        (tmp_path / model / "train.log").write_text(f"etsdm: error: {REASON}\n")
+    assert set(collect_rows(inventory, tmp_path)["reason"]) == {REASON}
+
+
+def test_lines_of_progress_are_told_apart_by_colour_and_dash(progress: Path) -> None:
+    with matplotlib.rc_context(STYLE):
+        figure = draw_by_images(read(progress), "progress")
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in panels] == ["ddim, 4 NFE", "at t = 10", "largest up to t = 400"]
+    for axes in panels:
+        assert axes.get_xscale() == "log"
+        assert axes.get_ylabel().endswith("(lower is better)")
+        lines = [line for line in axes.lines if line.get_linestyle() != "None" and len(line.get_xdata())]
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 4
+    first = panels[0].lines[0]
+    assert list(first.get_xdata()) == [1000, 2000, 4000]
+    assert list(first.get_ydata()) == pytest.approx([1.05 * value for value in BY_IMAGES.values()])
+    plt.close(figure)

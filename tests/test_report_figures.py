@@ -1,0 +1,137 @@
+"""The figures of the report."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hand_made import write_measurement, write_results
+from matplotlib.text import Text
+from PIL import Image
+from reports import (
+    PUBLISHED,
+    built_in,
+    configuration,
+    every_experiment,
+    read,
+    read_cell,
+    write_report,
+)
+
+from etsdm.report.figures.losses import thinned
+from etsdm.report.figures.style import look
+from etsdm.report.figures.write import draw, write_figures
+from etsdm.report.findings.judge import findings
+from etsdm.report.results import load
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(report folder, results root) of the hand-chosen values."""
+    return built_in(tmp_path_factory.getbasetemp())
+
+
+def test_figures_show_something(built: tuple[Path, Path]) -> None:
+    for file in (built[0] / "figures").glob("*.png"):
+        with Image.open(file) as image:
+            assert image.width > 500
+            assert np.asarray(image.convert("L")).std() > 5, file.name
+
+
+def test_figures_are_the_same_bytes_again(built: tuple[Path, Path], tmp_path: Path) -> None:
+    report, results = built
+    for name in ("inventory.json", "rows.csv", "losses.csv"):
+        shutil.copy(report / name, tmp_path)
+    write_figures(tmp_path, results, PUBLISHED)
+    for file in (report / "figures").iterdir():
+        assert (tmp_path / "figures" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_loss_curve_is_averaged_over_equal_stretches() -> None:
+    curve = pd.DataFrame({"images": [1, 2, 3, 4, 5, 6, 7, 8], "loss": [8.0, 6.0, 4.0, 2.0, 1.0, 3.0, 5.0, 7.0]})
+    thin = thinned(curve, 2)
+    assert list(thin["loss"]) == [6.0, 3.6]  # images 1 to 3, and 4 to 8
+
+
+def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path) -> None:
+    """Two replicas, each a tenth worse than ddpm in every seed: a change that does not vary, though the values do."""
+    values = {3: 1.0, 7: 2.0}
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        return values[model["seed"] % 1000] * (1.1 if model["method"]["name"] == "replica" else 1.0)
+
+    def measure(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        write_measurement(results, inventory, measurement, distance)
+
+    config = configuration()
+    for block in config["experiments"].values():
+        block["methods"] = ["ddpm", "etsdm", "replica", {"name": "replica", "number": 2}]
+    report = write_results(tmp_path, config, measure)
+    seeds = {model["seed"] for model in json.loads((report / "inventory.json").read_text())["models"].values()}
+    assert seeds == {3, 7, 1003, 1007, 2003, 2007}
+    for file in ("rows.csv", "losses.csv"):
+        assert set(pd.read_csv(report / file)["seed"]) == {3, 7}
+    write_report(report, tmp_path)
+    for replica in (1, 2):
+        which = {"method": "replica", "method_parameters": json.dumps({"number": replica})}
+        cell = read_cell(report, "datasets", metric="fd-classifier-1k", **which)
+        assert (cell["n"], cell["mean"]) == (2, pytest.approx(1.65))
+        assert cell["change"] == pytest.approx(10)
+        assert [float(effect) for effect in cell["effects"].split()] == pytest.approx([math.log(1.1)] * 2)
+    made = findings(read(report))
+    chance = [finding for finding in made if finding.claim.short == "A/A: ddpm against itself"]
+    assert [(finding.role, finding.tests) for finding in chance] == [("control", 1)] * 2
+    assert not any("replica" in f.measured for f in made if f not in chance), "no gain of E-TSDM's"
+    assert "replica" in (report / "report.html").read_text(encoding="utf-8")
+
+
+def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> None:
+    config = configuration()
+    config["seeds"] = [3]
+    for block in config["experiments"].values():
+        block["schedules"] = ["linear", "quadratic"]
+        block["methods"] = ["ddpm", "etsdm", {"name": "etsdm", "t_tilde": 200, "n": 5}]
+
+    def only_probes(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        if measurement["kind"] == "lipschitz":
+            write_measurement(results, inventory, measurement)
+
+    report = write_results(tmp_path, config, only_probes)
+    results = load(report, tmp_path, None)
+    names = ["ddpm", "etsdm (t_tilde 100)", "etsdm (t_tilde 200)"]
+    assert list(dict.fromkeys(results.rows["method_label"])) == names
+    drawn = {}
+    for name, figure in draw(results):
+        drawn[name] = " ".join(axes.get_title() for axes in figure.axes)
+    assert set(drawn) == {"lipschitz", "datasets", "fast-sampling", "fast-sampling-changes", "samples", "losses"}
+    for name in ("lipschitz", "samples"):
+        assert "linear" in drawn[name]
+        assert "quadratic" in drawn[name]
+
+
+def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(tmp_path: Path) -> None:
+    """As a plug-in's is: here every method but ddpm has an invented name."""
+    report = write_results(tmp_path, every_experiment() | {"seeds": [3]})
+    for file in (report / "rows.csv", report / "losses.csv"):
+        frame = pd.read_csv(file, keep_default_na=False)
+        frame["method"] = frame["method"].map(lambda name: name if name in ("ddpm", "remap") else f"my-{name}")
+        frame.to_csv(file, index=False)
+    results = read(report)
+    assert set(results.methods) == {"ddpm", "remap", "my-etsdm", "my-regularization"}
+    for name, figure in draw(results):
+        words = " ".join(text.get_text() for text in figure.findobj(Text))
+        assert "my-etsdm" in words or name in ("ablation", "theory-derivative", "theory-sharing"), name
+    looks = look(results.experiment("alternatives"), results.methods)
+    assert len({colour for colour, _ in looks.values()}) == len(looks) == 5
+    assert looks["ddpm"] == look(results.experiment("lipschitz"), results.methods)["ddpm"]
+    assert looks["my-etsdm"] == look(results.experiment("lipschitz"), results.methods)["my-etsdm"]
+
+
+def test_colours_last_for_any_number_of_methods() -> None:
+    names = [f"mine-{i}" for i in range(20)]
+    rows = pd.DataFrame({"method": names, "method_label": names})
+    assert len({colour for colour, _ in look(rows, names).values()}) == 20
