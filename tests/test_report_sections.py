@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from etsdm.experiments.settings import Experiments
 
 from etsdm.errors import UserError
+from etsdm.experiments import EXPERIMENTS
 from etsdm.fingerprint import code, is_same, reached
 from etsdm.report import contents, metrics
 from etsdm.report.manifests import STAGES
@@ -22,8 +22,7 @@ def inventory(*names: str) -> dict[str, Any]:
 
 
 def test_every_experiment_has_a_section_and_every_section_a_place_of_its_own() -> None:
-    experiments = [field.alias or name for name, field in Experiments.model_fields.items()]
-    assert [one.name for one in sections() if one.shown is None] == experiments, "in the order of the configuration"
+    assert [one.name for one in sections() if one.shown is None] == EXPERIMENTS.names(), "in the order of the configuration"
     assert len({one.order for one in sections()}) == len(sections()) == len(modules())
     for module, one in zip(modules(), sorted(sections(), key=lambda one: one.name.replace("-", "_")), strict=True):
         assert module.rpartition(".")[2] == one.name.replace("-", "_")

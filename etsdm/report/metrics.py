@@ -1,25 +1,28 @@
-"""What the report knows of each metric: which way is better, the unit of its changes, and whether verdicts use it."""
+"""What the report knows of each metric: which way is better, the unit of its changes, and whether verdicts use it.
+
+Distances between features say so themselves, in `etsdm/metrics`. All other metrics stand here.
+"""
 
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from etsdm.errors import UserError
+from etsdm.metrics import names
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric, or all distances of one protocol.
+    """One metric.
 
     Attributes:
-        name: its name; of a distance, the name without the number of images.
+        name: its name in `rows.csv`.
         better: which values are better.
         judged: whether verdicts are made of it; all others stand in the tables alone.
         description: one sentence for the page; empty where the title of the table says it.
         unit: unit of a change that is a difference; None: changes are differences of logarithms.
         label: name of an axis; empty: the metric's own name.
         frechet: whether it is a Frechet distance, as the paper's FID is.
-        counted: whether the number of images follows the name.
     """
 
     name: str
@@ -29,37 +32,9 @@ class Metric:
     unit: str | None = None
     label: str = ""
     frechet: bool = False
-    counted: bool = False
 
 
 METRICS = (
-    Metric(
-        "fid-clean-inception",
-        description="FID: Frechet distance between Inception features, images resized as by clean-fid; "
-        "equal to clean-fid's own number within 1e-3.",
-        frechet=True,
-        counted=True,
-    ),
-    Metric(
-        "kid-clean-inception",
-        judged=False,
-        description="KID: unbiased kernel distance between the same features, over all pairs of images "
-        "instead of random subsets.",
-        counted=True,
-    ),
-    Metric(
-        "fd-classifier",
-        description="Frechet distance between features of a small classifier that this workflow trained on "
-        "the data set's own labels. It is not FID and cannot be compared with any FID.",
-        frechet=True,
-        counted=True,
-    ),
-    Metric(
-        "kd-classifier",
-        judged=False,
-        description="Kernel distance between features of that classifier. It is not KID.",
-        counted=True,
-    ),
     Metric("K", judged=False),
     Metric("K-per-sqrt-dimension", judged=False),
     Metric("change-predicted"),
@@ -81,12 +56,16 @@ def of(name: str) -> Metric:
     Raises:
         UserError: no metric is known by this name, so nobody knows which way is better.
     """
-    protocol = name.rpartition("-")[0]
-    for metric in METRICS:
-        if metric.name == (protocol if metric.counted else name):
-            return metric
-    known = ", ".join(metric.name for metric in METRICS)
-    raise UserError(f"metric {name!r}: not known to the report; known: {known}")
+    own = {metric.name: metric for metric in METRICS}
+    if name in own:
+        return own[name]
+    try:
+        distance = names.distance_of(name)
+    except UserError as error:
+        raise UserError(f"{error}; and {', '.join(own)}") from None
+    better: Literal["lower", "higher"] = "higher" if distance.higher_is_better else "lower"
+    about = names.description(name)
+    return Metric(name, better, distance.judged, about, frechet=distance.name == "frechet")
 
 
 def is_frechet(name: str) -> bool:
