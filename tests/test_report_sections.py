@@ -22,7 +22,7 @@ def inventory(*names: str) -> dict[str, Any]:
 
 
 def test_every_experiment_has_a_section_and_every_section_a_place_of_its_own() -> None:
-    assert [one.name for one in sections() if one.shown is None] == EXPERIMENTS.names(), "in the order of the configuration"
+    assert [one.name for one in sections() if one.shown is None] == EXPERIMENTS.names()
     assert len({one.order for one in sections()}) == len(sections()) == len(modules())
     for module, one in zip(modules(), sorted(sections(), key=lambda one: one.name.replace("-", "_")), strict=True):
         assert module.rpartition(".")[2] == one.name.replace("-", "_")
