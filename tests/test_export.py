@@ -13,10 +13,10 @@ from etsdm.solvers.prediction import data_prediction
 from trained import model_spec, write_weights
 
 from etsdm.cli import main
+from etsdm.data.pixels import to_pixels
 from etsdm.models.trained import build_network, load_network, load_predictor
 from etsdm.models.weights import save_weights
 from etsdm.runtime.files import read_json, sha256
-from etsdm.sampling.sample import to_pixels
 from etsdm.solvers.ddim import ddim
 
 CPU = torch.device("cpu")
@@ -108,7 +108,7 @@ def test_a_trained_network_gives_the_same_images_in_diffusers(tmp_path: Path, me
     torch.testing.assert_close(x, ours, atol=1e-4, rtol=0)
     assert ours.std() > 0.3
     drawn = pipeline(4, torch.Generator().manual_seed(1), num_inference_steps=20, output_type="np").images
-    assert abs((255 * drawn).round() - to_pixels(ours)).max() <= 1
+    assert abs((255 * drawn).round() - to_pixels(ours).numpy()).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 
 from etsdm.config.registry import Registry
 from etsdm.data.archive import Pixels, iterate_images, write_images
+from etsdm.data.pixels import from_pixels
 from etsdm.data.sources import load_source
 from etsdm.errors import UserError
 from etsdm.metrics import moments
@@ -27,7 +28,7 @@ from etsdm.metrics.distances import kernel as kernel_module
 from etsdm.metrics.distances.frechet import Frechet
 from etsdm.metrics.distances.kernel import Kernel
 from etsdm.metrics.encoders import ENCODERS, classifier, inception
-from etsdm.metrics.encoders.classifier import Classifier, load_classifier, logits_of, to_input, train_classifier
+from etsdm.metrics.encoders.classifier import Classifier, load_classifier, logits_of, train_classifier
 from etsdm.metrics.encoders.inception import OFFLINE_SHA256, offline_weights, provide_inception
 from etsdm.metrics.evaluation import Evaluation
 from etsdm.metrics.features import default_batch, extract, extract_features
@@ -374,7 +375,7 @@ def test_classifier_learns_digits_and_is_reproducible(tmp_path):
     network = load_classifier(first, CPU)
     features = extract(classifier.make_encoder(first, CPU), iterate_images(images, 33, 100))
     pixels = torch.from_numpy(digits()[0][:100])
-    np.testing.assert_allclose(features, network["encoder"](to_input(pixels)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(features, network["encoder"](from_pixels(pixels)), rtol=1e-4, atol=1e-5)
     assert features.shape == (100, 64)
     guesses = network["head"](torch.from_numpy(features)).argmax(1)
     assert (guesses == torch.tensor(digits()[1][:100])).double().mean() > 0.95
@@ -391,7 +392,7 @@ def test_classifier_needs_labels(tmp_path, labels, what):
 def test_classifier_takes_any_resolution(resolution):
     network = classifier.make_network(resolution, channels=3, width=4, features=64, classes=5)
     pixels = torch.zeros(2, resolution, resolution, 3, dtype=torch.uint8)
-    assert logits_of(network, to_input(pixels)).shape == (2, 5)
+    assert logits_of(network, from_pixels(pixels)).shape == (2, 5)
 
 
 # Feature files

@@ -11,12 +11,13 @@ from trained import LONGER, prepared_digits, write_weights
 from etsdm.cli import main
 from etsdm.data.archive import read_images
 from etsdm.data.mosaic import mosaic
+from etsdm.data.pixels import to_pixels
 from etsdm.errors import UserError
 from etsdm.models.unet import UNet
 from etsdm.plan.plan import make_plan
 from etsdm.plan.reading import parse_solver
 from etsdm.runtime.files import read_json
-from etsdm.sampling.sample import sample, to_pixels
+from etsdm.sampling.sample import sample
 from etsdm.solvers import SOLVERS
 from etsdm.training.train import train
 

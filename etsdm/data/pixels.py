@@ -1,68 +1,18 @@
-"""The images of an archive as a memory map, decoded once: a training reads each of them many times, in any order."""
+"""Pixels as archives hold them, and as networks take them."""
 
-import glob
-import math
-from functools import partial
-from pathlib import Path
+from __future__ import annotations
 
-import numpy as np
-from numpy.lib import format as npy
+from typing import TYPE_CHECKING
 
-from etsdm.data.archive import Pixels, count_images, iterate_images
-from etsdm.errors import UserError
-from etsdm.runtime.files import atomic
-from etsdm.runtime.locks import held
-from etsdm.runtime.workers import cpus, ordered
-
-PART_VALUES = 2**23
-"""Pixel values that are decoded at a time."""
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def map_images(archive: Path, digest: str) -> Pixels:
-    """All images of an archive, uint8 (N, H, W, C), which the system reads from disk as they are asked for.
-
-    They lie decoded in a hidden file beside the archive, which is whole or absent and has the archive's digest in its
-    name: that of another archive is never taken for it. Whoever comes first makes it, the others wait.
-
-    Args:
-        archive: the image archive.
-        digest: its SHA-256.
-
-    Raises:
-        UserError: the archive is missing or damaged, or its images are of unlike sizes; or see `locks.held`.
-    """
-    file = archive.with_name(f".{archive.name}.{digest[:16]}.npy")
-    with held(archive.with_name(f".{archive.name}.lock")):
-        pixels = _read(file, count_images(archive))
-        if pixels is None:
-            for other in archive.parent.glob(f".{glob.escape(archive.name)}.*.npy"):
-                other.unlink()
-            _write(file, archive)
-            pixels = np.load(file, mmap_mode="r", allow_pickle=False)
-    return np.asarray(pixels)
+def from_pixels(pixels: Tensor) -> Tensor:
+    """uint8 images (B, H, W, C) as float images in [-1, 1], (B, C, H, W)."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _read(file: Path, count: int) -> Pixels | None:
-    """The memory map; None if there is none, or a damaged one."""
-    try:
-        pixels: Pixels = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return pixels if len(pixels) == count else None
-
-
-def _write(file: Path, archive: Path) -> None:
-    count, image = count_images(archive), next(iterate_images(archive, 1))[0]
-    size = max(1, PART_VALUES // image.size)
-    workers = min(cpus(), math.ceil(count / size))
-    with atomic(file) as temporary, temporary.open("wb") as out:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *image.shape)}
-        npy.write_array_header_1_0(out, header)
-        for part in ordered(partial(_part, archive, size), range(0, count, size), workers):
-            if part.shape[1:] != image.shape:
-                raise UserError(f"{archive}: its images are of unlike sizes; make it again")
-            out.write(part.data)
-
-
-def _part(archive: Path, size: int, start: int) -> Pixels:
-    return next(iterate_images(archive, size, start + size, start))
+def to_pixels(x: Tensor) -> Tensor:
+    """Images in [-1, 1], (B, C, H, W), as uint8 (B, H, W, C); what lies beyond is cut off."""
+    return ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)

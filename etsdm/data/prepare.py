@@ -19,6 +19,7 @@ from etsdm.data.originals import Damaged, Originals, Remark
 from etsdm.data.saturation import Saturation
 from etsdm.data.sources import check_source, fingerprint, load_source
 from etsdm.errors import UserError
+from etsdm.runtime.batches import images_within
 from etsdm.runtime.files import write_json, write_text
 from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import ALONE
@@ -75,7 +76,7 @@ def prepare(
     for remark in check_source(spec["name"], spec).remarks:
         print(f"etsdm: {spec['name']}: {remark}", file=sys.stderr)
     source = load_source(spec)
-    size = max(1, PART_VALUES // (spec["channels"] * spec["resolution"] ** 2))
+    size = images_within(PART_VALUES, (spec["channels"], spec["resolution"], spec["resolution"]))
     digest, saturation = hashlib.sha256(), Saturation()
 
     def seen(images: Pixels) -> None:

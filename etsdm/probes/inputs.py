@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from etsdm.data.pixels import from_pixels
 from etsdm.diffusion.schedules import Schedule
 from etsdm.errors import UserError
+from etsdm.runtime.batches import images_within
 from etsdm.runtime.finite import check_finite
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def even_images(archive: Path, count: int, dataset: dict[str, Any]) -> Tensor:
             f"{archive}: images of {width}x{height} pixels and {channels} channels, but the network was trained on "
             f"{dataset['resolution']} pixels and {dataset['channels']} channels; prepare them so"
         )
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return from_pixels(torch.from_numpy(pixels))
 
 
 def fixed_noise(like: Tensor, stream: int) -> Tensor:
@@ -78,7 +80,7 @@ def per_image(
 
     from etsdm.runtime.devices import without_tf32
 
-    batch = max(1, BATCH_VALUES // inputs[0][0].numel())
+    batch = images_within(BATCH_VALUES, inputs[0].shape[1:])
     parts = zip(*(values.split(batch) for values in inputs), strict=True)
     with torch.inference_mode(), without_tf32():
         found = torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])

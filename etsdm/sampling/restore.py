@@ -9,7 +9,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, write_images
-from etsdm.data.pixels import map_images
+from etsdm.data.maps import map_images
+from etsdm.data.pixels import from_pixels, to_pixels
 from etsdm.models.degradation import low_resolution
 from etsdm.models.trained import load_predictor
 from etsdm.runtime.devices import pick_device
@@ -18,7 +19,7 @@ from etsdm.runtime.files import sha256
 from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
-from etsdm.sampling.sample import default_batch, sample_batch, to_pixels
+from etsdm.sampling.sample import default_batch, sample_batch
 from etsdm.solvers import SOLVERS
 
 
@@ -67,7 +68,7 @@ def restore(
 
     def inputs(start: int) -> Tensor:
         numbers = np.arange(start, start + size) % len(pixels)  # the last batch is filled up from the first images
-        x0 = torch.from_numpy(pixels[numbers]).permute(0, 3, 1, 2).float().to(where) / 127.5 - 1
+        x0 = from_pixels(torch.from_numpy(pixels[numbers]).to(where))
         return low_resolution(x0, trained["task"]["factor"])
 
     def restored(number: int) -> Pixels:
@@ -85,7 +86,7 @@ def restore(
         with tqdm(total=len(pixels), desc="restore", unit=" images", disable=hidden) as bar:
             parts.make(restored, stop, lambda _: bar.update(size))
         if processes.rank == 0:
-            lowered = (image for s in starts for image in to_pixels(inputs(s))[: len(pixels) - s])
+            lowered = (image for s in starts for image in to_pixels(inputs(s)).cpu().numpy()[: len(pixels) - s])
             write_images(out / "inputs.zip", lowered)
             write_images(out / "restored.zip", (image for part in parts for image in part))
     return {"nfe": solver.budget, "images": len(pixels), "batch": size}

@@ -10,10 +10,12 @@ from tqdm import tqdm
 
 from etsdm.data.archive import Pixels, write_images
 from etsdm.data.mosaic import write_mosaic
+from etsdm.data.pixels import to_pixels
 from etsdm.data.saturation import Saturation
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
+from etsdm.runtime.batches import images_within
 from etsdm.runtime.devices import can_fuse, computing_in, pick_device
 from etsdm.runtime.files import sha256
 from etsdm.runtime.finite import check_finite
@@ -27,18 +29,14 @@ BATCH_VALUES = 16_000
 """On a CPU the default batch holds this many pixel values: small batches stay in the cache."""
 GPU_BATCH_VALUES = 2**23
 """The same for a GPU."""
+MOST = 1024
+"""Images in such a batch."""
 
 
 def default_batch(shape: tuple[int, ...], device: torch.device) -> int:
     """Images a batch, a function of the images' shape and the kind of device alone."""
     values = GPU_BATCH_VALUES if device.type == "cuda" else BATCH_VALUES
-    return max(1, min(1024, values // math.prod(shape)))
-
-
-def to_pixels(x: Tensor) -> Pixels:
-    """Images in [-1, 1], (B, C, H, W), as uint8 (B, H, W, C)."""
-    pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy()
+    return images_within(values, shape, MOST)
 
 
 @torch.inference_mode()
@@ -75,7 +73,7 @@ def sample_batch(
         "evaluations",
         "set clip_x0: true in the solver, or train with a lower training.learning_rate",
     )
-    return to_pixels(x)
+    return to_pixels(x).cpu().numpy()
 
 
 class _Ticking(NoisePredictor):

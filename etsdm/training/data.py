@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from etsdm.data.archive import Pixels
+from etsdm.data.pixels import from_pixels
 from etsdm.diffusion.process import Process
 from etsdm.diffusion.seeds import derived_seed
 
@@ -92,5 +93,5 @@ def draw(seed: int, position: int, shape: tuple[int, ...], process: Process, dev
 
 def to_network(pixels: Tensor, flips: Tensor | None) -> Tensor:
     """uint8 images (B, H, W, C) -> float images (B, C, H, W) in [-1, 1], mirrored where `flips` says so."""
-    images = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+    images = from_pixels(pixels)
     return images if flips is None else torch.where(flips[:, None, None, None], images.flip(3), images)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from etsdm.data.archive import Pixels
-from etsdm.data.pixels import map_images
+from etsdm.data.maps import map_images
 from etsdm.errors import Interrupted, UserError
 from etsdm.models.weights import save_weights
 from etsdm.runtime.devices import pick_device

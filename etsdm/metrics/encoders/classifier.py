@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from etsdm.config.strict import Real
+from etsdm.data.pixels import from_pixels
 from etsdm.errors import UserError
 from etsdm.metrics.encoders.encoder import Encoder
 from etsdm.runtime.files import read_json
@@ -105,11 +106,6 @@ def _convolution(narrow: int, wide: int, stride: int) -> list[nn.Module]:
     return [nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False), nn.BatchNorm2d(wide), nn.SiLU()]
 
 
-def to_input(pixels: Tensor) -> Tensor:
-    """uint8 images (B, H, W, C) as float images in [-1, 1], (B, C, H, W)."""
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def train_classifier(
     settings: Classifier,
     images: Path,
@@ -159,7 +155,7 @@ def train_classifier(
         torch.manual_seed(settings.seed)
         network = make_network(width=settings.width, features=settings.features, **shape).to(device)
     _fit(network, x[train], y[train], settings, generator, progress)
-    guesses = [logits_of(network, to_input(part.to(device))).argmax(1).cpu() for part in x[held_out].split(512)]
+    guesses = [logits_of(network, from_pixels(part.to(device))).argmax(1).cpu() for part in x[held_out].split(512)]
     accuracy = (torch.cat(guesses) == y[held_out]).double().mean().item()
     save_weights(out, network.state_dict(), {"classifier": settings.model_dump(), **shape})
     majority = y[held_out].bincount().max().item() / len(held_out)
@@ -192,7 +188,7 @@ def _fit(
     for epoch in tqdm(range(settings.epochs), "classifier", unit=" epochs", disable=not progress):
         losses = []
         for picked in torch.randperm(len(x), generator=generator)[: steps * batch].split(batch):
-            loss = F.cross_entropy(logits_of(network, to_input(x[picked].to(device))), y[picked].to(device))
+            loss = F.cross_entropy(logits_of(network, from_pixels(x[picked].to(device))), y[picked].to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -227,4 +223,4 @@ def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tens
     from etsdm.runtime.devices import to_device
 
     encoder = load_classifier(weights, device)["encoder"]
-    return lambda pixels: encoder(to_input(to_device(pixels, device)))
+    return lambda pixels: encoder(from_pixels(to_device(pixels, device)))
