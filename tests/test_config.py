@@ -1,6 +1,8 @@
 """What a configuration allows, and the one clear message for each thing it does not."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -484,3 +486,14 @@ class TestSnapshots:
         )
         places = {path.rpartition("/")[0] for path in progress.samples}
         assert places == {path.replace("models/", "samples/", 1) for path in networks}
+
+
+def test_planning_imports_neither_torch_nor_pillow():
+    """It runs at each start of Snakemake, and in each of its jobs on a cluster."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom etsdm.plan.plan import load_plan\n"
+        f"load_plan(Path({str(ROOT / 'config' / 'digits-full.yaml')!r}), look=False)\n"
+        "print({'torch', 'PIL'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

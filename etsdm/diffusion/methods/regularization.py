@@ -66,11 +66,11 @@ def apply(process: Process, settings: Regularization) -> Process:
 
     F is the network's output. Like the loss, the square is a mean over values; t is counted in steps.
     """
-    import torch
-
     derivative = ESTIMATORS[settings.estimator]
 
     def penalty(predict: NoisePredictor, x: Tensor, t: Tensor) -> Tensor:
+        import torch
+
         near = torch.nonzero(t < settings.t_tilde).flatten()
         added = x.new_zeros(len(x))
         if len(near) == 0:
