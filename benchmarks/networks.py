@@ -1,14 +1,12 @@
 """One network, twice: this project's, and diffusers' of the same width and depth."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
 from diffusers import UNet2DModel
 
+from benchmarks.project import ROOT, read_config
 from etsdm.plan.plan import make_plan
 
-ROOT = Path(__file__).resolve().parents[1]
 MULTIPLIERS = (1, 2, 2)
 BLOCKS = 2
 HEAD_CHANNELS = 32
@@ -16,7 +14,7 @@ HEAD_CHANNELS = 32
 
 def model_spec(resolution: int, width: int, batch: int, precision: str = "float32") -> dict[str, Any]:
     """The specification of an E-TSDM model on colour images, with attention after the first halving."""
-    values = yaml.safe_load((ROOT / "config" / "digits.yaml").read_text(encoding="utf-8"))
+    values = read_config(ROOT / "config" / "digits.yaml")
     values["seeds"] = [0]
     values["datasets"] = {"photos": {"source": "bundled", "bundle": "photos", "resolution": resolution}}
     values["experiments"] = {"lipschitz": {"datasets": ["photos"], "methods": ["etsdm"], "images": 1}}

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from etsdm.plan.plan import load_plan
 from etsdm.runtime.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,8 +18,8 @@ TOOLS = Path(sys.executable).parent
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return values
+    """The values of a configuration, with bases, presets and defaults filled in."""
+    return load_plan(path, look=False).settings()
 
 
 class Project:

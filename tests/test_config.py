@@ -44,6 +44,7 @@ BAD = {
         {f"{SOLVERS}.0.name": "dimm"},
         "solvers[0].name: unknown 'dimm'; allowed: ddpm, ddim, dpm",
     ),
+    "no name at all": ({f"{SOLVERS}.0.name": []}, "solvers[0].name: unknown '[]'; allowed: ddpm, ddim, dpm"),
     "unknown solver setting": (
         {f"{SOLVERS}.0.eat": 1.0},
         "solvers[0].eat: unknown key; allowed: name, nfe, grid",
@@ -323,6 +324,56 @@ def test_a_message_is_short_however_much_is_wrong(tmp_path):
     (line,) = str(error.value).splitlines()
     assert line.startswith("test: experiments.datasets.solvers[0].name: unknown 'dimm'")
     assert line.endswith("the same in experiments.fast-sampling")
+
+
+DEFAULTS = {"datasets": ["digits"], "methods": ["ddpm", "etsdm"], "solvers": DDIM}
+
+
+class TestDefaults:
+    def test_an_experiment_takes_what_it_has_and_does_not_give(self):
+        short = {
+            "defaults": DEFAULTS,
+            "fast-sampling": {},
+            "lipschitz": {"images": 8},
+            "ablation": {"t_tilde": [100], "n": [5]},
+            "alternatives": [{"methods": ["ddpm", "remap"]}, {"schedules": ["cosine"]}],
+            "stability": None,
+            "theory": {"schedules": ["linear"], "times": ["discrete"]},
+        }
+        both = {"datasets": ["digits"], "methods": ["ddpm", "etsdm"]}
+        whole = {
+            "fast-sampling": DEFAULTS,
+            "lipschitz": both | {"images": 8},
+            "ablation": ABLATION,
+            "alternatives": [DEFAULTS | {"methods": ["ddpm", "remap"]}, DEFAULTS | {"schedules": ["cosine"]}],
+            "theory": short["theory"],
+        }
+        assert plan(experiments=short).inventory() == plan(experiments=whole).inventory()
+        assert "defaults" not in plan(experiments=short).settings()["experiments"]
+
+    @pytest.mark.parametrize(
+        ("experiments", "message"),
+        [
+            (
+                {"defaults": {"method": ["ddpm"]}, "lipschitz": {}},
+                "experiments.defaults.method: unknown key; allowed: datasets, methods, solvers; did you mean 'methods'",
+            ),
+            (
+                {"defaults": DEFAULTS | {"methods": ["ddmp"]}, "fast-sampling": {}, "ablation": {}},
+                "experiments.defaults.methods[0].name: unknown 'ddmp'; allowed: ddpm",
+            ),
+            ({"defaults": 3, "fast-sampling": {}}, "experiments.defaults: input should be a valid dictionary"),
+            (
+                {"defaults": {"datasets": ["digits"]}, "lipschitz": {"images": 8}},
+                "experiments.lipschitz.methods: missing; it must be given, here or in experiments.defaults",
+            ),
+        ],
+    )
+    def test_what_is_wrong_with_them_is_one_message(self, experiments, message):
+        with pytest.raises(UserError) as error:
+            plan(experiments=experiments)
+        (line,) = str(error.value).splitlines()
+        assert line.startswith(f"test: {message}")
 
 
 def test_every_number_has_a_largest_value():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from configs import every
+from configs import FEW, every
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -56,9 +56,17 @@ def mutate(config: Any, path: tuple[Any, ...], how: str, value: Any) -> Any:
     return config
 
 
+def every_short() -> dict[str, Any]:
+    """Every experiment, and each short form."""
+    config = every(network={"preset": "small"}, **{"training.preset": "small"})
+    config["experiments"]["defaults"] = {"datasets": ["digits"], "methods": ["ddpm"], "solvers": FEW}
+    config["experiments"]["predictions"] = {"predictions": ["v"]}
+    return config
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    config = copy.deepcopy(every())
+    config = copy.deepcopy(draw(st.sampled_from([every(), every_short()])))
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(paths(config)[1:] or [()]))
         config = mutate(config, path, draw(st.sampled_from(["replace", "remove", "rename", "add"])), draw(VALUES))

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag, create_model
+from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from etsdm.config.registry import Registry
 from etsdm.config.strict import Strict
+from etsdm.experiments.defaults import Defaults, filled_in
 from etsdm.experiments.experiment import Experiment
 
 EXPERIMENTS = Registry("etsdm.experiments", "experiment", Experiment)
@@ -16,7 +17,16 @@ __all__ = ["EXPERIMENTS", "ONE", "SEVERAL", "AskedExperiments", "experiments_mod
 
 
 class AskedExperiments(Strict):
-    """The experiments to run; two that need the same trained network share it."""
+    """The experiments to run. One that is not given, or is null, is not run. Two that need the same trained network
+    share it."""
+
+    defaults: Defaults | None = Field(None, exclude=True)
+    """Lists that experiments share."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, value: Any) -> Any:
+        return filled_in(value, EXPERIMENTS.all())
 
     def asked(self) -> dict[str, list[Experiment]]:
         """The experiments asked for, by name, in order, each as one grid or several."""

@@ -13,6 +13,7 @@ from etsdm.config.registry import MISSING, UNKNOWN
 from etsdm.config.strict import allowed_instead, brief, short
 from etsdm.errors import UserError
 from etsdm.experiments import ONE, SEVERAL
+from etsdm.experiments.defaults import Defaults
 from etsdm.plan.benchmark import Benchmark
 from etsdm.solvers import OneSolver, Solver
 
@@ -96,7 +97,8 @@ def _message(error: Any, adapter: TypeAdapter[Any], values: Any) -> str:
     if kind == UNKNOWN:
         return f"{key}: {error['msg']}"
     if kind == "missing":
-        return f"{key}: missing; it must be given"
+        shared = location[0] == "experiments" and location[-1] in Defaults.model_fields
+        return f"{key}: missing; it must be given" + (", here or in experiments.defaults" if shared else "")
     if kind == "value_error":
         return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
     return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {brief(value)}"
