@@ -160,11 +160,11 @@ def test_mosaic_places_images_row_by_row():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--solver", "dimm"], "unknown 'dimm'"),
+        (["--solver", "dimm"], "unknown solver 'dimm'"),
         (["--solver", "dpm-solver-3", "--nfe", "2"], "nfe = 2 is too few"),
         (["--solver", "ddim", "--nfe", "1001"], "nfe = 1001 of ddim is more than the 1000 timesteps"),
         (["--solver", "ddim", "--spec", "{}"], "give either --spec or --solver"),
-        (["--out", "grid.gif"], "grid.gif: ends neither in .png"),
+        (["--out", "grid.gif"], "grid.gif: must end in .png"),
         (["--solver", "ddim", "--device", "abacus"], "device 'abacus' cannot be used here"),
     ],
 )
@@ -253,7 +253,7 @@ def test_a_person_who_asks_for_few_images_waits_for_no_others(tmp_path):
 
 def test_a_wrong_solver_is_named_by_its_key(tmp_path):
     weights = write_weights(tmp_path / "weights.safetensors")
-    for option, message in {"--solver=dimm": "solver: name: unknown 'dimm'", "--nfe=0": "solver: nfe[0]: "}.items():
+    for option, message in {"--solver=dimm": "unknown solver 'dimm'", "--nfe=0": "solver: nfe[0]: "}.items():
         done = CliRunner().invoke(main, ["sample", "--weights", str(weights), option, "--out", str(tmp_path / "a.png")])
         assert done.exit_code == 2
         assert message in done.output

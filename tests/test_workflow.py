@@ -184,7 +184,7 @@ def test_edited_plotting_code_redraws_what_it_draws(project):
 
 
 def test_an_edited_distance_scores_again_without_extracting_features(project):
-    project.edit("etsdm/metrics/distances.py", "\ndef ", "\nassert __name__\n\n\ndef ")
+    project.edit("etsdm/metrics/distances/frechet.py", "\ndef ", "\nassert __name__\n\n\ndef ")
     assert project.would_run() == REPORT | {"reference": 1, "score": 4}
 
 
@@ -352,7 +352,7 @@ def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_p
     for file in moved.rglob("*.bmp"):
         file.touch()
     assert len(prepared_again()) == 1
-    assert project.would_run() == PLAN | REPORT
+    assert project.would_run() == PLAN | REPORT | {"figure": 2}
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
     assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == (set(), {}, made)
@@ -408,7 +408,7 @@ def test_results_without_times_and_records_are_taken_over(project):
     without_times_and_records(project)
     assert "train" in project.would_run()
     done = project.run("etsdm", "adopt", str(project.config))
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "24 results are taken over, 0 not"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "28 results are taken over, 0 not"), done.stderr
     assert project.would_run() == {}
     write_config(project.config, **{"evaluation.bootstrap": 3})
     assert project.would_run() == PLAN | REPORT | {"score": 4}, "Snakemake's records are not there"
@@ -516,7 +516,7 @@ def test_code_edited_while_a_run_goes_on_is_refused(fresh):
     fresh.edit("etsdm/probes/lipschitz.py", "\ndef ", "\nEDITED = True\n\n\ndef ")
     assert workflow.wait(300) == 1
     log = next(fresh.folder.glob("results/probes/**/probe.log")).read_text()
-    assert "etsdm: error: the code of 'probe etsdm.diffusion.methods.ddpm etsdm.probes.lipschitz' has changed" in log
+    assert "etsdm: error: the code of 'probe etsdm.probes.lipschitz etsdm.diffusion.methods.ddpm " in log
     assert not list(fresh.folder.glob("results/probes/**/result.json"))
     fresh.edit("etsdm/probes/lipschitz.py", "\nEDITED = True\n\n\ndef ", "\ndef ")
     assert fresh.would_run() == REPORT | {"probe": 1}

@@ -32,7 +32,7 @@ from etsdm.runtime.retries import Retries
 GPU = int(gpus.are_likely())
 # For --sdm conda; the file says why it needs to know the folder of the project.
 ENVIRONMENT = workflow.source_path("../envs/etsdm.yaml")
-os.environ["ETSDM_ROOT"] = str(ROOT)
+os.environ.update(ETSDM_ROOT=str(ROOT))
 
 # As a module of another workflow: where its `prefix` puts the results, and whose configuration counts.
 RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/"))
