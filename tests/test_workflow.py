@@ -519,7 +519,7 @@ def test_code_edited_while_a_run_goes_on_is_refused(fresh):
     assert "etsdm: error: the code of 'probe etsdm.probes.lipschitz etsdm.diffusion.methods.ddpm " in log
     assert not list(fresh.folder.glob("results/probes/**/result.json"))
     fresh.edit("etsdm/probes/lipschitz.py", "\nEDITED = True\n\n\ndef ", "\ndef ")
-    assert fresh.would_run() == REPORT | {"probe": 1}
+    assert fresh.would_run() == REPORT | {"probe": 1, "figure": 2}
 
 
 def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
