@@ -12,7 +12,7 @@ MOST_CHANNELS = 4096 * 64
 
 
 class Network(OfPreset):
-    """The ADM U-Net."""
+    """The ADM U-Net. The name of a preset alone stands for its values."""
 
     block: ClassVar[str] = "network"
 

@@ -147,7 +147,13 @@ class OneOf:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         things = dict.fromkeys(self.registry.all().values())
-        return {"oneOf": [handler(thing.__pydantic_core_schema__) for thing in things]}
+        blocks = [handler(thing.__pydantic_core_schema__) for thing in things]
+        alone = [name for name, thing in self.registry.all().items() if self._needs_no_more(thing)]
+        return {"anyOf": [*blocks, {"enum": alone, "type": "string"}] if alone else blocks}
+
+    def _needs_no_more(self, thing: type[BaseModel]) -> bool:
+        """Whether the name of a thing is all that must be given."""
+        return all(key == self.registry.key or not field.is_required() for key, field in thing.model_fields.items())
 
     def _validate(self, value: Any) -> Any:
         if isinstance(value, self.registry.base):

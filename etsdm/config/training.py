@@ -28,7 +28,8 @@ class Snapshots(Strict):
 
 
 class Training(OfPreset):
-    """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory."""
+    """How the network is trained. The clock counts images: nothing depends on the number of devices or their memory.
+    The name of a preset alone stands for its values."""
 
     block: ClassVar[str] = "training"
 
