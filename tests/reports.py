@@ -64,7 +64,7 @@ def configuration() -> dict[str, Any]:
             "distances": ["frechet", "kernel"],
         },
         "experiments": {
-            "datasets": {
+            "comparison": {
                 "datasets": ["digits"],
                 "methods": methods,
                 "solvers": [{"name": "ddpm", "nfe": [1000]}],
@@ -142,7 +142,7 @@ METHODS = ["ddpm", "etsdm"]
 DDIM = [{"name": "ddim", "nfe": [4]}]
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     "lipschitz": {"datasets": ["digits"], "methods": METHODS, "images": 8},
-    "datasets": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddpm", "nfe": [4]}]},
+    "comparison": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddpm", "nfe": [4]}]},
     "fast-sampling": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddim", "nfe": [4, 8]}]},
     "schedules": {
         "datasets": ["digits"],

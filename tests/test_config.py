@@ -38,6 +38,10 @@ BAD = {
     ),
     "unknown key": ({"training.lerning_rate": 1.0}, "did you mean 'learning_rate'?"),
     "unknown key at the top": ({"sedes": [1]}, "sedes: unknown key; allowed: base, name, seeds"),
+    "an experiment's former name": (
+        {"experiments.datasets": SAMPLED},
+        "experiments.datasets: this experiment is called 'comparison' now; write comparison instead of datasets",
+    ),
     "unknown experiment": ({"experiments.fast_sampling_": {}}, "did you mean 'fast-sampling'?"),
     "unknown solver": (
         {f"{SOLVERS}.0.name": "dimm"},
@@ -317,11 +321,11 @@ def test_a_message_is_short_however_much_is_wrong(tmp_path):
     assert len(str(error.value)) < 5000
     assert str(error.value).endswith("test: and 82 more mistakes")
     solvers = [{"name": "dimm", "nfe": [4]}]
-    changes = {f"experiments.{name}": SAMPLED | {"solvers": solvers} for name in ("datasets", "fast-sampling")}
+    changes = {f"experiments.{name}": SAMPLED | {"solvers": solvers} for name in ("comparison", "fast-sampling")}
     with pytest.raises(UserError) as error:
         parse_config(tiny(**changes), "test")
     (line,) = str(error.value).splitlines()
-    assert line.startswith("test: experiments.datasets.solvers[0].name: unknown 'dimm'")
+    assert line.startswith("test: experiments.comparison.solvers[0].name: unknown 'dimm'")
     assert line.endswith("the same in experiments.fast-sampling")
 
 

@@ -78,7 +78,7 @@ def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path
     write_report(report, tmp_path)
     for replica in (1, 2):
         which = {"method": "replica", "method_parameters": json.dumps({"number": replica})}
-        cell = read_cell(report, "datasets", metric="fd-classifier-1k", **which)
+        cell = read_cell(report, "comparison", metric="fd-classifier-1k", **which)
         assert (cell["n"], cell["mean"]) == (2, pytest.approx(1.65))
         assert cell["change"] == pytest.approx(10)
         assert [float(effect) for effect in cell["effects"].split()] == pytest.approx([math.log(1.1)] * 2)
@@ -107,7 +107,7 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
     drawn = {}
     for name, figure in draw(results):
         drawn[name] = " ".join(axes.get_title() for axes in figure.axes)
-    assert set(drawn) == {"lipschitz", "datasets", "fast-sampling", "fast-sampling-changes", "samples", "losses"}
+    assert set(drawn) == {"lipschitz", "comparison", "fast-sampling", "fast-sampling-changes", "samples", "losses"}
     for name in ("lipschitz", "samples"):
         assert "linear" in drawn[name]
         assert "quadratic" in drawn[name]

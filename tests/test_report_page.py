@@ -175,8 +175,8 @@ def test_what_cannot_be_made_says_why_and_the_rest_is_there(tmp_path: Path, monk
         "caption": "The caption could not be written: ValueError: no caption today.",
         "failed": "ValueError: no figure today",
     }
-    assert "failed" not in json.loads((report / "figures" / "datasets.manifest.json").read_text())["result"]
-    assert '<figure id="figure-datasets">\n<img ' in text
+    assert "failed" not in json.loads((report / "figures" / "comparison.manifest.json").read_text())["result"]
+    assert '<figure id="figure-comparison">\n<img ' in text
     assert "E-TSDM lowers the distance to the data on every data set" in text[text.index("Contradicted") :]
 
 

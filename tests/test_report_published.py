@@ -36,7 +36,7 @@ def test_published_gain_is_over_33_percent_where_the_abstract_says_so() -> None:
 @pytest.mark.parametrize(
     ("where", "value"),
     [
-        ({"experiment": "schedules"}, 6.62),  # FFHQ, from the rows of `datasets`
+        ({"experiment": "schedules"}, 6.62),  # FFHQ, from the rows of `comparison`
         ({"experiment": "schedules", "time": "continuous"}, 6.95),
         ({"experiment": "schedules", "schedule": "cosine", "method": "ddpm", "method_parameters": "{}"}, 27.17),
         ({"experiment": "schedules", "prediction": "v"}, None),
@@ -52,8 +52,8 @@ def test_published_gain_is_over_33_percent_where_the_abstract_says_so() -> None:
         ({"experiment": "stability", "metric": "change-solved", "perturbation_std": 0.1, "t": 100}, None),
         ({"experiment": "super-resolution", "metric": "psnr"}, 25.61),
         ({"experiment": "super-resolution", "metric": "ssim"}, None),
-        ({"experiment": "datasets", "dataset": "ffhq", "solver": "ddpm", "nfe": 1000}, 6.62),
-        ({"experiment": "datasets", "dataset": "ffhq", "solver": "ddpm", "nfe": 100}, None),
+        ({"experiment": "comparison", "dataset": "ffhq", "solver": "ddpm", "nfe": 1000}, 6.62),
+        ({"experiment": "comparison", "dataset": "ffhq", "solver": "ddpm", "nfe": 100}, None),
         ({"experiment": "fast-sampling", "solver": "dpm-solver-3", "nfe": 50}, 13.52),
         (
             {

@@ -67,7 +67,7 @@ def test_a_report_has_the_sections_of_its_experiments_in_order(names: tuple[str,
 
 
 def test_an_unknown_experiment_is_an_error_with_the_names_that_there_are() -> None:
-    with pytest.raises(UserError, match="experiment 'mine': the report has no section for it; known: lipschitz, data"):
+    with pytest.raises(UserError, match="experiment 'mine': the report has no section for it; known: lipschitz, comp"):
         sections_of(inventory("lipschitz", "mine"))
     with pytest.raises(UserError, match="experiment 'samples'"):
         sections_of(inventory("samples"))

@@ -79,7 +79,7 @@ def test_published_fid_does_not_stand_beside_a_kernel_distance(built: tuple[Path
 
 
 def test_published_fid_does_not_stand_beside_another_data_set(built: tuple[Path, Path]) -> None:
-    assert pd.read_csv(built[0] / "tables" / "datasets.csv")["published"].isna().all()
+    assert pd.read_csv(built[0] / "tables" / "comparison.csv")["published"].isna().all()
 
 
 def test_lipschitz_table_equals_hand_computation(built: tuple[Path, Path]) -> None:
@@ -114,7 +114,7 @@ def test_failed_cell_is_na_with_its_reason_and_the_rest_is_there(built: tuple[Pa
 def test_files_are_those_that_the_configuration_announces(built: tuple[Path, Path]) -> None:
     report = built[0]
     inventory = json.loads((report / "inventory.json").read_text())
-    assert contents.table_names(inventory) == ["lipschitz", "datasets", "fast-sampling", "costs"]
+    assert contents.table_names(inventory) == ["lipschitz", "comparison", "fast-sampling", "costs"]
     expected = {f"{name}.{kind}" for name in contents.table_names(inventory) for kind in ("csv", "md", "tex")}
     assert {file.name for file in (report / "tables").iterdir()} == expected
     expected = {f"{name}.{kind}" for name in contents.figure_names(inventory) for kind in ("png", "svg")}
@@ -122,7 +122,7 @@ def test_files_are_those_that_the_configuration_announces(built: tuple[Path, Pat
 
 
 def test_an_experiment_that_is_not_asked_for_has_no_files() -> None:
-    inventory = {"config": {"experiments": {"lipschitz": {"images": 1}, "datasets": None, "fast-sampling": None}}}
+    inventory = {"config": {"experiments": {"lipschitz": {"images": 1}, "comparison": None, "fast-sampling": None}}}
     assert contents.table_names(inventory) == ["lipschitz", "costs"]
     assert contents.figure_names(inventory) == ["lipschitz", "losses"]
 

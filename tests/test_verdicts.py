@@ -24,7 +24,7 @@ from etsdm.report.text import number
 from etsdm.report.verdicts import holm, verdict
 
 ROOT = Path(__file__).parents[1]
-CLAIM = Claim("datasets", "x", "X.", primary=True)
+CLAIM = Claim("comparison", "x", "X.", primary=True)
 
 
 def logs(effects: Sequence[float]) -> Change:
@@ -275,7 +275,7 @@ def test_a_finding_is_of_the_pairs_that_changed_in_the_same_unit() -> None:
 
 
 def test_the_primary_claim_and_controls_are_tested_alone_and_all_others_together() -> None:
-    claims = [CLAIM, Claim("datasets", "y", "Y."), Claim("datasets", "z", "Z.", control=True), CLAIM]
+    claims = [CLAIM, Claim("comparison", "y", "Y."), Claim("comparison", "z", "Z.", control=True), CLAIM]
     effects = [[-0.3, -0.31, -0.29], [-0.2, -0.25, -0.15], [-0.2, -0.3, -0.5], [0.1, 0.3, -0.1]]
     pairs = zip(claims, effects, strict=True)
     found = with_p_values([summary(claim, "d", "x", -1, [Pair(logs(e), None)]) for claim, e in pairs], 0.05)

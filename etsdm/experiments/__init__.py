@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
-from etsdm.config.registry import Registry
+from etsdm.config.registry import UNKNOWN, Registry
 from etsdm.config.strict import Strict
 from etsdm.experiments.defaults import Defaults, filled_in
 from etsdm.experiments.experiment import Experiment
@@ -26,6 +27,10 @@ class AskedExperiments(Strict):
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, value: Any) -> Any:
+        for name, thing in EXPERIMENTS.all().items():
+            if isinstance(value, dict) and thing.formerly and thing.formerly in value:
+                words = "{key}: this experiment is called '{name}' now; write {name} instead of {key}"
+                raise PydanticCustomError(UNKNOWN, words, {"key": thing.formerly, "name": name})
         return filled_in(value, EXPERIMENTS.all())
 
     def asked(self) -> dict[str, list[Experiment]]:

@@ -63,12 +63,14 @@ class Experiment(Strict):
         order: place among the experiments, in a plan and on the page.
         several: whether it can have several grids.
         of_snapshots: whether it measures every snapshot of a training, not its last weights alone.
+        formerly: what configurations called it before, which is refused with its name.
     """
 
     name: ClassVar[str]
     order: ClassVar[int]
     several: ClassVar[bool] = False
     of_snapshots: ClassVar[bool] = False
+    formerly: ClassVar[str | None] = None
 
     def cells(self, common: Common) -> Iterator[Cell]:
         """The models that it needs, methods varying fastest.

@@ -59,7 +59,7 @@ def published_value(published: Published, cell: Cell) -> float | None:
     """The published value for a cell, or None.
 
     Time, schedule, method and its parameters must agree, and the network must predict eps. What else must agree
-    depends on the experiment. A value that stands beside another data set than its own (all but those of `datasets`)
+    depends on the experiment. A value that stands beside another data set than its own (all but those of `comparison`)
     is there to compare changes, not levels.
     """
     find = section(cell["experiment"]).published

@@ -58,7 +58,7 @@ def findings(results: Results) -> list[Finding]:
 
 def published(rows: Published, cell: Cell) -> Published:
     """The same data set where the paper has it, FFHQ otherwise; ddpm and etsdm are rows of other experiments."""
-    known = [row for row in rows if row["experiment"] in (NAME, "datasets", "schedules")]
+    known = [row for row in rows if row["experiment"] in (NAME, "comparison", "schedules")]
     dataset = cell["dataset"] if any(row["dataset"] == cell["dataset"] for row in known) else FFHQ
     return [row for row in known if is_frechet(cell["metric"]) and row["dataset"] == dataset]
 

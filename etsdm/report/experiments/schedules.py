@@ -56,8 +56,8 @@ def findings(results: Results) -> list[Finding]:
 
 
 def published(rows: Published, cell: Cell) -> Published:
-    """FFHQ under the same schedule and time; for linear and discrete that is a row of `datasets`."""
-    known = [row for row in rows if row["experiment"] in (NAME, "datasets") and row["dataset"] == FFHQ]
+    """FFHQ under the same schedule and time; for linear and discrete that is a row of `comparison`."""
+    known = [row for row in rows if row["experiment"] in (NAME, "comparison") and row["dataset"] == FFHQ]
     return known if is_frechet(cell["metric"]) else []
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etsdm.report.results import Results
     from etsdm.report.tables.table import Table
 
-NAME = "datasets"
+NAME = "comparison"
 GAIN = Claim(
     NAME,
     "gain on every data set",
