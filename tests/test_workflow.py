@@ -427,8 +427,10 @@ def test_only_results_that_are_right_are_taken_over(project):
     expected = {"train": 1, "probe": 1, "sample": 3, "sample_features": 3, "score": 3}
     assert project.would_run() == REPORT | expected
     shutil.copy(next(project.folder.glob("results/models/*/etsdm-*/**/weights.safetensors")), damaged)
+    for file in project.folder.glob("results/samples/*/*/*/*/manifest.json"):  # as of a version that named less code
+        file.write_text(file.read_text().replace(" etsdm.diffusion.schedules.linear", ""))
     done = project.run("etsdm", "adopt", "--any-code", str(project.config))
-    assert "made by other code" not in done.stderr
+    assert "made by" not in done.stderr
     assert project.would_run() == REPORT | expected | {"sample": 2, "sample_features": 2, "score": 2}
 
 

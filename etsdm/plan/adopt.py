@@ -258,7 +258,7 @@ def _wrong(
         return "made from other files than those that are there"
     if result.spec is not None and made["spec"] != result.spec:
         return "made by another specification"
-    if made["code"].split()[1:] != result.code:
+    if not any_code and made["code"].split()[1:] != result.code:
         return (
             f"made by {' '.join(made['code'].split()[1:]) or 'code that is not known'!r}, not {' '.join(result.code)!r}"
         )
