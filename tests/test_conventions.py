@@ -14,7 +14,7 @@ from etsdm.fingerprint import ROOT
 DOCUMENTATION = (ROOT / "docs" / "module.md").read_text(encoding="utf-8")
 OUTER = re.findall(r"^```python\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)[0]
 SOURCES = [ROOT / "workflow" / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
-SHORT = {"all", "excerpt", "inception", "inventory", "rows", "tables", "figures", "page"}
+SHORT = {"all", "excerpt", "inventory", "rows", "tables", "figure", "page"}
 """Rules that run on the login node of a cluster."""
 PICKED_UP = "Using workflow specific profile profiles/default for setting default command line arguments."
 
