@@ -31,9 +31,11 @@ from etsdm.metrics.distances.frechet import Frechet
 from etsdm.metrics.encoders.classifier import Classifier, make_encoder, train_classifier
 from etsdm.metrics.features import CPU_BATCH, extract
 from etsdm.models.diffusers import renamed, unet_config
+from etsdm.models.spec import ModelSpec
 from etsdm.models.trained import make_predictor, process_of, starts_at_high_noise
 from etsdm.plan.plan import Plan, make_plan
 from etsdm.sampling.sample import default_batch, sample_batch
+from etsdm.sampling.spec import SampleSpec
 from etsdm.training.trainer import Trainer
 
 Spec = dict[str, Any]
@@ -130,15 +132,15 @@ class _Noise(nn.Module):
 
 def diffusers_network(spec: Spec) -> UNet2DModel:
     """diffusers' network of the architecture that `spec` gives ours, with diffusers' initial weights."""
-    process = process_of(spec)
-    return UNet2DModel.from_config(unet_config(spec, process))
+    network = ModelSpec.model_validate(spec)
+    return UNet2DModel.from_config(unet_config(network, process_of(network)))
 
 
 def our_trained(trainer: Trainer, spec: Spec, seconds: float) -> Trained:
     """Our network with the averaged weights, and the same weights in diffusers'."""
     trainer.network.load_state_dict(trainer.average.weights)
     network = diffusers_network(spec)
-    network.load_state_dict(renamed(trainer.network, spec["network"]))
+    network.load_state_dict(renamed(trainer.network, ModelSpec.model_validate(spec).network))
     return Trained(trainer.network.eval(), network.eval(), trainer.images, seconds)
 
 
@@ -155,7 +157,7 @@ def train_all(spec: Spec, pixels: Pixels) -> dict[str, Trained]:
     """Train ours and every peer, in turn, for the same time."""
     recipes, steps = recipes_of(spec["training"]), steps_of(spec["training"])
     planned = planned_steps(spec, pixels, recipes)
-    trainer = Trainer(spec, pixels, CPU)
+    trainer = Trainer(ModelSpec.model_validate(spec), pixels, CPU)
     peers = {name: Peer(spec, pixels, recipe, planned[name], spec["seed"]) for name, recipe in recipes.items()}
     seconds = dict.fromkeys((OURS, *peers), 0.0)
     for start in range(0, steps, SLICE):
@@ -175,7 +177,7 @@ def steps_of(training: Spec) -> int:
 
 def planned_steps(spec: Spec, pixels: Pixels, recipes: dict[str, Recipe]) -> dict[str, int]:
     """About how many steps each peer takes in the time of our training."""
-    works: dict[str, Callable[[], None]] = {OURS: Trainer(spec, pixels, CPU).step}
+    works: dict[str, Callable[[], None]] = {OURS: Trainer(ModelSpec.model_validate(spec), pixels, CPU).step}
     works |= {name: Peer(spec, pixels, recipe, 1, 0).step for name, recipe in recipes.items()}
     seconds = {name: median(taken) for name, taken in in_turn(works, PILOT).items()}
     ours = seconds[OURS] * steps_of(spec["training"])
@@ -205,13 +207,12 @@ def asked(config: Path, repeats: int, nfe: int) -> Plan:
 
 def by_our_sampler(trained: Trained, model: Spec, spec: Spec) -> Pixels:
     """Images of a sample set's specification, uint8 (B, H, W, C)."""
-    dataset, solver = model["dataset"], spec["solver"]
-    process = process_of(model)
-    clip = starts_at_high_noise(process) if solver["clip_x0"] == "auto" else solver["clip_x0"]
+    network, drawn = ModelSpec.model_validate(model), SampleSpec.model_validate(spec)
+    process, shape, clip_x0 = process_of(network), network.dataset.shape, drawn.solver.clip_x0
+    clip = starts_at_high_noise(process) if clip_x0 == "auto" else clip_x0
     predict = make_predictor(trained.ours, process, clip)
-    shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
-    parts = pieces(range(spec["samples"]), default_batch(shape, CPU))
-    return np.concatenate([sample_batch(predict, solver, spec["seed"], part, shape) for part in parts])
+    parts = pieces(range(drawn.samples), default_batch(shape, CPU))
+    return np.concatenate([sample_batch(predict, drawn.solver, drawn.seed, part, shape) for part in parts])
 
 
 def by_pipeline(pipeline: DDPMPipeline | DDIMPipeline, spec: Spec) -> Pixels:

@@ -6,6 +6,7 @@ from diffusers import DDIMPipeline, DDIMScheduler
 
 from benchmarks.networks import diffusers_network, model_spec
 from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show
+from etsdm.models.spec import ModelSpec
 from etsdm.models.trained import build_network, make_predictor, process_of
 from etsdm.plan.reading import parse_solver
 from etsdm.sampling.sample import default_batch, sample_batch
@@ -19,7 +20,7 @@ from etsdm.sampling.sample import default_batch, sample_batch
 @click.option("--nfe", default=50, show_default=True, help="Evaluations an image.")
 @click.option("--images", default=16, show_default=True, help="Images a repetition.")
 def main(device: str, repeats: int, resolution: int, width: int, nfe: int, images: int) -> None:
-    spec = model_spec(resolution, width, 1)
+    spec = ModelSpec.model_validate(model_spec(resolution, width, 1))
     process = process_of(spec)
     solver = parse_solver({"name": "ddim", "nfe": [nfe], "clip_x0": True})
     predict = make_predictor(build_network(spec).to(device).eval(), process, clip_x0=True)

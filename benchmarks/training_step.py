@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.networks import diffusers_network, model_spec
 from benchmarks.timing import DEVICE, OURS, compared, in_turn, repetitions, show, spread
+from etsdm.models.spec import ModelSpec
 from etsdm.training.trainer import Trainer
 
 PRODUCT = "matrix product"
@@ -63,7 +64,9 @@ def matrix_product(device: str, precision: str) -> tuple[int, Callable[[], objec
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 def main(device: str, repeats: int, resolution: int, width: int, batch: int, precision: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1024, resolution, resolution, 3), np.uint8)
-    trainer = Trainer(model_spec(resolution, width, batch, precision), pixels, torch.device(device))
+    trainer = Trainer(
+        ModelSpec.model_validate(model_spec(resolution, width, batch, precision)), pixels, torch.device(device)
+    )
     with FlopCounterMode(display=False) as counter:
         trainer.step()
     operations, product = matrix_product(device, precision)

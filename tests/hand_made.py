@@ -11,6 +11,7 @@ import numpy as np
 from etsdm.data.archive import write_images
 from etsdm.metrics.names import metric_name
 from etsdm.plan.plan import make_plan
+from etsdm.probes import PROBES
 from etsdm.probes.lipschitz import pairs
 from etsdm.report.rows import networks, write_rows
 from etsdm.runtime.files import write_json
@@ -64,7 +65,7 @@ def _lipschitz(model: dict[str, Any], spec: dict[str, Any], k_of: Callable[..., 
     dimension = model["dataset"]["resolution"] ** 2 * model["dataset"]["channels"]
     points = [
         {"t_prime": t_prime, "t": t, "K": k, "K_std": 0.1, "K_per_sqrt_dimension": k / math.sqrt(dimension)}
-        for t_prime, t in pairs(spec)
+        for t_prime, t in pairs(PROBES.read(spec))
         for k in [k_of(model, t_prime, t)]
     ]
     return {"n": spec["images"], "dimension": dimension, "points": points}
@@ -100,7 +101,7 @@ def _solver_error(model: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]
     return {"n": spec["images"], "reference_nfe": 600, "reference_error": 1e-4, "points": points}
 
 
-PROBES = {"stability": _stability, "solver-error": _solver_error}
+BY_HAND = {"stability": _stability, "solver-error": _solver_error}
 
 
 def theory() -> dict[str, Any]:
@@ -179,8 +180,8 @@ def write_measurement(
     if kind == "lipschitz":
         write_json(file, _lipschitz(model, inventory["probes"][measurement["run"]], k))
         write_json(folder / "manifest.json", manifest(3.0, {}))
-    elif kind in PROBES:
-        write_json(file, PROBES[kind](model, inventory["probes"][measurement["run"]]))
+    elif kind in BY_HAND:
+        write_json(file, BY_HAND[kind](model, inventory["probes"][measurement["run"]]))
         write_json(folder / "manifest.json", manifest(3.0, {}))
     elif kind == "distance":
         solver = inventory["samples"][measurement["run"]]["solver"]

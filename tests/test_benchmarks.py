@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 from configs import tiny, write_config
 from scipy.stats import ttest_rel
+from typed import build_network
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ["--resolution", "8", "--width", "32"]
@@ -42,7 +43,6 @@ def test_training_step():
 
 def test_both_networks_have_the_same_size():
     networks = importlib.import_module("benchmarks.networks")
-    from etsdm.models.trained import build_network
 
     theirs = networks.diffusers_network(32, 64)
     ours = build_network(networks.model_spec(32, 64, 1))
@@ -70,14 +70,14 @@ def test_score():
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_overhead(smallest):
-    assert "5 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
+    assert "6 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
 
 
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_rerun(smallest):
     said = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
-    assert "rerun with nothing to do, 7 jobs" in said and "dry run of 1 runs, 7 jobs" in said
+    assert "rerun with nothing to do, 8 jobs" in said and "dry run of 1 runs, 8 jobs" in said
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from etsdm.data.archive import count_images
 from etsdm.errors import UserError
 from etsdm.metrics.encoders.inception import provide_inception
 from etsdm.models.guided_diffusion import check_tensors, read_checkpoint, recognise, without_variance
+from etsdm.models.spec import read_model_spec
 from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import load_weights
 from etsdm.plan.plan import load_plan
@@ -125,11 +126,12 @@ def test_networks_of_published_size_are_recognised(
     assert settings["multipliers"] == list(MULTIPLIERS)
     assert (settings["blocks"], settings["attention"]) == (flags["num_res_blocks"], attention)
     tensors, channels = without_variance(network.state_dict())
-    check_tensors(
-        tensors,
-        {"task": {"name": "generation"}, "dataset": {"resolution": 256, "channels": channels}, "network": settings},
-    )
+    images = {"name": "lsun", "resolution": 256, "channels": channels}
+    check_tensors(tensors, read_model_spec(SOME | {"dataset": images, "network": settings}))
     assert sum(tensor.numel() for tensor in tensors.values()) == parameters
+
+
+SOME = {"task": {"name": "generation"}, "diffusion": {}, "method": {"name": "ddpm"}}
 
 
 @pytest.mark.parametrize("label", [0, 4])
@@ -202,7 +204,8 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     options = ["--name", "mine", "--resolution", 16, "--head-channels", 16, *schedule]
     done = run("import", tmp_path / "checkpoint.pt", *options, "--out", tmp_path / "model")
     weights = tmp_path / "model" / "weights.safetensors"
-    predict, spec = load_predictor(weights, torch.device("cpu"))
+    predict, found = load_predictor(weights, torch.device("cpu"))
+    spec = found.plain()
     assert spec["network"] == {
         "channels": 32,
         "multipliers": [1, 2, 2],

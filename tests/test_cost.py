@@ -12,7 +12,7 @@ from etsdm.cost.rates import Rates, Shape, Speed, given_rates, measure_rates, sh
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
 from etsdm.plan.plan import Plan, load_plan, make_plan
-from etsdm.probes.lipschitz import pairs
+from etsdm.probes.lipschitz import Pairs, pairs
 
 DIGITS = Shape(1, 8)
 RATES = Rates("a device", {DIGITS: Speed(train=64.0, sample=140.0)}, {"inception": 10.0})
@@ -129,7 +129,7 @@ def test_evaluations_of_the_other_probes():
 def test_pairs_of_times_are_those_of_the_probe():
     spec = {"images": 1, "fine_step": 30, "fine_until": 90, "coarse_step": 40, "coarse_until": 200}
     (row,) = estimate(plan_of({"lipschitz": MODEL | {"methods": ["ddpm"]} | spec}), RATES)
-    assert row.seconds == pytest.approx(256 / 64 + 2 * len(pairs(spec)) / 140)
+    assert row.seconds == pytest.approx(256 / 64 + 2 * len(pairs(Pairs.model_validate(spec))) / 140)
 
 
 def test_restorations_depend_on_the_number_of_test_images():

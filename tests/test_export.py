@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from diffusers import DDIMPipeline, UNet2DModel
 from etsdm.solvers.prediction import data_prediction
 from trained import model_spec, write_weights
+from typed import build_network
 
 from etsdm.cli import main
 from etsdm.data.pixels import to_pixels
-from etsdm.models.trained import build_network, load_network, load_predictor
+from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import save_weights
 from etsdm.runtime.files import read_json, sha256
 from etsdm.solvers.ddim import ddim
@@ -195,4 +196,4 @@ main(["export", "--weights", {str(weights)!r}, "--out", {str(tmp_path / "out")!r
     written = read_json(tmp_path / "out" / "manifest.json")
     assert written["inputs"] == {weights.name: sha256(weights)}
     assert written["outputs"]["diffusion_pytorch_model.safetensors"]
-    assert model_spec("ddpm")["network"] == load_network(weights)[1]["network"]
+    assert model_spec("ddpm")["network"] == load_network(weights)[1].plain()["network"]

@@ -20,6 +20,7 @@ import torch
 from configs import every
 from hand_made import write_results
 from trained import model_spec, prepared_digits, write_weights
+from typed import sample, train
 
 from etsdm.data.archive import read_images
 from etsdm.errors import UserError
@@ -31,9 +32,7 @@ from etsdm.report.contents import table_files
 from etsdm.report.tables.write import write_tables
 from etsdm.runtime.attempts import Attempts
 from etsdm.runtime.files import read_json, write_json
-from etsdm.sampling.sample import sample
 from etsdm.training import state
-from etsdm.training.train import train
 
 KILLS = 20
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from configs import every
+from typed import restore, sample, theory, train
 
 from etsdm import fingerprint
 from etsdm.data import sources
@@ -26,14 +27,10 @@ from etsdm.metrics.restoration import compare
 from etsdm.metrics.score import modules, score
 from etsdm.plan.plan import make_plan
 from etsdm.probes import PROBES
-from etsdm.probes.theory import theory
 from etsdm.runtime.manifest import PACKAGES, manifest
-from etsdm.sampling.restore import restore
-from etsdm.sampling.sample import sample
 from etsdm.solvers import SOLVERS
 from etsdm.training.snapshots import Snapshot
 from etsdm.training.take import take_snapshot
-from etsdm.training.train import train
 
 CACHED = (files._classes, files.is_settings, definitions._uses, digest)
 
@@ -109,7 +106,7 @@ def test_every_function_that_a_stage_runs_is_covered(tmp_path):
         with watched("probe", *behind, PROBES.module(run.spec["probe"]), *map(SOLVERS.module, tried)):
             weights = tmp_path / model.path / "weights.safetensors"
             images = tmp_path / model.needs["data"].path / "images.zip"
-            probe(weights, images, run.spec, "cpu", False)
+            probe(weights, images, PROBES.read(run.spec), "cpu", False)
     for run in plan.theories.values():
         with watched("theory", *map(SCHEDULES.module, run.spec["schedules"])):
             theory(run.spec)

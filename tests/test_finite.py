@@ -12,21 +12,18 @@ from configs import tiny
 from safetensors.torch import save_file
 from torch import Tensor
 from trained import model_spec
+from typed import build_network, restore, sample, train
 
 from etsdm.data.archive import write_images
 from etsdm.errors import UserError
 from etsdm.metrics.encoders.classifier import Classifier, make_network, train_classifier
 from etsdm.metrics.features import extract_features
 from etsdm.metrics.store import load_features, save_features
-from etsdm.models.trained import build_network
 from etsdm.models.weights import load_weights, save_weights
 from etsdm.plan.reading import parse_solver
 from etsdm.probes import PROBES
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.finite import check_finite
-from etsdm.sampling.restore import restore
-from etsdm.sampling.sample import sample
-from etsdm.training.train import train
 
 CPU = torch.device("cpu")
 DDIM: dict[str, Any] = parse_solver({"name": "ddim", "nfe": [3]}).model_dump(exclude_none=True) | {"nfe": 3}
@@ -104,7 +101,8 @@ def test_what_a_probe_measures_is_finite(
     tmp_path: Path, images: Path, name: str, spec: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=rf"{message}.* not finite"):
-        PROBES.load(name).probe(overflowing(tmp_path / "weights"), images, spec | {"images": 2}, "cpu", progress=False)
+        settings = PROBES.read({"probe": name, "images": 2} | spec)
+        PROBES.load(name).probe(overflowing(tmp_path / "weights"), images, settings, "cpu", progress=False)
 
 
 def test_features_that_are_not_finite_are_neither_made_nor_read(tmp_path: Path, images: Path) -> None:

@@ -14,18 +14,17 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from typed import build_network, new_trainer, sample
 
 import etsdm
 from etsdm.data.archive import Pixels, read_images
 from etsdm.metrics.distances.frechet import Frechet
 from etsdm.metrics.encoders.inception import make_encoder, offline_weights, provide_inception
 from etsdm.metrics.features import extract
-from etsdm.models.trained import build_network
 from etsdm.models.weights import save_weights
 from etsdm.runtime import devices
 from etsdm.runtime.devices import pick_device, set_tf32, without_tf32
 from etsdm.sampling.noise import ImageNoise
-from etsdm.sampling.sample import sample
 from etsdm.training.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
@@ -164,8 +163,8 @@ def test_normalisation_is_that_of_the_formula_in_float64(
 def test_a_fused_and_graphed_network_trains_as_an_eager_one(ways: dict[str, bool]) -> None:
     """Products are in float32 here, so that rounding hides nothing."""
     with without_tf32():
-        eager = losses(Trainer(SPEC, slopes(), DEVICE, fused=False, graphed=False))
-        trainer = Trainer(SPEC, slopes(), DEVICE, **ways)
+        eager = losses(new_trainer(SPEC, slopes(), DEVICE, fused=False, graphed=False))
+        trainer = new_trainer(SPEC, slopes(), DEVICE, **ways)
         assert trainer.can_be_graphed()
         assert losses(trainer) == pytest.approx(eager, rel=1e-3)
     assert eager[-1] < 0.97 * eager[0]
@@ -173,7 +172,7 @@ def test_a_fused_and_graphed_network_trains_as_an_eager_one(ways: dict[str, bool
 
 def test_bfloat16_loses_little() -> None:
     float32, bfloat16 = (
-        losses(Trainer(changed(precision=precision), slopes(), DEVICE)) for precision in ("float32", "bfloat16")
+        losses(new_trainer(changed(precision=precision), slopes(), DEVICE)) for precision in ("float32", "bfloat16")
     )
     assert float32 != bfloat16
     assert np.mean(bfloat16) == pytest.approx(np.mean(float32), rel=0.02)
@@ -182,7 +181,7 @@ def test_bfloat16_loses_little() -> None:
 @pytest.mark.parametrize("graphed", [False, True])
 def test_dropout_follows_the_seed_and_the_position(graphed: bool) -> None:
     spec = changed(dropout=0.1)
-    trainers = [Trainer(spec, slopes(), DEVICE, graphed=graphed) for _ in range(2)]
+    trainers = [new_trainer(spec, slopes(), DEVICE, graphed=graphed) for _ in range(2)]
     first, second = map(losses, trainers)
     assert np.isfinite(first).all()
     assert first == pytest.approx(second, rel=1e-3)
@@ -205,7 +204,7 @@ def test_a_resumed_training_goes_on_as_if_nothing_had_happened(dropout: float) -
     spec, seen = changed(dropout=dropout), {}
 
     def watched(name: str) -> Trainer:
-        trainer = Trainer(spec, slopes(), DEVICE)
+        trainer = new_trainer(spec, slopes(), DEVICE)
         assert trainer.can_be_graphed()
         read = trainer.batches.at
         seen[name] = []
@@ -235,7 +234,7 @@ def test_a_resumed_training_goes_on_as_if_nothing_had_happened(dropout: float) -
 
 
 def test_a_network_trained_as_a_graph_evaluates_other_batches() -> None:
-    trainer = Trainer(SPEC, slopes(), DEVICE)
+    trainer = new_trainer(SPEC, slopes(), DEVICE)
     losses(trainer)
     plain = build_network(SPEC).to(DEVICE).eval()
     plain.load_state_dict(trainer.network.state_dict())
@@ -251,15 +250,15 @@ def test_a_network_trained_as_a_graph_evaluates_other_batches() -> None:
 
 def test_a_network_too_large_for_one_pass_trains_in_several() -> None:
     with without_tf32():
-        whole, parts = (losses(Trainer(SPEC, slopes(), DEVICE, micro_batch=size)) for size in (None, 5))
+        whole, parts = (losses(new_trainer(SPEC, slopes(), DEVICE, micro_batch=size)) for size in (None, 5))
     assert parts == pytest.approx(whole, rel=1e-3)
 
 
 def test_a_compiled_network_trains_as_an_eager_one_and_is_not_graphed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "_graph", None)
     spec = changed(multipliers=[1], attention=[], heads=1)
-    eager = losses(Trainer(spec, slopes(), DEVICE, fused=False, graphed=False), 3)
-    compiled = losses(Trainer(spec, slopes(), DEVICE, compiled=True), 3)
+    eager = losses(new_trainer(spec, slopes(), DEVICE, fused=False, graphed=False), 3)
+    compiled = losses(new_trainer(spec, slopes(), DEVICE, compiled=True), 3)
     assert compiled == pytest.approx(eager, rel=1e-2)
 
 
@@ -331,7 +330,7 @@ def finished(process: subprocess.Popen) -> tuple[str, str]:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Those of a network that has been trained for a few seconds, an operation at a time."""
     spec = changed(batch=50, learning_rate=3e-3)
-    trainer = Trainer(spec, slopes(), DEVICE, fused=False, graphed=False)
+    trainer = new_trainer(spec, slopes(), DEVICE, fused=False, graphed=False)
     for _ in range(200):
         trainer.step()
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from configs import tiny
 from hand_made import write_results
+from trained import model_spec
 
 from etsdm.cli import main
 from etsdm.errors import UserError
@@ -49,7 +50,7 @@ TRAINING = {"training": {"images": 10}}
 
 
 COMMANDS = {
-    "train": ("--spec SPEC --data images.zip --out t", ["images.zip"]),
+    "train": ("--spec MODEL --data images.zip --out t", ["images.zip"]),
     "encoder": ("--spec CLASSIFIER --data images.zip --out e/w.pt", ["images.zip", "dataset.json"]),
     "sample": ("--weights w.safetensors --out s/s.png", ["w.safetensors"]),
     "export": ("--weights w.safetensors --out e", ["w.safetensors"]),
@@ -63,22 +64,22 @@ COMMANDS = {
         ["a.npz", "b.npz", "c.npz"],
     ),
     "restore": (
-        "--weights w.safetensors --images images.zip --spec SPEC --out r",
+        "--weights w.safetensors --images images.zip --spec RESTORATION --out r",
         ["w.safetensors", "images.zip"],
     ),
     "compare": ("--restored a.zip --truth images.zip --out c/c.json", ["a.zip", "images.zip"]),
     "probe": ("--weights w.safetensors --data images.zip --out p/k.json", ["w.safetensors", "images.zip"]),
 }
 SPECS = {
-    "SPEC": {
-        "method": {"name": "ddpm"},
-        "diffusion": {"schedule": "linear"},
-        "training": {},
+    "MODEL": model_spec("ddpm"),
+    "RESTORATION": {
         "solver": {"name": "ddim", "nfe": 5},
+        "test": {"name": "test", "resolution": 8, "channels": 1},
+        "seed": 0,
     },
     "CLASSIFIER": {"name": "classifier", "width": 4, "epochs": 1, "batch": 64, "learning_rate": 1e-3},
 }
-"""Enough of a specification for each word that stands for one."""
+"""The specification that each word stands for."""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from configs import tiny
 from trained import prepared_digits
-from typed import process_with, solve
+from typed import process_with, sample, solve, train
 
 from etsdm.data.archive import read_images
 from etsdm.diffusion.losses import prediction_loss
@@ -22,9 +22,7 @@ from etsdm.models.unet import make_network
 from etsdm.models.weights import load_weights
 from etsdm.plan.plan import make_plan
 from etsdm.probes.lipschitz import difference_quotients
-from etsdm.sampling.sample import sample
 from etsdm.solvers.grids import time_grid
-from etsdm.training.train import train
 
 DIFFUSION = {"timesteps": 1000, "schedule": "linear", "time": "discrete", "prediction": "eps", "tau_min": 1e-3}
 SETTINGS = {

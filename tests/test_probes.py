@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from trained import model_spec, trained_tensors, write_weights
 from typed import process_with, solver
 
+from etsdm.config.checking import checked
 from etsdm.data.archive import pick_images, write_images
 from etsdm.diffusion.conditions import identity, jumps_of
 from etsdm.diffusion.methods import METHODS
@@ -22,11 +23,11 @@ from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import SCHEDULES, make_schedule
 from etsdm.diffusion.sharing import shared
 from etsdm.errors import UserError
+from etsdm.models.spec import Images
 from etsdm.models.weights import save_weights
-from etsdm.plan.reading import checked
 from etsdm.probes import PROBES, OneProbe
 from etsdm.probes.inputs import even_images, mean_and_std, per_image
-from etsdm.probes.lipschitz import difference_quotients, pairs
+from etsdm.probes.lipschitz import Pairs, difference_quotients, pairs
 from etsdm.probes.solver_error import distances, jumps, reference, reference_times, solution
 from etsdm.probes.stability import predicted, solved, squared_change
 
@@ -53,7 +54,7 @@ def images(tmp_path_factory):
 
 
 def probed(name, weights, images, spec):
-    result = PROBES.load(name).probe(weights, images, spec, "cpu", progress=False)
+    result = PROBES.load(name).probe(weights, images, PROBES.read({"probe": name} | spec), "cpu", progress=False)
     assert json.loads(json.dumps(result)) == result
     return result
 
@@ -109,7 +110,7 @@ def test_images_are_spread_evenly_over_the_archive(tmp_path):
     write_images(tmp_path / "ramp.zip", ramp)
     assert pick_images(tmp_path / "ramp.zip", [7, 2])[:, 0, 0, 0].tolist() == [7, 2]
     for count, expected in ((3, [0, 4, 8]), (1, [0]), (20, list(range(9)))):
-        found = even_images(tmp_path / "ramp.zip", count, {"resolution": 2, "channels": 3})
+        found = even_images(tmp_path / "ramp.zip", count, Images(name="ramp", resolution=2, channels=3))
         assert found.shape == (len(expected), 3, 2, 2)
         assert ((found[:, 0, 0, 0] + 1) * 127.5).tolist() == pytest.approx(expected, abs=1e-4)
 
@@ -119,7 +120,9 @@ def test_images_unlike_those_of_the_training_are_refused(tmp_path, name):
     write_images(tmp_path / "colour.zip", np.zeros((2, 16, 16, 3), dtype=np.uint8))
     weights = write_weights(tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match="16x16 pixels and 3 channels, but the network was trained on 8 pixels and 1"):
-        PROBES.load(name).probe(weights, tmp_path / "colour.zip", {"images": 2, "t": 10}, "cpu", progress=False)
+        PROBES.load(name).probe(
+            weights, tmp_path / "colour.zip", PROBES.read({"probe": name, "images": 2}), "cpu", progress=False
+        )
 
 
 def test_batches_change_nothing(monkeypatch):
@@ -139,7 +142,11 @@ def test_one_image_has_no_spread():
 
 
 def test_the_pairs_are_the_papers():
-    assert pairs(PAPER) == [(t - 10, t) for t in range(10, 101, 10)] + [(100, 200), (200, 300), (300, 400)]
+    assert pairs(Pairs.model_validate(PAPER)) == [(t - 10, t) for t in range(10, 101, 10)] + [
+        (100, 200),
+        (200, 300),
+        (300, 400),
+    ]
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
@@ -389,5 +396,6 @@ def test_a_process_with_steps_in_its_noise_level_has_no_solver_error(tmp_path, i
     spec = model_spec("etsdm")
     spec["method"] |= {"name": "shared-noise"}
     save_weights(tmp_path / "shared", trained_tensors(), spec)
+    asked = {"images": 1, "solvers": [{"name": "ddim", "nfe": 2}], "reference_nfe": 60}
     with pytest.raises(UserError, match="no ODE"):
-        probed("solver-error", tmp_path / "shared", images, {"images": 1, "solvers": [], "reference_nfe": 60})
+        probed("solver-error", tmp_path / "shared", images, asked)

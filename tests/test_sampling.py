@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from configs import tiny
 from PIL import Image
 from trained import LONGER, prepared_digits, write_weights
+from typed import sample, train
 
 from etsdm.cli import main
 from etsdm.data.archive import read_images
@@ -17,9 +18,7 @@ from etsdm.models.unet import UNet
 from etsdm.plan.plan import make_plan
 from etsdm.plan.reading import parse_solver
 from etsdm.runtime.files import read_json
-from etsdm.sampling.sample import sample
 from etsdm.solvers import SOLVERS
-from etsdm.training.train import train
 
 DIFFERENT_BATCH_TOLERANCE = 0.05
 """Mean absolute difference in grey levels, of 255, when batches of another shape take another path through a device."""

@@ -6,6 +6,7 @@ import torch
 from configs import every
 from skimage.metrics import peak_signal_noise_ratio
 from trained import write_weights
+from typed import restore, train
 
 from etsdm.data.archive import read_images
 from etsdm.data.prepare import prepare
@@ -14,8 +15,6 @@ from etsdm.metrics.restoration import compare
 from etsdm.models.degradation import low_resolution
 from etsdm.plan.plan import make_plan
 from etsdm.runtime.files import read_json
-from etsdm.sampling.restore import restore
-from etsdm.training.train import train
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mixtures import GaussianMixture, SmoothSchedule, column
+from typed import theory
 
 from etsdm.diffusion.schedules import SCHEDULES, make_schedule
 from etsdm.diffusion.schedules.betas import BETA_START
@@ -19,7 +20,6 @@ from etsdm.probes.theory import (
     score_constants,
     sharing,
     sharing_times,
-    theory,
 )
 
 MIXTURE = GaussianMixture()

@@ -14,7 +14,7 @@ import torch
 from scipy.stats import kstest, uniform
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
-from typed import process_with
+from typed import new_trainer, process_with, train
 
 from etsdm.data.archive import Pixels, write_images
 from etsdm.diffusion.process import Process
@@ -29,7 +29,6 @@ from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import Tally
 from etsdm.training.snapshots import Snapshot
 from etsdm.training.take import take_snapshot
-from etsdm.training.train import train
 from etsdm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -217,7 +216,7 @@ def test_images_reach_the_network_as_they_are_or_mirrored() -> None:
 
 def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels) -> None:
     """Against the definition, an image at a time: the network is told f(t), the noise level follows t."""
-    trainer = Trainer(changed(dropout=0.0, flip=False), pixels, CPU)
+    trainer = new_trainer(changed(dropout=0.0, flip=False), pixels, CPU)
     wake(trainer)
     trainer.images = 20
     trainer._accumulate_gradient()
@@ -238,7 +237,7 @@ def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels)
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 10, 64])
 def test_micro_batches_do_not_change_the_gradient(pixels: Pixels, micro_batch: int) -> None:
-    trainers = [Trainer(changed(dropout=0.0), pixels, CPU, micro_batch=size) for size in (None, micro_batch)]
+    trainers = [new_trainer(changed(dropout=0.0), pixels, CPU, micro_batch=size) for size in (None, micro_batch)]
     for trainer in trainers:
         wake(trainer)
         trainer._accumulate_gradient()
@@ -247,7 +246,7 @@ def test_micro_batches_do_not_change_the_gradient(pixels: Pixels, micro_batch: i
 
 
 def test_steps_warm_up_and_clip(pixels: Pixels) -> None:
-    trainer = Trainer(changed(gradient_clip=1e-3), pixels, CPU)
+    trainer = new_trainer(changed(gradient_clip=1e-3), pixels, CPU)
     rates = []
     for _ in range(5):
         rates.append(trainer.learning_rate)
@@ -283,7 +282,7 @@ def test_training_learns(pixels: Pixels, precision: str) -> None:
     """On one flat image the noise is x_t less a constant, which even a tiny network soon finds."""
     flat = np.full_like(pixels, 128)
     settings = {"learning_rate": 1e-2, "batch": 32, "dropout": 0.0}
-    trainer = Trainer(changed(**settings, precision=precision), flat, CPU)
+    trainer = new_trainer(changed(**settings, precision=precision), flat, CPU)
     for _ in range(30):
         trainer.step()
     trainer.tally.clear()
@@ -302,7 +301,7 @@ def test_checkpointing_changes_no_weight(pixels: Pixels, method: dict[str, Any],
     trained = []
     for checkpointing in (False, True):
         spec = changed(precision=precision) | {"method": {"t_tilde": 40} | method}
-        trainer = Trainer(spec, pixels, CPU, micro_batch=5, checkpointing=checkpointing)
+        trainer = new_trainer(spec, pixels, CPU, micro_batch=5, checkpointing=checkpointing)
         wake(trainer)
         runs.append(0)
         trainer.network.middle_block.register_forward_pre_hook(lambda *_: runs.append(runs.pop() + 1))
@@ -317,7 +316,7 @@ def test_a_forward_mode_derivative_is_trained_without_checkpointing(
     pixels: Pixels, capsys: pytest.CaptureFixture[str]
 ) -> None:
     method = {"name": "regularization", "t_tilde": 40, "weight": 1.0, "estimator": "forward-mode"}
-    trainer = Trainer(SPEC | {"method": method}, pixels, CPU, checkpointing=True)
+    trainer = new_trainer(SPEC | {"method": method}, pixels, CPU, checkpointing=True)
     trainer.step()
     assert not trainer.network.checkpointing
     assert "without checkpointing" in capsys.readouterr().err
@@ -328,7 +327,7 @@ def test_a_compiled_network_trains_alike(pixels: Pixels, monkeypatch: pytest.Mon
     monkeypatch.setattr(UNet, "compile", lambda network: nn.Module.compile(network, backend="eager", fullgraph=True))
     trained = []
     for compiled in (False, True):
-        trainer = Trainer(SPEC, pixels, CPU, micro_batch=5, compiled=compiled)
+        trainer = new_trainer(SPEC, pixels, CPU, micro_batch=5, compiled=compiled)
         trainer.step()
         trained.append(trainer.network.state_dict())
     assert list(trained[0]) == list(trained[1])
@@ -340,7 +339,8 @@ def test_a_compiled_network_trains_alike(pixels: Pixels, monkeypatch: pytest.Mon
 
 
 def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> None:
-    network, spec = load_network(whole / "weights.safetensors")
+    network, found = load_network(whole / "weights.safetensors")
+    spec = found.plain()
     assert spec == SPEC
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     rows = lines(whole)
@@ -353,7 +353,7 @@ def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> 
 
 
 def test_the_weights_are_the_average(whole: Path, pixels: Pixels) -> None:
-    trainer = Trainer(SPEC, pixels, CPU, micro_batch=4)
+    trainer = new_trainer(SPEC, pixels, CPU, micro_batch=4)
     for _ in range(10):
         trainer.step()
     saved, _ = load_weights(whole / "weights.safetensors")
@@ -519,7 +519,7 @@ def test_divergence_stops_the_run_and_keeps_the_last_good_state(
 
 
 def test_divergence_is_told_by_its_first_step_when_it_is_noticed_later(pixels: Pixels) -> None:
-    trainer = Trainer(SPEC, pixels, CPU)
+    trainer = new_trainer(SPEC, pixels, CPU)
     trainer.step()
     trainer.check_finite()
     trainer.parameters[0].data.fill_(torch.inf)
@@ -538,7 +538,7 @@ def test_the_micro_batch_is_what_fits_into_the_memory(pixels: Pixels, monkeypatc
             raise torch.OutOfMemoryError("CUDA out of memory")
         return fits(predict, x0, *rest)
 
-    trainer = Trainer(SPEC, pixels, CPU)
+    trainer = new_trainer(SPEC, pixels, CPU)
     monkeypatch.setattr(module, "prediction_loss", loss)
     assert trainer._halved_until_it_fits(10) == 3
     assert all(parameter.grad is None for parameter in trainer.parameters)
@@ -595,7 +595,7 @@ def test_the_last_weights_are_no_snapshot_besides(snapped: Path) -> None:
 
 def test_a_snapshot_is_the_average_of_the_weights_of_every_step(snapped: Path, pixels: Pixels) -> None:
     """Summed up in float64: each step's weights count (1 - d) d^(steps since), the initial ones d^(all steps)."""
-    trainer = Trainer(SPEC, pixels, CPU, micro_batch=4)
+    trainer = new_trainer(SPEC, pixels, CPU, micro_batch=4)
     decay = 0.5 ** (10 / 5)
     average = {name: weight.double().clone() for name, weight in trainer.network.state_dict().items()}
     average = {name: weight * decay**5 for name, weight in average.items()}
@@ -665,7 +665,7 @@ def test_a_snapshot_becomes_a_model_without_a_second_copy(finished: Path, tmp_pa
         assert take_snapshot(tmp_path / "manifest.json", finished, out) == {"seconds": 60.0}
         assert out.samefile(finished)
         assert [path.name for path in out.parent.iterdir()] == [out.name]
-    _, spec = load_network(out)
+    spec = load_network(out)[1].plain()
     assert spec["snapshot"] == {"images": 20, "ema_half_life": 5}
 
 

@@ -34,7 +34,13 @@ SMALL: dict[str, Any] = {
     "scale_shift_norm": True,
     "resblock_updown": True,
 }
-SPEC = {"task": {"name": "generation"}, "dataset": {"resolution": 8, "channels": 1}, "network": SMALL}
+SPEC: dict[str, Any] = {
+    "task": {"name": "generation"},
+    "dataset": {"name": "grey", "resolution": 8, "channels": 1},
+    "diffusion": {},
+    "method": {"name": "ddpm"},
+    "network": SMALL,
+}
 
 
 def awake(network: torch.nn.Module) -> torch.nn.Module:
@@ -287,7 +293,8 @@ def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
     network = awake(make_network(SMALL, 8, 1, 1))
     path = tmp_path / "weights.safetensors"
     save_weights(path, network.state_dict(), SPEC)
-    loaded, spec = load_network(path)
+    loaded, found = load_network(path)
+    spec = found.plain()
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([1.0, 2.0])
     assert spec == SPEC
     assert not loaded.training

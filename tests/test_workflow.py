@@ -16,11 +16,11 @@ from filelock import FileLock
 from PIL import Image
 from projects import Project, copy_project
 from sklearn.datasets import load_digits
+from typed import train
 
 from etsdm.cost.estimate import describe, estimate
 from etsdm.plan.plan import load_plan
 from etsdm.runtime.files import read_json
-from etsdm.training.train import train
 
 pytestmark = pytest.mark.workflow
 SOLVERS = "experiments.fast-sampling.solvers"

@@ -7,12 +7,12 @@ from typing import Any
 
 from configs import tiny
 from torch import Tensor
+from typed import train
 
 from etsdm.data.prepare import prepare
 from etsdm.models.weights import load_weights, save_weights
 from etsdm.plan.plan import Plan
 from etsdm.plan.reading import parse_config
-from etsdm.training.train import train
 
 LONGER = {
     "training.images": 12_800,

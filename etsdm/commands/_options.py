@@ -77,7 +77,7 @@ def _grids() -> Iterable[str]:
 
 
 def _precisions() -> Iterable[str]:
-    from etsdm.metrics.evaluation import Precision
+    from etsdm.config.precision import Precision
 
     return get_args(Precision)
 

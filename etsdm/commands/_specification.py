@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from etsdm.commands._options import INPUT, Decorator
 from etsdm.errors import UserError
 from etsdm.runtime.files import read_json
+
+Settings = TypeVar("Settings")
 
 
 class Specification(NamedTuple):
@@ -21,6 +23,18 @@ class Specification(NamedTuple):
 
     values: dict[str, Any]
     file: Path | None
+
+    def read_as(self, settings: type[Settings]) -> Settings:
+        """The content as settings.
+
+        Raises:
+            UserError: one line for each setting that is missing, unknown or wrong.
+        """
+        from pydantic import TypeAdapter  # slow to import
+
+        from etsdm.config.checking import checked
+
+        return checked(TypeAdapter(settings), self.values, str(self.file or "--spec"))
 
     def folder(self) -> Path:
         """The folder of the file.

@@ -67,11 +67,12 @@ def import_(
     \b
     Example:  etsdm import lsun_bedroom.pt --name lsun-bedroom --resolution 256 --head-channels 64 --out bedroom
     """
+    from etsdm.diffusion.settings import Diffusion
     from etsdm.models.guided_diffusion import import_checkpoint, taken_on_trust
 
     if (heads is None) == (head_channels is None):
         raise UserError("import: give either --heads or --head-channels, as the network was trained with")
-    diffusion = {"timesteps": timesteps, "schedule": schedule, "time": "discrete", "prediction": prediction}
+    diffusion = Diffusion(timesteps=timesteps, schedule=schedule, time="discrete", prediction=prediction, tau_min=1e-3)
     weights = out / "weights.safetensors"
     with recorded(out / "manifest.json", [checkpoint], [weights]) as record:
         record["network"] = import_checkpoint(
@@ -79,7 +80,7 @@ def import_(
             weights,
             name,
             resolution,
-            diffusion | {"tau_min": 1e-3},
+            diffusion,
             heads,
             head_channels,
             norm_groups,

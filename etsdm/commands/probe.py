@@ -41,7 +41,9 @@ def probe(weights: Path, data: Path, spec: Specification | None, out: Path, devi
     tried = sorted({SOLVERS.module(solver["name"]) for solver in values.get("solvers", [])})
     code = code_of("probe", PROBES.module(values["probe"]), *tried, *all_modules())
     with recorded(path, [weights, data], [out], spec or values, device, code=code) as record:
-        result = PROBES.load(values["probe"]).probe(weights, data, values, str(pick_device(device, time_limit())))
+        result = PROBES.load(values["probe"]).probe(
+            weights, data, PROBES.read(values), str(pick_device(device, time_limit()))
+        )
         write_json(out, result)
         record.update(n=result["n"])
     say(tabulate(result["points"], headers="keys", floatfmt=".4g"), out)

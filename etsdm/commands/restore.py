@@ -28,10 +28,12 @@ def restore(weights: Path, images: Path, spec: Specification, batch: int | None,
     """
     from etsdm.runtime.parts import folder_of
     from etsdm.sampling.restore import restore as run
+    from etsdm.sampling.spec import RestorationSpec
 
     values, outputs = spec.values, [out / "inputs.zip", out / "restored.zip"]
     parts = folder_of(out / "restored.zip")
     code = sampling_code("restore", values)
     with recorded(out / "manifest.json", [weights, images], outputs, spec, device, parts, code=code) as record:
-        record.update(run(weights, images, values, out, device, batch, fingerprint=code, minutes=job()["minutes"]))
+        settings = spec.read_as(RestorationSpec)
+        record.update(run(weights, images, settings, out, device, batch, fingerprint=code, minutes=job()["minutes"]))
     say(*outputs)

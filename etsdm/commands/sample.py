@@ -82,12 +82,14 @@ def sample(
         values = spec.values
     from etsdm.runtime.parts import folder_of
     from etsdm.sampling.sample import sample as run
+    from etsdm.sampling.spec import SampleSpec
 
     path = out.with_suffix(".manifest.json") if spec is None else out.with_name("manifest.json")
     code, minutes = sampling_code("sample", values), job()["minutes"]
     with recorded(path, [weights], [out], spec or values, device, folder_of(out), code=code) as record:
         options = {"fingerprint": code, "minutes": minutes, "compiled": compiled, "few": spec is None}
-        record.update(run(weights, values, out, device, batch, **options))
+        settings = Specification(values, spec and spec.file).read_as(SampleSpec)
+        record.update(run(weights, settings, out, device, batch, **options))
     solved = values["solver"]
     say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
 

@@ -24,9 +24,10 @@ def theory(spec: Specification, out: Path) -> None:
     Example:  etsdm theory --spec results/theory/0a1b2c3d/spec.json --out result.json
     """
     from etsdm.diffusion.schedules import SCHEDULES
+    from etsdm.probes.theory import TheorySpec
     from etsdm.probes.theory import theory as run
 
     code = code_of("theory", *map(SCHEDULES.module, spec.values["schedules"]))
     with recorded(out.with_name("manifest.json"), [], [out], spec, code=code):
-        write_json(out, run(spec.values))
+        write_json(out, run(spec.read_as(TheorySpec)))
     say(out)

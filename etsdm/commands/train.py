@@ -44,15 +44,16 @@ def train(
     """
     from etsdm.data.sources import expanded
     from etsdm.diffusion.make import modules_behind
+    from etsdm.models.spec import ModelSpec
     from etsdm.training.snapshots import kept
     from etsdm.training.train import train as run
 
-    values, out = spec.values, out or spec.folder()
-    code = code_of("train", *modules_behind(values))
-    snapshots = [out / snapshot.file for snapshot in kept(values["training"])]
+    settings, out = spec.read_as(ModelSpec), out or spec.folder()
+    code = code_of("train", *modules_behind(spec.values))
+    snapshots = [out / snapshot.file for snapshot in kept(settings.training)]
     outputs = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
-    initial = values["training"].get("initial")
-    inputs = [data, Path(expanded(initial["weights"]))] if initial else [data]
+    initial = settings.training.initial
+    inputs = [data, Path(expanded(initial.weights))] if initial else [data]
     with recorded(out / "manifest.json", inputs, outputs, spec, device, out / "state", code=code) as record:
-        record.update(run(values, data, out, device, fingerprint=code, minutes=job()["minutes"], **options))
+        record.update(run(settings, data, out, device, fingerprint=code, minutes=job()["minutes"], **options))
     say(outputs[0])

@@ -43,7 +43,7 @@ def count_files(jobs: "Iterable[Job]", keep: "Keep") -> int:
 
 
 def _snapshots(job: "Job") -> int:
-    return len(kept(job.run.spec["training"])) if job.rule == "train" else 0
+    return len(kept(job.run.model.training)) if job.rule == "train" else 0
 
 
 def _gone(rule: str, keep: "Keep") -> int:

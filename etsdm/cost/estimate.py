@@ -134,17 +134,6 @@ def jobs(plan: "Plan") -> dict[str, int]:
 # ---------------------------------------------------------------- what a job costs
 
 
-def training_factor(spec: Spec) -> float:
-    """How much longer the method makes a training.
-
-    The derivative of `regularization` takes two more evaluations, or one that carries a tangent, which costs as much,
-    for the share of the images with t < t_tilde.
-    """
-    method = spec["method"]
-    share = method["t_tilde"] / spec["diffusion"]["timesteps"] if method["name"] == "regularization" else 0.0
-    return 1 + 2 * share
-
-
 def known_images(plan: "Plan") -> dict[str, int]:
     """Number of images of each data set by name, where the configuration or the source tells it."""
     counts = dict(plan.config.cost.images) if plan.config.cost else {}
@@ -163,7 +152,7 @@ def count_parameters(model: "Run") -> int:
     from etsdm.models.trained import build_network
 
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in build_network(model.spec).parameters())
+        return sum(parameter.numel() for parameter in build_network(model.model).parameters())
 
 
 class _Prices:
@@ -192,9 +181,10 @@ class _Prices:
             return 0.0
         spec = job.run.spec
         if job.rule == "train":
-            batch = spec["training"]["batch"]
-            seen = math.ceil(spec["training"]["images"] / batch) * batch
-            return seen * training_factor(spec) / self.rates.speeds[shape_of(job.run)].train
+            model, batch = job.run.model, job.run.model.training.batch
+            seen = math.ceil(model.training.images / batch) * batch
+            factor = model.method.training_factor(model.diffusion.timesteps)
+            return seen * factor / self.rates.speeds[shape_of(job.run)].train
         if job.encoder:
             return self.count(job) / self.rates.features.get(job.encoder.spec["name"], math.inf)
         if job.rule == "probe":
@@ -208,7 +198,7 @@ class _Prices:
     def bytes(self, job: Job) -> float:
         """On disk when the job is done: images, weights and features; what is small is left out."""
         if job.rule == "train":
-            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.spec["training"])))
+            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.model.training)))
         if job.encoder:
             return 4.0 * ENCODERS[job.encoder.spec["name"]].length * self.count(job)
         if job.rule == "prepare":  # and decoded, for training
@@ -353,7 +343,7 @@ def _notes(prices: _Prices) -> Iterator[str]:
         )
     if prices.parameters:
         largest = max(prices.parameters.values())
-        tensors = 1 + MOMENTS + len(half_lives(prices.plan.config.training.model_dump()))
+        tensors = 1 + MOMENTS + len(half_lives(prices.plan.config.training))
         yield (
             f"The largest network has {largest:,} parameters; while one is trained, its saved states take up to "
             f"{_size(BYTES_OF_STATE * tensors * largest)} more."

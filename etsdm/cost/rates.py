@@ -4,17 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from etsdm.metrics.encoders import ENCODERS
 
 if TYPE_CHECKING:
     import torch
 
+    from etsdm.models.spec import ModelSpec
     from etsdm.plan.plan import Plan
     from etsdm.plan.runs import Run
-
-Spec = dict[str, Any]
 
 REPEATS = 5
 """Timed repetitions of a measurement, of which the median counts."""
@@ -55,8 +54,7 @@ class Rates:
 
 def shape_of(model: "Run") -> Shape:
     """The shape of a trained model's network."""
-    dataset, conditional = model.spec["dataset"], model.spec["task"]["name"] == "super-resolution"
-    return Shape(dataset["channels"] * (1 + conditional), dataset["resolution"])
+    return Shape(model.model.inputs, model.model.dataset.resolution)
 
 
 def given_rates(plan: "Plan") -> Rates | None:
@@ -89,7 +87,7 @@ def measure_rates(plan: "Plan", device: str = "auto", progress: bool = True) -> 
 
     where = pick_device(device)
     models = {shape_of(model): model for model in plan.models.values()}
-    sides = [m.model.spec["dataset"]["resolution"] for m in plan.measurements if m.model and m.encoder]
+    sides = [m.model.model.dataset.resolution for m in plan.measurements if m.model and m.encoder]
     timed = [encoder.name for encoder in plan.config.evaluation.encoders if sides and encoder.timed]
     with tqdm(total=2 * len(models) + len(timed), desc="measure", unit=" rates", disable=not progress) as bar:
 
@@ -98,23 +96,24 @@ def measure_rates(plan: "Plan", device: str = "auto", progress: bool = True) -> 
             bar.update()
             return images / seconds
 
-        speeds = {shape: _measured_speed(model.spec, where, rate) for shape, model in models.items()}
+        speeds = {shape: _measured_speed(model.model, where, rate) for shape, model in models.items()}
         features = {name: rate(*_features(name, max(sides), where)) for name in timed}
     return Rates(f"this machine's {_device_name(where)}, measured", speeds, features)
 
 
-def _measured_speed(spec: Spec, device: "torch.device", rate: Rate) -> Speed:
+def _measured_speed(spec: "ModelSpec", device: "torch.device", rate: Rate) -> Speed:
     import numpy as np
     import torch
 
+    from etsdm.diffusion.methods.ddpm import Ddpm
     from etsdm.sampling.sample import default_batch
     from etsdm.training.trainer import Trainer
 
-    dataset, batch = spec["dataset"], spec["training"]["batch"]
-    shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
+    shape, batch = spec.dataset.shape, spec.training.batch
     pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape[1:], shape[0]), np.uint8)
-    training = {key: value for key, value in spec["training"].items() if key != "initial"}
-    trainer = Trainer(spec | {"method": {"name": "ddpm"}, "training": training}, pixels, device)
+    training = spec.training.model_copy(update={"initial": None})
+    usual = spec.model_copy(update={"method": Ddpm(name="ddpm"), "training": training})
+    trainer = Trainer(usual, pixels, device)
     train = rate(batch, trainer.step)
     x = torch.randn(default_batch(shape, device), *shape, device=device)
     trainer.network.eval()
@@ -122,7 +121,7 @@ def _measured_speed(spec: Spec, device: "torch.device", rate: Rate) -> Speed:
 
     @torch.inference_mode()
     def evaluate() -> None:
-        trainer.predict(x, spec["diffusion"]["timesteps"] / 2)
+        trainer.predict(x, spec.diffusion.timesteps / 2)
 
     return Speed(train, rate(len(x), evaluate))
 

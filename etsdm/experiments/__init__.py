@@ -5,16 +5,15 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from etsdm.config.checking import ONE, SEVERAL
 from etsdm.config.registry import UNKNOWN, Registry
 from etsdm.config.strict import Strict
 from etsdm.experiments.defaults import Defaults, filled_in
 from etsdm.experiments.experiment import Experiment
 
 EXPERIMENTS = Registry("etsdm.experiments", "experiment", Experiment)
-ONE, SEVERAL = "one grid", "several grids"
-"""Steps in the location of a mistake that are no keys."""
 
-__all__ = ["EXPERIMENTS", "ONE", "SEVERAL", "AskedExperiments", "experiments_model"]
+__all__ = ["EXPERIMENTS", "AskedExperiments", "experiments_model"]
 
 
 class AskedExperiments(Strict):

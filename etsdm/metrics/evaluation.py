@@ -1,14 +1,13 @@
 """Settings of the evaluation: how sample sets are scored."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from etsdm.config.precision import Precision
 from etsdm.config.strict import Real, Strict, distinct
 from etsdm.metrics.distances import DISTANCES, Distances
 from etsdm.metrics.encoders import ENCODERS, Encoder, OneEncoder
-
-Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 def _one_a_name(encoders: list[Encoder]) -> list[Encoder]:

@@ -13,12 +13,14 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from etsdm.config.network import Network
 from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.predictions import NOISE, SCORE, SCORE_OVER_SIGMA
 from etsdm.diffusion.process import Process
 from etsdm.diffusion.schedules import DiscreteSchedule
 from etsdm.errors import UserError
-from etsdm.models.trained import load_network, process_of, told_up_to
+from etsdm.models.spec import NetworkSpec
+from etsdm.models.trained import load_network, process_of
 from etsdm.models.unet import UNet
 from etsdm.runtime.files import atomic, write_json
 
@@ -68,27 +70,27 @@ def export(weights: Path, out: Path) -> None:
     except UserError as error:
         raise UserError(f"{weights}: cannot be exported: {error}") from None
     parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
-    tensors = renamed(network, spec["network"])
+    tensors = renamed(network, spec.network)
     if process.condition is not identity:
         tensors["time_proj.weight"] = time_table(network, process)
     with atomic(out / UNET) as temporary:
         temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
     write_json(out / UNET_CONFIG, config)
-    write_json(out / SCHEDULER, scheduler_config(schedule, spec["diffusion"]["prediction"]))
+    write_json(out / SCHEDULER, scheduler_config(schedule, spec.diffusion.prediction))
     write_json(out / PIPELINE, _named("DDIMPipeline") | parts)
 
 
-def exportable(spec: Spec, process: Process) -> DiscreteSchedule:
+def exportable(spec: NetworkSpec, process: Process) -> DiscreteSchedule:
     """The process' schedule, if diffusers' DDIM can follow the process; UserError with the reason if it cannot."""
     schedule = process.schedule
-    if spec["task"]["name"] != "generation":
-        raise UserError(f"no pipeline of diffusers asks a UNet2DModel for {spec['task']['name']} as ours is asked")
+    if spec.task.name != "generation":
+        raise UserError(f"no pipeline of diffusers asks a UNet2DModel for {spec.task.name} as ours is asked")
     if process.prediction in (SCORE, SCORE_OVER_SIGMA):
         raise UserError("it predicts the score, which DDIMScheduler does not know")
     if schedule.shared_edges:
         raise UserError("its noise levels are shared inside sub-intervals, in which DDIMScheduler would take steps")
-    if told := told_up_to(spec):
-        raise UserError(f"it is told times up to {told}, and DDIMPipeline tells its network t itself")
+    if spec.told_up_to:
+        raise UserError(f"it is told times up to {spec.told_up_to}, and DDIMPipeline tells its network t itself")
     if not isinstance(schedule, DiscreteSchedule):
         raise UserError("it was trained in continuous time, and DDIMScheduler knows whole timesteps only")
     if process.prediction is NOISE and schedule.t_max < schedule.t_end:
@@ -114,57 +116,57 @@ def scheduler_config(schedule: DiscreteSchedule, prediction: str) -> Spec:
     }
 
 
-def unet_config(spec: Spec, process: Process) -> Spec:
+def unet_config(spec: NetworkSpec, process: Process) -> Spec:
     """UNet2DModel's settings.
 
     Raises:
         UserError: it has none for this network.
     """
-    network, resolution = spec["network"], spec["dataset"]["resolution"]
-    if network["multipliers"][0] != 1:
+    network, resolution = spec.network, spec.dataset.resolution
+    if network.multipliers[0] != 1:
         raise UserError(
-            f"its first level has {network['multipliers'][0]} times the channels of its time embedding; UNet2DModel "
+            f"its first level has {network.multipliers[0]} times the channels of its time embedding; UNet2DModel "
             "has as many"
         )
-    kind, convolving = ("resnet", "Resnet{}sampleBlock2D") if network["resblock_updown"] else ("conv", "{}Block2D")
-    attended = [resolution >> level in network["attention"] for level in range(len(network["multipliers"]))]
+    kind, convolving = ("resnet", "Resnet{}sampleBlock2D") if network.resblock_updown else ("conv", "{}Block2D")
+    attended = [resolution >> level in network.attention for level in range(len(network.multipliers))]
     downs = ["AttnDownBlock2D" if attends else convolving.format("Down") for attends in attended]
     ups = ["AttnUpBlock2D" if attends else convolving.format("Up") for attends in reversed(attended)]
-    table = {"time_embedding_type": "learned", "num_train_timesteps": spec["diffusion"]["timesteps"]}
+    table = {"time_embedding_type": "learned", "num_train_timesteps": spec.diffusion.timesteps}
     return _named("UNet2DModel") | {
         "sample_size": resolution,
-        "in_channels": spec["dataset"]["channels"],
-        "out_channels": spec["dataset"]["channels"],
+        "in_channels": spec.dataset.channels,
+        "out_channels": spec.dataset.channels,
         **({"time_embedding_type": "positional"} if process.condition is identity else table),
         "freq_shift": 0,
         "flip_sin_to_cos": True,
         "down_block_types": downs,
         "up_block_types": ups,
-        "block_out_channels": [network["channels"] * multiplier for multiplier in network["multipliers"]],
-        "layers_per_block": network["blocks"],
+        "block_out_channels": [network.channels * multiplier for multiplier in network.multipliers],
+        "layers_per_block": network.blocks,
         "downsample_type": kind,
         "upsample_type": kind,
-        "dropout": network["dropout"],
+        "dropout": network.dropout,
         "attention_head_dim": _head_channels(network, attended),
-        "norm_num_groups": network["norm_groups"],
-        "attn_norm_num_groups": network["norm_groups"],
+        "norm_num_groups": network.norm_groups,
+        "attn_norm_num_groups": network.norm_groups,
         "norm_eps": 1e-5,
-        "resnet_time_scale_shift": "scale_shift" if network["scale_shift_norm"] else "default",
+        "resnet_time_scale_shift": "scale_shift" if network.scale_shift_norm else "default",
     }
 
 
-def _head_channels(network: Spec, attended: list[bool]) -> int:
+def _head_channels(network: Network, attended: list[bool]) -> int:
     """Channels a head, the same wherever there is attention: in the levels `attended` and in the middle."""
-    if network["head_channels"]:
-        return int(network["head_channels"])
-    multipliers = network["multipliers"]
+    if network.head_channels:
+        return int(network.head_channels)
+    multipliers = network.multipliers
     widths = {multipliers[-1], *(m for m, attends in zip(multipliers, attended, strict=True) if attends)}
     if len(widths) > 1:
         raise UserError(
-            f"it has {network['heads']} attention heads at every width; UNet2DModel has heads of one size, as a "
+            f"it has {network.heads} attention heads at every width; UNet2DModel has heads of one size, as a "
             "network with head_channels would"
         )
-    return int(network["channels"] * widths.pop() // network["heads"])
+    return int(network.channels * widths.pop() // network.heads)
 
 
 def time_table(network: UNet, process: Process) -> Tensor:
@@ -173,7 +175,7 @@ def time_table(network: UNet, process: Process) -> Tensor:
     return network.sinusoid(torch.from_numpy(process.condition(t)))
 
 
-def renamed(network: UNet, settings: Spec) -> dict[str, Tensor]:
+def renamed(network: UNet, settings: Network) -> dict[str, Tensor]:
     """The network's parameters by diffusers' names, with a matrix each for query, key and value."""
     tensors: dict[str, Tensor] = {}
     heads = {name: module.heads for name, module in network.named_modules() if hasattr(module, "heads")}
@@ -182,7 +184,7 @@ def renamed(network: UNet, settings: Spec) -> dict[str, Tensor]:
         if layer in WHOLE:
             tensors[f"{WHOLE[layer]}.{kind}"] = tensor
             continue
-        block, part = _block(layer, settings["blocks"])
+        block, part = _block(layer, settings.blocks)
         matrix = tensor.squeeze(2) if tensor.ndim == 3 else tensor
         if part == "qkv":
             count = heads[layer.removesuffix(".qkv")]

@@ -14,11 +14,14 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
+from etsdm.models.spec import NetworkSpec
 from etsdm.models.trained import build_network
 from etsdm.models.weights import save_weights
 from etsdm.runtime.files import sha256
@@ -46,7 +49,7 @@ def import_checkpoint(
     out: Path,
     name: str,
     resolution: int,
-    diffusion: Spec,
+    diffusion: Diffusion,
     heads: int | None,
     head_channels: int | None,
     norm_groups: int = 32,
@@ -81,27 +84,28 @@ def import_checkpoint(
         tensors = with_label(tensors, label)
         network = recognise(tensors, resolution, heads, head_channels, norm_groups)
         tensors, channels = without_variance(tensors)
-        spec = {
-            "task": {"name": "generation"},
-            "dataset": {"name": name, "resolution": resolution, "channels": channels},
-            "diffusion": diffusion,
-            "method": {"name": "ddpm"},
-            "network": network,
-            "imported": {
-                "sha256": sha256(checkpoint),
-                "attention_order": attention_order,
-                "label": label,
-                "told_up_to": told_up_to,
-            },
-        }
+        origin = {"sha256": sha256(checkpoint), "attention_order": attention_order, "label": label}
+        spec = NetworkSpec.model_validate(
+            {
+                "task": {"name": "generation"},
+                "dataset": {"name": name, "resolution": resolution, "channels": channels},
+                "diffusion": diffusion.model_dump(),
+                "method": {"name": "ddpm"},
+                "network": network,
+                "imported": origin | {"told_up_to": told_up_to},
+            }
+        )
         check_tensors(tensors, spec)
         if attention_order == "new":
             tensors = heads_first(tensors, network["heads"], network["head_channels"])
     except UserError as error:
         raise UserError(f"{checkpoint}: {error}") from None
+    except ValidationError as error:
+        reasons = "; ".join(str(wrong.get("ctx", {}).get("error", wrong["msg"])) for wrong in error.errors())
+        raise UserError(f"{checkpoint}: {reasons}") from None
     except KeyError as error:
         raise UserError(f"{checkpoint}: no U-Net of guided-diffusion: it has no tensor {error}") from None
-    save_weights(out, tensors, spec)
+    save_weights(out, tensors, spec.plain())
     return network
 
 
@@ -302,7 +306,7 @@ def heads_first(tensors: Tensors, heads: int, head_channels: int | None) -> Tens
     return {name: reordered(tensor) if ".qkv." in name else tensor for name, tensor in tensors.items()}
 
 
-def check_tensors(tensors: Tensors, spec: Spec) -> None:
+def check_tensors(tensors: Tensors, spec: NetworkSpec) -> None:
     """Raise UserError unless the tensors are those of the network that `spec` describes, by name and shape."""
     with torch.device("meta"):
         wanted = {name: tuple(tensor.shape) for name, tensor in build_network(spec).state_dict().items()}
@@ -310,6 +314,6 @@ def check_tensors(tensors: Tensors, spec: Spec) -> None:
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             raise UserError(
-                f"recognised as {spec['network']}, but {name} is {found.get(name, 'missing')} and not "
+                f"recognised as {spec.network.model_dump()}, but {name} is {found.get(name, 'missing')} and not "
                 f"{wanted.get(name, 'there')} in such a network"
             )

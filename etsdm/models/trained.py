@@ -5,46 +5,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
+from etsdm.config.training import Initial
 from etsdm.data.sources import expanded
 from etsdm.diffusion.make import make_process
-from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.predictor import Network, NoisePredictor
 from etsdm.diffusion.process import Process
-from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
+from etsdm.models.spec import NetworkSpec, read_model_spec
 from etsdm.models.unet import UNet, make_network
 from etsdm.models.weights import load_weights
 from etsdm.runtime.files import sha256
 from etsdm.solvers.grids import start
 
 
-def build_network(spec: dict[str, Any]) -> UNet:
-    """The network of a model's specification, not trained; one for super-resolution takes a second image in.
+def build_network(spec: NetworkSpec) -> UNet:
+    """The network of a specification, not trained.
 
     An imported network that was told times up to N instead of T is told t N / T: its frequencies are scaled.
     """
-    channels = spec["dataset"]["channels"]
-    inputs = 2 * channels if spec["task"]["name"] == "super-resolution" else channels
-    network = make_network(spec["network"], spec["dataset"]["resolution"], inputs, channels)
-    if told := told_up_to(spec):
-        network.sinusoid.frequencies *= told / spec["diffusion"]["timesteps"]
+    images = spec.dataset
+    network = make_network(spec.network.model_dump(), images.resolution, spec.inputs, images.channels)
+    if spec.told_up_to:
+        network.sinusoid.frequencies *= spec.told_up_to / spec.diffusion.timesteps
     return network
 
 
-def told_up_to(spec: dict[str, Any]) -> int | None:
-    """The N of an imported network that is told t N / T; None for one that is told t."""
-    told: int | None = spec.get("imported", {}).get("told_up_to")
-    return told
-
-
-def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
+def load_network(path: Path) -> tuple[UNet, NetworkSpec]:
     """The trained network at `path`, in evaluation mode on the CPU, and the specification of its training.
 
     Raises:
         UserError: the file cannot be used, or its tensors are not those of the network it specifies.
     """
-    tensors, spec = load_weights(path)
+    tensors, values = load_weights(path)
+    try:
+        spec = read_model_spec(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: its specification is not one of this version: {error}") from error
     network = build_network(spec)
     try:
         network.load_state_dict(tensors)
@@ -53,7 +51,7 @@ def load_network(path: Path) -> tuple[UNet, dict[str, Any]]:
     return network.eval(), spec
 
 
-def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
+def initial_network(initial: Initial, *specs: NetworkSpec) -> UNet:
     """The network whose weights trainings start from, in evaluation mode on the CPU.
 
     Args:
@@ -64,20 +62,26 @@ def initial_network(initial: dict[str, str], *specs: dict[str, Any]) -> UNet:
         UserError: the file cannot be used or is another one, or its network is not that of each of `specs`. Dropout
             and whatever does not change the network may differ.
     """
-    path = Path(expanded(initial["weights"]))
+    path = Path(expanded(initial.weights))
     network, earlier = load_network(path)
-    if (found := sha256(path)) != initial["sha256"]:
-        raise UserError(f"training.initial: {path} has the SHA-256 {found}, not {initial['sha256']}")
-    if told := told_up_to(earlier):
-        raise UserError(f"training.initial: {path} is told times up to {told}; trainings tell their networks t itself")
-    settings = {key: value for key, value in earlier["network"].items() if key != "dropout"}
-    images = {"channels of images": earlier["dataset"]["channels"], "task": earlier["task"]}
+    if (found := sha256(path)) != initial.sha256:
+        raise UserError(f"training.initial: {path} has the SHA-256 {found}, not {initial.sha256}")
+    if earlier.told_up_to:
+        raise UserError(
+            f"training.initial: {path} is told times up to {earlier.told_up_to}; trainings tell their networks t itself"
+        )
+    has = _compared(earlier)
     for spec in specs:
-        wanted = spec["network"] | {"channels of images": spec["dataset"]["channels"], "task": spec["task"]}
-        for key, value in (settings | images).items():
-            if wanted[key] != value:
-                raise UserError(f"training.initial: {path} has {key} {value}, where a training has {wanted[key]}")
+        for key, wanted in _compared(spec).items():
+            if has[key] != wanted:
+                raise UserError(f"training.initial: {path} has {key} {has[key]}, where a training has {wanted}")
     return network
+
+
+def _compared(spec: NetworkSpec) -> dict[str, Any]:
+    """What must agree of a network and one whose weights it starts from."""
+    images = {"channels of images": spec.dataset.channels, "task": spec.task.model_dump()}
+    return spec.network.model_dump(exclude={"dropout"}) | images
 
 
 CLIP_BELOW_LAMBDA = -6.0
@@ -96,10 +100,9 @@ def _first_lambda(process: Process, lambda_start: float | None) -> float:
     return float(process.schedule.lambda_(start(process.schedule, lambda_start)))
 
 
-def process_of(spec: dict[str, Any]) -> Process:
-    """The diffusion process of a model's specification; settings that older ones lack take their defaults."""
-    diffusion = Diffusion.model_validate(spec["diffusion"])
-    return make_process(diffusion, METHODS.read(spec["method"]), spec["dataset"]["resolution"])
+def process_of(spec: NetworkSpec) -> Process:
+    """The diffusion process of a specification."""
+    return make_process(spec.diffusion, spec.method, spec.dataset.resolution)
 
 
 def make_predictor(network: Network, process: Process, clip_x0: bool = False) -> NoisePredictor:
@@ -113,7 +116,7 @@ def load_predictor(
     clip_x0: bool | str | None = None,
     task: str = "generation",
     lambda_start: float | None = None,
-) -> tuple[NoisePredictor, dict[str, Any]]:
+) -> tuple[NoisePredictor, NetworkSpec]:
     """The network of a weights file with its own schedule, timestep condition and prediction, and its specification.
 
     Args:
@@ -127,8 +130,8 @@ def load_predictor(
         UserError: the file is missing, damaged, no weights file of this project, or for another task.
     """
     network, spec = load_network(weights)
-    if spec["task"]["name"] != task:
-        raise UserError(f"{weights}: was trained for {spec['task']['name']}, not for {task}")
+    if spec.task.name != task:
+        raise UserError(f"{weights}: was trained for {spec.task.name}, not for {task}")
     process = process_of(spec)
     noisy = starts_at_high_noise(process, lambda_start)
     if clip_x0 is False and noisy:

@@ -104,9 +104,9 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
         inputs = [root / run.needs["data"].path / name for name in ("images.zip", "dataset.json")] if trained else []
         yield result("encoder", run, [ENCODERS[run.spec["name"]].file], *inputs)
     for run in plan.models.values():
-        initial = run.spec["training"].get("initial")
-        snapshots = [snapshot.file for snapshot in kept(run.spec["training"])]
-        inputs = [images(run.needs["data"]), *([Path(expanded(initial["weights"]))] if initial else [])]
+        initial = run.model.training.initial
+        snapshots = [snapshot.file for snapshot in kept(run.model.training)]
+        inputs = [images(run.needs["data"]), *([Path(expanded(initial.weights))] if initial else [])]
         yield result("train", run, ["weights.safetensors", "metrics.jsonl", *snapshots], *inputs)
     for run in plan.snapshots.values():
         file = root / run.needs["training"].path / Snapshot(**run.spec["snapshot"]).file

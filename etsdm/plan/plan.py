@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from etsdm.data import prepared
 from etsdm.data.registered import how_to_get
 from etsdm.data.sources import Dataset, check_found, inspect_source
-from etsdm.diffusion.methods import METHODS
 from etsdm.errors import UserError
 from etsdm.experiments.experiment import Cell, Experiment
 from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
@@ -87,7 +86,7 @@ class Plan:
         if initial := self.config.training.initial:
             from etsdm.models.trained import initial_network  # slow to import, and seldom needed
 
-            initial_network(initial.model_dump(), *(run.spec for run in self.models.values()))
+            initial_network(initial, *(run.model for run in self.models.values()))
 
     def _add(self, experiment: str, grid: Experiment) -> None:
         for measure in grid.alone():
@@ -179,8 +178,8 @@ class Plan:
 
     def _snapshots(self, model: Run) -> Iterator[Run]:
         """Every snapshot of a training as a model of its own; the last one is the model that it leaves anyway."""
-        for snapshot in asked(model.spec["training"]):
-            if snapshot == last(model.spec["training"]):
+        for snapshot in asked(model.model.training):
+            if snapshot == last(model.model.training):
                 yield model
                 continue
             path = f"{model.path}/snapshots/{snapshot.label}"
@@ -219,9 +218,8 @@ class Plan:
         most: dict[str, Run] = {}
         for m in self.measurements:
             if m.encoder and m.model and shows_samples(m.experiment):
-                network, solver = m.model.spec, dict(m.run.spec["solver"])
-                shift = METHODS.read(network["method"]).seed_shift
-                if network["seed"] - shift != self.config.seeds[0]:
+                network, solver = m.model.model, dict(m.run.spec["solver"])
+                if network.seed - network.method.seed_shift != self.config.seeds[0]:
                     continue
                 nfe, cell = solver.pop("nfe"), m.model.path.rsplit("/", 1)[0]
                 kind = f"{cell} {json.dumps(solver, sort_keys=True)}"

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from etsdm.data import sources
+from etsdm.models.spec import ModelSpec
 
 Spec = dict[str, Any]
 
@@ -31,6 +33,11 @@ class Run:
     path: str
     spec: Spec
     needs: dict[str, "Run"] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> ModelSpec:
+        """The specification of a model or a snapshot."""
+        return ModelSpec.model_validate(self.spec)
 
     @property
     def label(self) -> str:

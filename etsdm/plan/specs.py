@@ -6,26 +6,19 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, WrapValidator
+from pydantic import BaseModel, TypeAdapter, ValidationError, WrapValidator
 
-from etsdm.config.network import Network
-from etsdm.config.strict import MOST_STEPS, Count, Name, Strict
-from etsdm.config.training import Training
+from etsdm.config.checking import checked
+from etsdm.config.strict import Name
 from etsdm.data.sources import Dataset
-from etsdm.data.sources.source import Resize, Split
-from etsdm.diffusion.methods import OneMethod
-from etsdm.diffusion.settings import Diffusion
 from etsdm.errors import UserError
-from etsdm.experiments.theory import Theory
 from etsdm.metrics.encoders import OneEncoder
-from etsdm.metrics.evaluation import Precision
-from etsdm.plan.reading import checked
+from etsdm.models.spec import ModelSpec, SnapshotOf
 from etsdm.probes import OneProbe
-from etsdm.solvers import OneSolver, Solver
-
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+from etsdm.probes.theory import TheorySpec
+from etsdm.sampling.spec import RestorationSpec, SampleSpec
 
 
 def _with_name(value: Any, check: Callable[[Any], BaseModel]) -> dict[str, Any]:
@@ -39,87 +32,13 @@ def _with_name(value: Any, check: Callable[[Any], BaseModel]) -> dict[str, Any]:
     return {"name": name, **check({key: part for key, part in value.items() if key != "name"}).model_dump()}
 
 
-def _with_one_budget(solver: Solver) -> Solver:
-    """The solver of a run, which has one budget."""
-    if len(solver.nfe) > 1:
-        raise ValueError(f"nfe: one number is needed, not {solver.nfe}")
-    return solver
-
-
 Data = Annotated[Dataset, WrapValidator(_with_name)]
-OneRun = Annotated[OneSolver, AfterValidator(_with_one_budget)]
-
-
-class Generation(Strict):
-    """Images from noise."""
-
-    name: Literal["generation"]
-
-
-class SuperResolutionTask(Strict):
-    """Images from small ones."""
-
-    name: Literal["super-resolution"]
-    factor: int = Field(ge=2, le=1024)
-
-
-class SnapshotOf(Strict):
-    """Which snapshot of a training."""
-
-    images: Count
-    ema_half_life: Count
-
-
-class Images(Strict):
-    """Prepared images, wherever they come from; what else their data set says of them is in their path."""
-
-    name: Name
-    resolution: Count
-    channels: Literal[1, 3]
-    split: Split | None = None
-    resize: Resize | None = None
-    skip_damaged: int | None = None
-
-
-class ModelSpec(Strict):
-    """A training."""
-
-    task: Annotated[Generation | SuperResolutionTask, Field(discriminator="name")]
-    dataset: Images
-    diffusion: Diffusion
-    method: OneMethod
-    network: Network
-    training: Training
-    seed: Seed
 
 
 class SnapshotSpec(ModelSpec):
     """A snapshot of a training as a model of its own."""
 
     snapshot: SnapshotOf
-
-
-class SampleSpec(Strict):
-    """A sample set."""
-
-    samples: Count
-    precision: Precision = "tf32"
-    seed: Seed
-    solver: OneRun
-
-
-class RestorationSpec(Strict):
-    """Restored images."""
-
-    solver: OneRun
-    test: Images
-    seed: Seed
-
-
-class TheorySpec(Theory):
-    """The theory of one T."""
-
-    timesteps: int = Field(ge=50, le=MOST_STEPS)
 
 
 KINDS: dict[str, TypeAdapter[Any]] = {

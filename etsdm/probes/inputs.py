@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from etsdm.models.spec import Images
+
 BATCH_VALUES = 2**18
 """Pixel values in a batch."""
 
 
-def even_images(archive: Path, count: int, dataset: dict[str, Any]) -> Tensor:
+def even_images(archive: Path, count: int, dataset: Images) -> Tensor:
     """`count` images, or all if there are fewer, spread evenly over the archive: float32 (N, C, H, W) in [-1, 1].
 
     Raises:
@@ -36,11 +38,11 @@ def even_images(archive: Path, count: int, dataset: dict[str, Any]) -> Tensor:
     total = count_images(archive)
     chosen = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
     pixels = pick_images(archive, chosen)
-    if pixels.shape[1:] != (dataset["resolution"], dataset["resolution"], dataset["channels"]):
+    if pixels.shape[1:] != (dataset.resolution, dataset.resolution, dataset.channels):
         _, height, width, channels = pixels.shape
         raise UserError(
             f"{archive}: images of {width}x{height} pixels and {channels} channels, but the network was trained on "
-            f"{dataset['resolution']} pixels and {dataset['channels']} channels; prepare them so"
+            f"{dataset.resolution} pixels and {dataset.channels} channels; prepare them so"
         )
     return from_pixels(torch.from_numpy(pixels))
 

@@ -52,16 +52,14 @@ class Lipschitz(Pairs, Probe):
 
     def evaluations(self) -> int:
         """Two a pair."""
-        return 2 * len(pairs(self.model_dump()))
+        return 2 * len(pairs(self))
 
 
-def pairs(spec: dict[str, Any]) -> list[tuple[int, int]]:
+def pairs(spec: Pairs) -> list[tuple[int, int]]:
     """Pairs (t', t) with t' < t: fine steps near zero, coarse ones above, as in the paper's figure."""
-    fine = range(spec["fine_step"], spec["fine_until"] + 1, spec["fine_step"])
-    coarse = range(spec["coarse_step"], spec["coarse_until"] + 1, spec["coarse_step"])
-    return [(t - spec["fine_step"], t) for t in fine] + [
-        (t - spec["coarse_step"], t) for t in coarse if t > spec["fine_until"]
-    ]
+    fine = range(spec.fine_step, spec.fine_until + 1, spec.fine_step)
+    coarse = range(spec.coarse_step, spec.coarse_until + 1, spec.coarse_step)
+    return [(t - spec.fine_step, t) for t in fine] + [(t - spec.coarse_step, t) for t in coarse if t > spec.fine_until]
 
 
 def difference_quotients(predict: NoisePredictor, x0: Tensor, eps: Tensor, t_prime: float, t: float) -> Tensor:
@@ -80,9 +78,7 @@ def difference_quotients(predict: NoisePredictor, x0: Tensor, eps: Tensor, t_pri
     return (predict(x_t, t) - predict(x_t, t_prime)).flatten(1).norm(dim=1) / (t - t_prime)
 
 
-def probe(
-    weights: Path, images: Path, spec: dict[str, Any], device: str = "auto", progress: bool = True
-) -> dict[str, Any]:
+def probe(weights: Path, images: Path, spec: Lipschitz, device: str = "auto", progress: bool = True) -> dict[str, Any]:
     """K(t, t') = E || eps(x_t, t) - eps(x_t, t') ||_2 / (t - t') for each pair of times.
 
     The images are spread evenly over the archive, and they and their noise are the same for every network.
@@ -90,7 +86,7 @@ def probe(
     Args:
         weights: `weights.safetensors` of a training.
         images: archive of clean images.
-        spec: number of images, and the steps and ends of the pairs.
+        spec: settings of the probe.
         device: `auto`, `cpu`, `cuda`, ...
         progress: show a progress bar.
 
@@ -110,7 +106,7 @@ def probe(
 
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
-    x0 = even_images(images, spec["images"], trained["dataset"])
+    x0 = even_images(images, spec.images, trained.dataset)
     eps = fixed_noise(x0, stream=0)
     dimension = x0[0].numel()
     points = []

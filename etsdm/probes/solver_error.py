@@ -126,7 +126,7 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def probe(
-    weights: Path, images: Path, spec: dict[str, Any], device: str = "auto", progress: bool = True
+    weights: Path, images: Path, spec: SolverError, device: str = "auto", progress: bool = True
 ) -> dict[str, Any]:
     """Distance of each solver's x at t_stop from that of a tight reference, from the same noise, for each budget.
 
@@ -137,7 +137,7 @@ def probe(
     Args:
         weights: `weights.safetensors` of a training.
         images: not used; every probe is given the clean images.
-        spec: {"images": count, "solvers": deterministic solvers' settings, each with a list of `nfe`, "reference_nfe"}.
+        spec: settings of the probe.
         device: `auto`, `cpu`, `cuda`, ...
         progress: show a progress bar.
 
@@ -158,20 +158,17 @@ def probe(
     from etsdm.runtime.devices import pick_device
     from etsdm.sampling.noise import ImageNoise
 
-    solvers = [SOLVERS.read(solver) for solver in spec["solvers"]]
-    for solver in solvers:
+    for solver in spec.solvers:
         if solver.draws_noise:
             raise ValueError(f"{solver.name} draws noise, and so has no distance from the solution of an ODE")
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
     schedule, edges = predict.schedule, jumps(predict.condition, predict.schedule)
     if schedule.shared_edges:
-        raise UserError(
-            f"{weights}: {trained['method']['name']} has steps in its noise level: there is no ODE to solve"
-        )
-    noise = ImageNoise(0, range(spec["images"]), _shape(trained["dataset"]), torch.device("cpu"))()
-    budgets = spec["reference_nfe"], spec["reference_nfe"] // 2
-    cases = [(solver, nfe) for solver in solvers for nfe in solver.nfe]
+        raise UserError(f"{weights}: {trained.method.name} has steps in its noise level: there is no ODE to solve")
+    noise = ImageNoise(0, range(spec.images), trained.dataset.shape, torch.device("cpu"))()
+    budgets = spec.reference_nfe, spec.reference_nfe // 2
+    cases = [(solver, nfe) for solver in spec.solvers for nfe in solver.nfe]
     evaluations = sum(budgets) + 2 * len(edges) + sum(nfe for _, nfe in cases)
     with tqdm(total=len(noise) * evaluations, desc="probe", unit=" img·NFE", disable=not progress) as bar:
         precise = in_float64(predict, bar)
@@ -199,7 +196,3 @@ def probe(
             )
     tightness, _ = mean_and_std(distances(looser, exact))
     return {"n": len(noise), "reference_nfe": budgets[0], "reference_error": tightness, "points": points}
-
-
-def _shape(dataset: dict[str, Any]) -> tuple[int, int, int]:
-    return dataset["channels"], dataset["resolution"], dataset["resolution"]

@@ -70,9 +70,7 @@ def squared_change(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).square().flatten(1).mean(1)
 
 
-def probe(
-    weights: Path, images: Path, spec: dict[str, Any], device: str = "auto", progress: bool = True
-) -> dict[str, Any]:
+def probe(weights: Path, images: Path, spec: Stability, device: str = "auto", progress: bool = True) -> dict[str, Any]:
     """Mean squared change of the predicted and of the solved x_0 when noise is added to x_t.
 
     What unit the paper plots was not published: ours is the mean over the values of images in [-1, 1]. The images are
@@ -82,8 +80,7 @@ def probe(
     Args:
         weights: `weights.safetensors` of a training.
         images: archive of clean images.
-        spec: {"images": count, "t": where x_t is perturbed, in steps, "stds": standard deviations, "nfe": evaluations
-            of the solver}.
+        spec: settings of the probe.
         device: `auto`, `cpu`, `cuda`, ...
         progress: show a progress bar.
 
@@ -102,18 +99,18 @@ def probe(
 
     where = pick_device(device)
     predict, trained = load_predictor(weights, where)
-    t = spec["t"]
-    x0 = even_images(images, spec["images"], trained["dataset"])
+    t = spec.t
+    x0 = even_images(images, spec.images, trained.dataset)
     x_t = noised(predict.schedule, x0, fixed_noise(x0, stream=0), t)
     perturbation = fixed_noise(x0, stream=1)
-    ends = {"predicted": partial(predicted, predict, t=t), "solved": partial(solved, predict, t=t, nfe=spec["nfe"])}
+    ends = {"predicted": partial(predicted, predict, t=t), "solved": partial(solved, predict, t=t, nfe=spec.nfe)}
     clean = {name: per_image(end, where, x_t, what=f"the {name} x_0 at t = {t}") for name, end in ends.items()}
     points = []
-    for std in tqdm(spec["stds"], "probe", unit=" perturbations", disable=not progress):
+    for std in tqdm(spec.stds, "probe", unit=" perturbations", disable=not progress):
         point = {"std": std}
         for name, end in ends.items():
             which = f"the {name} x_0 at t = {t}, with noise of {std}"
             moved = per_image(end, where, x_t + std * perturbation, what=which)
             point[name], point[f"{name}_std"] = mean_and_std(squared_change(moved, clean[name]))
         points.append(point)
-    return {"n": len(x0), "t": t, "nfe": spec["nfe"], "points": points}
+    return {"n": len(x0), "t": t, "nfe": spec.nfe, "points": points}

@@ -10,8 +10,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
+from etsdm.config.spec import Spec
+from etsdm.config.strict import MOST_STEPS, Steps, Strict
 from etsdm.diffusion.schedules import Array, Schedule, make_schedule
+from etsdm.diffusion.settings import Schedules, Times
 from etsdm.diffusion.sharing import partition, shared
 
 if TYPE_CHECKING:
@@ -31,7 +35,28 @@ INTERVALS = 100
 """Of equal length in [0, t_tilde], at whose ends (b) looks in continuous time."""
 
 
-def theory(spec: dict[str, Any], progress: bool = True) -> dict[str, Any]:
+class Singularity(Strict):
+    """Where the singularity at t = 0 and the error bound are looked at."""
+
+    schedules: Schedules
+    """Noise schedules."""
+    times: Times
+    """Discrete or continuous time."""
+    t_tilde: int = Field(100, ge=1, le=MOST_STEPS)
+    """End of the shared interval, in steps."""
+    n: Steps = Field([1, 2, 4, 5, 10, 20, 50, 100])
+    """Numbers of sub-intervals."""
+    points: int = Field(256, ge=2, le=1_000_000)
+    """Samples x_t at each time."""
+
+
+class TheorySpec(Singularity, Spec):
+    """The theory of one T."""
+
+    timesteps: int = Field(ge=50, le=MOST_STEPS)
+
+
+def theory(spec: TheorySpec, progress: bool = True) -> dict[str, Any]:
     """The singularity at t = 0 and E-TSDM's error bound, for each schedule and for its flattened form.
 
     Times, and 1 / slopes, are in steps. Expectations run over x ~ q_t, drawn from the same x_0 and noise at every t.
@@ -39,8 +64,7 @@ def theory(spec: dict[str, Any], progress: bool = True) -> dict[str, Any]:
     derivative there is the interpolation's.
 
     Args:
-        spec: {"schedules": names, "times": of `discrete` and `continuous`, "timesteps": T, "t_tilde": end of the shared
-            interval, "n": numbers of sub-intervals, "points": samples}.
+        spec: what to compute.
         progress: show a progress bar.
 
     Returns:
@@ -48,7 +72,7 @@ def theory(spec: dict[str, Any], progress: bool = True) -> dict[str, Any]:
         each schedule and time]}, both with their "schedule" and whether it is "flattened", the latter with its "time".
 
     Raises:
-        KeyError: an unknown schedule.
+        UserError: an unknown schedule.
     """
     import torch
     from tqdm import tqdm
@@ -57,26 +81,26 @@ def theory(spec: dict[str, Any], progress: bool = True) -> dict[str, Any]:
 
     mixture = GaussianMixture()
     generator = torch.Generator().manual_seed(0)
-    x0 = mixture.sample(spec["points"], generator)
+    x0 = mixture.sample(spec.points, generator)
     eps = torch.randn(x0.shape, dtype=torch.float64, generator=generator)
     found: dict[str, list[dict[str, Any]]] = {"derivative": [], "sharing": []}
-    cases = list(product(spec["schedules"], (False, True), spec["times"]))
+    cases = list(product(spec.schedules, (False, True), spec.times))
     for name, flat, time in tqdm(cases, "theory", unit=" schedules", disable=not progress):
         label = {"schedule": name, "flattened": flat}
-        if time == spec["times"][0]:
+        if time == spec.times[0]:
             continuous = _schedule(spec, name, "continuous", flat)
             found["derivative"].append(label | derivative(mixture, continuous, x0, eps))
         schedule = _schedule(spec, name, time, flat)
-        times = sharing_times(time, spec["t_tilde"], spec["n"])
+        times = sharing_times(time, spec.t_tilde, spec.n)
         found["sharing"].append(
-            label | {"time": time} | sharing(mixture, schedule, times, spec["t_tilde"], spec["n"], x0, eps)
+            label | {"time": time} | sharing(mixture, schedule, times, spec.t_tilde, spec.n, x0, eps)
         )
-    return {"n": len(x0), "dimension": x0.shape[1], "t_tilde": spec["t_tilde"]} | found
+    return {"n": len(x0), "dimension": x0.shape[1], "t_tilde": spec.t_tilde} | found
 
 
-def _schedule(spec: dict[str, Any], name: str, time: str, flat: bool) -> Schedule:
-    schedule = make_schedule(name, spec["timesteps"], RESOLUTION, time)
-    return schedule.flattened(spec["t_tilde"]) if flat else schedule
+def _schedule(spec: TheorySpec, name: str, time: str, flat: bool) -> Schedule:
+    schedule = make_schedule(name, spec.timesteps, RESOLUTION, time)
+    return schedule.flattened(spec.t_tilde) if flat else schedule
 
 
 # ---------------------------------------------------------------- (a) the derivative near zero

@@ -20,13 +20,13 @@ from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.sample import default_batch, sample_batch
-from etsdm.solvers import SOLVERS
+from etsdm.sampling.spec import RestorationSpec
 
 
 def restore(
     weights: Path,
     images: Path,
-    spec: dict[str, Any],
+    spec: RestorationSpec,
     out: Path,
     device: str = "auto",
     batch: int | None = None,
@@ -42,7 +42,7 @@ def restore(
     Args:
         weights: `weights.safetensors` of a training for super-resolution.
         images: the archive of true images.
-        spec: {"solver": settings with one `nfe`, "seed": seed}.
+        spec: the set of restored images.
         out: folder to write.
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time; None: `default_batch`.
@@ -59,9 +59,10 @@ def restore(
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)
-    solver, where = SOLVERS.read(spec["solver"]), pick_device(device, stop)
+    solver, where = spec.solver, pick_device(device, stop)
     predict, trained = load_predictor(weights, where, solver.clip_x0, "super-resolution", solver.lambda_start)
-    digest = remembered(images)
+    assert trained.factor  # a network of that task has one
+    digest, factor = remembered(images), trained.factor
     pixels = map_images(images, digest)
     shape = (pixels.shape[3], *pixels.shape[1:3])
     size = batch or default_batch(shape, where)
@@ -69,18 +70,18 @@ def restore(
     def inputs(start: int) -> Tensor:
         numbers = np.arange(start, start + size) % len(pixels)  # the last batch is filled up from the first images
         x0 = from_pixels(torch.from_numpy(pixels[numbers]).to(where))
-        return low_resolution(x0, trained["task"]["factor"])
+        return low_resolution(x0, factor)
 
     def restored(number: int) -> Pixels:
         start = number * size
         predict.context = inputs(start)
-        made = sample_batch(predict, solver, spec["seed"], range(start, start + size), shape)
+        made = sample_batch(predict, solver, spec.seed, range(start, start + size), shape)
         bar.update(min(size, len(pixels) - start))
         return made[: len(pixels) - start]
 
     starts = range(0, len(pixels), size)
     with joined() as processes, stop:
-        identity = (sha256(weights), digest, spec, size, where.type, fingerprint)
+        identity = (sha256(weights), digest, spec.plain(), size, where.type, fingerprint)
         parts = Parts(out / "restored.zip", identity, len(starts), processes)
         hidden = not progress or processes.rank > 0
         with tqdm(total=len(pixels), desc="restore", unit=" images", disable=hidden) as bar:

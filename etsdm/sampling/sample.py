@@ -23,6 +23,7 @@ from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.noise import ImageNoise
+from etsdm.sampling.spec import SampleSpec
 from etsdm.solvers import SOLVERS, Solver
 
 BATCH_VALUES = 16_000
@@ -88,7 +89,7 @@ class _Ticking(NoisePredictor):
 
 def sample(
     weights: Path,
-    spec: dict[str, Any],
+    spec: SampleSpec,
     out: Path,
     device: str = "auto",
     batch: int | None = None,
@@ -98,14 +99,14 @@ def sample(
     compiled: bool = False,
     few: bool = False,
 ) -> dict[str, Any]:
-    """Write `spec["samples"]` images to `out`, going on with what an earlier attempt has left.
+    """Write `spec.samples` images to `out`, going on with what an earlier attempt has left.
 
     Every batch is computed at full size, the last one too, so an image does not depend on how many are made; unless
     `few`, whose only cost is the last bits. Under torchrun, the processes share the batches.
 
     Args:
         weights: `weights.safetensors` of a training.
-        spec: {"solver": settings with one `nfe`, "samples": count, "seed": seed}, and "precision" unless it is tf32.
+        spec: the sample set.
         out: the archive to write; a single picture of all images if it ends in `.png`.
         device: `auto`, `cpu`, `cuda`, ...
         batch: images at a time; None: `default_batch`.
@@ -124,26 +125,24 @@ def sample(
         Interrupted: SIGTERM or SIGINT came, or the time is nearly up; finished batches are kept.
     """
     stop = StopRequest(minutes)
-    solver, count, where = SOLVERS.read(spec["solver"]), spec["samples"], pick_device(device, stop)
-    precision = spec.get("precision", "tf32")
+    solver, count, where = spec.solver, spec.samples, pick_device(device, stop)
     plain, trained = load_predictor(weights, where, solver.clip_x0, lambda_start=solver.lambda_start)
     if compiled:
         plain.network.compile()  # type: ignore[attr-defined]
     else:
         plain.network.fuse(can_fuse(where))  # type: ignore[attr-defined]
     predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
-    dataset = trained["dataset"]
-    shape = (dataset["channels"], dataset["resolution"], dataset["resolution"])
+    shape = trained.dataset.shape
     size = batch or min(default_batch(shape, where), count if few else 2**63)
     work = size * solver.budget
     saturation = Saturation()
     with joined() as processes, stop:
-        identity = (sha256(weights), spec, size, where.type, fingerprint, compiled)
+        identity = (sha256(weights), spec.plain(), size, where.type, fingerprint, compiled)
         parts = Parts(out, identity, math.ceil(count / size), processes)
 
         def part(number: int) -> Pixels:
             indices = range(number * size, (number + 1) * size)
-            made = sample_batch(predict, solver, spec["seed"], indices, shape, precision)
+            made = sample_batch(predict, solver, spec.seed, indices, shape, spec.precision)
             return made[: count - indices.start]
 
         mine = range(processes.rank, parts.count, processes.count)

@@ -2,12 +2,11 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from etsdm.config.training import Training
 from etsdm.errors import UserError
 from etsdm.runtime.files import sha256
-
-Spec = dict[str, Any]
 
 
 class Snapshot(NamedTuple):
@@ -27,23 +26,23 @@ class Snapshot(NamedTuple):
         return f"snapshot-{self.label}.safetensors"
 
 
-def asked(training: Spec) -> list[Snapshot]:
+def asked(training: Training) -> list[Snapshot]:
     """Every snapshot that the settings of a training ask for, in the order of their making."""
-    settings = training.get("snapshots") or {"images": [], "ema_half_lives": []}
-    return [Snapshot(*both) for both in product(sorted(settings["images"]), settings["ema_half_lives"])]
+    wanted = training.snapshots
+    return [Snapshot(*both) for both in product(sorted(wanted.images), wanted.ema_half_lives)] if wanted else []
 
 
-def last(training: Spec) -> Snapshot:
+def last(training: Training) -> Snapshot:
     """What a training leaves in any case: its weights.safetensors."""
-    return Snapshot(training["images"], training["ema_half_life"])
+    return Snapshot(training.images, training.ema_half_life)
 
 
-def kept(training: Spec) -> list[Snapshot]:
+def kept(training: Training) -> list[Snapshot]:
     """The snapshots that have files of their own: all but the last."""
     return [snapshot for snapshot in asked(training) if snapshot != last(training)]
 
 
-def half_lives(training: Spec) -> list[int]:
+def half_lives(training: Training) -> list[int]:
     """Half-lives of the averages that run along, in images: that of the last weights first."""
     return list(dict.fromkeys(snapshot.ema_half_life for snapshot in [last(training), *asked(training)]))
 

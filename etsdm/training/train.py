@@ -8,6 +8,7 @@ from tqdm import tqdm
 from etsdm.data.archive import Pixels
 from etsdm.data.maps import map_images
 from etsdm.errors import Interrupted, UserError
+from etsdm.models.spec import Images, ModelSpec
 from etsdm.models.weights import save_weights
 from etsdm.runtime.devices import pick_device
 from etsdm.runtime.digests import remembered
@@ -17,14 +18,14 @@ from etsdm.runtime.stop import StopRequest
 from etsdm.training.metrics import MetricsLog
 from etsdm.training.snapshots import check_kept, kept
 from etsdm.training.state import States, run_identity
-from etsdm.training.trainer import Spec, Trainer
+from etsdm.training.trainer import Trainer
 
 LINES = 400
 """Lines of metrics.jsonl in a training, where a line covers a step at least."""
 
 
 def train(
-    spec: Spec,
+    spec: ModelSpec,
     images: Path,
     out: Path,
     device: str = "auto",
@@ -64,18 +65,18 @@ def train(
     """
     stop, digest = StopRequest(minutes), remembered(images)
     pixels = map_images(images, digest)
-    check_images(images, pixels, spec["dataset"])
+    check_images(images, pixels, spec.dataset)
     with ExitStack() as stack:
         processes = stack.enter_context(joined())
         first = processes.rank == 0
         trainer = Trainer(spec, pixels, pick_device(device, stop), processes, micro_batch, checkpointing, compiled)
-        states = States(out / "state", run_identity(spec, f"{fingerprint} {digest}"), save_minutes)
+        states = States(out / "state", run_identity(spec.plain(), f"{fingerprint} {digest}"), save_minutes)
         states.resume(trainer)
         if first:
             check_kept(out, trainer.snapshots)
         stack.enter_context(stop)
         log = stack.enter_context(MetricsLog(states.folder, out / "tensorboard", trainer.images)) if first else None
-        total, batch = spec["training"]["images"], spec["training"]["batch"]
+        total, batch = spec.training.images, spec.training.batch
         bar = stack.enter_context(
             tqdm(
                 total=total,
@@ -105,7 +106,7 @@ def train(
         trainer.check_weights()
         if log:
             write_text(out / "metrics.jsonl", log.path.read_text(encoding="utf-8"))
-            save_weights(out / "weights.safetensors", trainer.average.weights, spec)
+            save_weights(out / "weights.safetensors", trainer.average.weights, spec.plain())
     return {
         "images": trainer.images,
         "seconds": states.seconds,
@@ -113,19 +114,19 @@ def train(
     }
 
 
-def keep_snapshots(trainer: Trainer, spec: Spec, out: Path, before: int) -> None:
+def keep_snapshots(trainer: Trainer, spec: ModelSpec, out: Path, before: int) -> None:
     """Write the snapshots that are due after the step from `before` images on.
 
     Raises:
         UserError: the training has diverged.
     """
-    due = [snapshot for snapshot in kept(spec["training"]) if before < snapshot.images <= trainer.images]
+    due = [snapshot for snapshot in kept(spec.training) if before < snapshot.images <= trainer.images]
     if due:
         trainer.check_finite()
     for snapshot in due if trainer.processes.rank == 0 else ():
         path = out / snapshot.file
         weights = trainer.averages[snapshot.ema_half_life].weights
-        save_weights(path, weights, spec | {"snapshot": snapshot._asdict()})
+        save_weights(path, weights, spec.plain() | {"snapshot": snapshot._asdict()})
         trainer.snapshots[path.name] = sha256(path)
 
 
@@ -134,9 +135,9 @@ def passed(every: int, before: int, after: int) -> bool:
     return after // every > before // every
 
 
-def check_images(path: Path, pixels: Pixels, dataset: Spec) -> None:
+def check_images(path: Path, pixels: Pixels, dataset: Images) -> None:
     """Raise UserError unless the images at `path` have the size and channels of `dataset`."""
-    wanted = (dataset["resolution"], dataset["resolution"], dataset["channels"])
+    wanted = (dataset.resolution, dataset.resolution, dataset.channels)
     if pixels.shape[1:] != wanted:
         raise UserError(
             f"{path}: its images are {pixels.shape[1:]} (height, width, channels) but the specification says "

@@ -15,9 +15,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from etsdm.data.archive import Pixels
 from etsdm.diffusion.losses import prediction_loss
+from etsdm.diffusion.methods import Method
 from etsdm.diffusion.seeds import derived_seed
 from etsdm.errors import UserError
 from etsdm.models.degradation import low_resolution
+from etsdm.models.spec import ModelSpec
 from etsdm.models.trained import build_network, initial_network, make_predictor, process_of
 from etsdm.runtime.devices import can_fuse
 from etsdm.runtime.finite import check_all_finite
@@ -27,7 +29,6 @@ from etsdm.training.ema import AveragedWeights
 from etsdm.training.metrics import NEVER, Tally
 from etsdm.training.snapshots import half_lives
 
-Spec = dict[str, Any]
 GRAPHED_VALUES = 2**19
 """Values of the largest batch of images whose passes are replayed as graphs: with larger ones it was not measured."""
 
@@ -39,7 +40,7 @@ class Trainer:
     `snapshots` holds the digest of each snapshot that was written, by the name of its file.
 
     Args:
-        spec: what to train: "task", "dataset", "diffusion", "method", "network", "training" and "seed".
+        spec: what to train.
         pixels: the images, uint8, (N, H, W, C), in memory or in a memory map.
         device: where to train.
         processes: those that train together.
@@ -57,7 +58,7 @@ class Trainer:
 
     def __init__(
         self,
-        spec: Spec,
+        spec: ModelSpec,
         pixels: Pixels,
         device: torch.device,
         processes: Processes = ALONE,
@@ -67,40 +68,40 @@ class Trainer:
         graphed: bool = True,
         fused: bool | None = None,
     ) -> None:
-        self.settings = spec["training"]
-        self.seed = spec["seed"]
+        self.settings = spec.training
+        self.seed = spec.seed
         self.pixels = pixels
-        self.share = processes.share(self.settings["batch"])
+        self.share = processes.share(self.settings.batch)
         self.device = device
         self.processes = processes
         self.images = 0
-        self.factor = spec["task"].get("factor")
-        self.batches = Batches(pixels, self.seed, self.settings["batch"], self.share, device.type == "cuda")
-        if self.settings["batch"] < processes.count:
-            raise UserError(f"a batch of {self.settings['batch']} cannot be shared by {processes.count} processes")
+        self.factor = spec.factor
+        self.batches = Batches(pixels, self.seed, self.settings.batch, self.share, device.type == "cuda")
+        if self.settings.batch < processes.count:
+            raise UserError(f"a batch of {self.settings.batch} cannot be shared by {processes.count} processes")
         torch.manual_seed(derived_seed(self.seed, "weights", 0))
         self.network = build_network(spec).to(device).train()
-        if initial := self.settings.get("initial"):
+        if initial := self.settings.initial:
             self.network.load_state_dict(initial_network(initial, spec).state_dict())
-        self.network.checkpointing = checkpointing and can_checkpoint(spec["method"])
+        self.network.checkpointing = checkpointing and can_checkpoint(spec.method)
         if compiled:
             self.network.compile()
         self.parameters = list(self.network.parameters())
-        batch = self.settings["batch"]
+        batch = self.settings.batch
         self.averages = {life: AveragedWeights(self.network, batch, life) for life in half_lives(self.settings)}
-        self.average = self.averages[self.settings["ema_half_life"]]
+        self.average = self.averages[self.settings.ema_half_life]
         self.snapshots: dict[str, str] = {}
         self.optimizer = torch.optim.AdamW(
             self.parameters,
-            lr=self.settings["learning_rate"],
-            betas=tuple(self.settings["betas"]),
-            weight_decay=self.settings["weight_decay"],
+            lr=self.settings.learning_rate,
+            betas=self.settings.betas,
+            weight_decay=self.settings.weight_decay,
             fused=True,
         )
         self.process = process_of(spec)
         self.predict = make_predictor(self.network, self.process)
         self.tally = Tally(self.process.schedule.timesteps, device)
-        self.mixed_precision = self.settings["precision"] == "bfloat16" and has_bfloat16(device)
+        self.mixed_precision = self.settings.precision == "bfloat16" and has_bfloat16(device)
         self.micro_batch = micro_batch or self.fitting_micro_batch()
         graphed = graphed and not compiled and self.can_be_graphed()
         self.network.fuse(can_fuse(device) and (graphed if fused is None else fused))
@@ -116,29 +117,29 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """The rate of the next step: it rises linearly to the full rate of the warm-up's last step."""
-        seen = self.images + self.settings["batch"]
-        return self.settings["learning_rate"] * min(1.0, seen / max(self.settings["warmup"], 1))
+        seen = self.images + self.settings.batch
+        return self.settings.learning_rate * min(1.0, seen / max(self.settings.warmup, 1))
 
     def step(self) -> None:
         """Take one optimizer step on the next global batch."""
         self.optimizer.zero_grad()
         self._accumulate_gradient()
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings["gradient_clip"], foreach=True)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip, foreach=True)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.optimizer.step()
         for average in self.averages.values():
             average.update()
         self.tally.add_step(norm, self.images)
-        self.images += self.settings["batch"]
+        self.images += self.settings.batch
 
     def _accumulate_gradient(self) -> None:
         """Add up the gradient of the mean loss over the global batch, a micro-batch at a time."""
-        batch = self.settings["batch"]
+        batch = self.settings.batch
         pixels = self.batches.at(self.images).to(self.device, non_blocking=True)
         shape = (batch, pixels.shape[3], *pixels.shape[1:3])
         draws = draw(self.seed, self.images, shape, self.process, self.device).part(self.share)
-        x0 = to_network(pixels, draws.flips.to(self.device) if self.settings["flip"] else None)
+        x0 = to_network(pixels, draws.flips.to(self.device) if self.settings.flip else None)
         torch.manual_seed(derived_seed(self.seed, "dropout", self.images) ^ self.processes.rank)
         for start in range(0, len(x0), self.micro_batch):
             part = slice(start, start + self.micro_batch)
@@ -155,7 +156,7 @@ class Trainer:
         self.predict.context = low_resolution(x0, self.factor) if self.factor else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
             losses = prediction_loss(self.predict, x0, draws.eps, draws.t, self.process.penalty)
-        (losses.sum() * self.processes.count / self.settings["batch"]).backward()
+        (losses.sum() * self.processes.count / self.settings.batch).backward()
         return losses
 
     def fitting_micro_batch(self) -> int:
@@ -170,7 +171,7 @@ class Trainer:
         return size if self.device.type == "cpu" else self._halved_until_it_fits(size)
 
     def _halved_until_it_fits(self, size: int) -> int:
-        kept = [torch.empty_like(parameter) for parameter in self.parameters for _ in self.settings["betas"]]
+        kept = [torch.empty_like(parameter) for parameter in self.parameters for _ in self.settings.betas]
         shape = (size, self.pixels.shape[3], *self.pixels.shape[1:3])
         draws = draw(self.seed, 0, shape, self.process, self.device)
         while True:
@@ -218,7 +219,7 @@ class Trainer:
         seen = self.processes.least(self.tally.diverged())
         if seen == NEVER:
             return
-        batch = self.settings["batch"]
+        batch = self.settings.batch
         numbers = batch_indices(len(self.pixels), self.seed, seen, batch)
         shown = ", ".join(map(str, numbers[:8])) + (", ..." if batch > 8 else "")
         raise UserError(
@@ -257,12 +258,12 @@ class Trainer:
         self.tally.load_state_dict(state["tally"], self.processes)
 
 
-def can_checkpoint(method: Spec) -> bool:
+def can_checkpoint(method: Method) -> bool:
     """Whether the training of `method` can compute activations again; says on stderr where it cannot."""
-    if method.get("estimator") != "forward-mode":
+    if not method.keeps_activations:
         return True
     print(
-        f"etsdm: {method['name']} in forward mode keeps all activations; training without checkpointing",
+        f"etsdm: {method.name} in forward mode keeps all activations; training without checkpointing",
         file=sys.stderr,
     )
     return False

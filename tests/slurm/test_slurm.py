@@ -10,10 +10,10 @@ from cluster import Cluster, wait_until
 from configs import write_config
 from projects import Project
 from trained import model_spec, prepared_digits
+from typed import train
 
 from etsdm.models.weights import load_weights
 from etsdm.runtime.files import read_json
-from etsdm.training.train import train
 
 DDIM = [{"name": "ddim", "nfe": [2]}]
 LIPSCHITZ = {"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}}

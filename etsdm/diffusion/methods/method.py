@@ -31,6 +31,15 @@ class Method(Strict):
         """What is added to each of the benchmark's seeds."""
         return 0
 
+    @property
+    def keeps_activations(self) -> bool:
+        """Whether its training needs the activations of a forward pass, so that they cannot be computed again."""
+        return False
+
+    def training_factor(self, timesteps: int) -> float:
+        """How much longer it makes a training of T timesteps."""
+        return 1.0
+
     def refusal_of_seeds(self, seeds: list[int]) -> str | None:
         """Why the method cannot be used with the benchmark's seeds; None if it can."""
         return None

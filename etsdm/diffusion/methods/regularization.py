@@ -35,6 +35,15 @@ class Regularization(NearZero):
         """Readable part of a path."""
         return f"regularization-{self.t_tilde}-{self.weight:g}"
 
+    def training_factor(self, timesteps: int) -> float:
+        """The derivative takes two more evaluations, or one with a tangent, for the share of images below t_tilde."""
+        return 1 + 2 * self.t_tilde / timesteps
+
+    @property
+    def keeps_activations(self) -> bool:
+        """In forward mode."""
+        return self.estimator == "forward-mode"
+
 
 STEP = 1.0
 """Of the finite difference, in steps: the unit in which the paper's Lipschitz constants are stated."""
