@@ -9,7 +9,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from diffusers import DDIMPipeline, UNet2DModel
-from etsdm.solvers.prediction import data_prediction
 from trained import model_spec, write_weights
 from typed import build_network
 
@@ -19,6 +18,7 @@ from etsdm.models.trained import load_network, load_predictor
 from etsdm.models.weights import save_weights
 from etsdm.runtime.files import read_json, sha256
 from etsdm.solvers.ddim import ddim
+from etsdm.solvers.solver import data_prediction
 
 CPU = torch.device("cpu")
 NETWORK: dict[str, Any] = {

@@ -86,7 +86,7 @@ def test_no_other_profile_counts(made: Made) -> None:
 
 
 def test_an_interrupt_is_no_failure(made: Made) -> None:
-    environment = OUTSIDE | {"FAKE_DO": "touch running; sleep 60", "FAKE_STATUS": "1", "FAKE_BEGIN": "1"}
+    environment = OUTSIDE | {"FAKE_DO": ": > running; exec sleep 60", "FAKE_STATUS": "1", "FAKE_BEGIN": "1"}
     command, pipe = made.command("reproduce"), subprocess.PIPE
     process = subprocess.Popen(
         command, cwd=made.folder, env=environment, stderr=pipe, text=True, start_new_session=True
