@@ -138,3 +138,24 @@ def test_false_calls_of_equal_networks_are_five_in_a_hundred():
     calls = false_calls(logs, {"a", "b"}, 10, 600)
     assert all(0.02 < calls[name] < 0.09 for name in ("a", "b", "c", "primary claim"))
     assert calls["any cell, by Holm"] < 0.09
+
+
+def test_results_are_the_same_where_their_bytes_are(tmp_path):
+    same_results = importlib.import_module("benchmarks.same_results")
+    files = "models/a/seed0/weights.safetensors", "samples/a/scores.json", "models/a/.kept/weights.safetensors"
+    for name in ("before", "after"):
+        for file in files:
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True)
+            path.write_text(f"{file} {name if '.kept' in file else ''}")
+    folders = [str(tmp_path / name) for name in ("before", "after")]
+    done = CliRunner().invoke(same_results.main, folders)
+    assert (done.exit_code, done.output) == (
+        0,
+        "weights: 1 equal, 0 differ, 0 in one folder alone\nscores: 1 equal, 0 differ, 0 in one folder alone\n",
+    )
+    (tmp_path / "after" / "samples/a/scores.json").write_text("other")
+    (tmp_path / "after" / "models/a/seed0/weights.safetensors").unlink()
+    done = CliRunner().invoke(same_results.main, folders)
+    assert done.exit_code == 1
+    assert "  samples/a/scores.json\n" in done.output and "0 equal, 0 differ, 1 in one folder alone" in done.output

@@ -206,7 +206,7 @@ BAD = {
     "no ODE": ({"experiments.solver-error": ERROR | {"methods": ["shared-noise"]}}, "so there is no ODE to solve"),
     "size that the digits do not have": (
         {"experiments.resolution": RESOLUTION},
-        "experiments.resolution: digits cannot be had at 16 px",
+        "experiments.resolution: digits cannot be 16 px wide",
     ),
     "factor": (
         {"experiments.super-resolution": SUPER | {"factor": 3}},

@@ -23,7 +23,7 @@ def map_images(archive: Path, digest: str) -> Pixels:
     """All images of an archive, uint8 (N, H, W, C), which the system reads from disk as they are asked for.
 
     They lie decoded in a hidden file beside the archive, which is whole or absent and has the archive's digest in its
-    name: that of another archive is never taken for it. Whoever comes first makes it, the others wait.
+    name: that of another archive is never taken for it. The first process makes it, the others wait.
 
     Args:
         archive: the image archive.

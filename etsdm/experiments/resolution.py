@@ -21,7 +21,7 @@ class Resolution(Sampled, OfPairs):
     def sizes(self, dataset: Dataset, name: str) -> list[Dataset]:
         for side in self.resolutions:
             if not dataset.can_be(side):
-                raise ValueError(f"{name} cannot be had at {side} px; see `resolution` and `resize` of data sets")
+                raise ValueError(f"{name} cannot be {side} px wide; see `resolution` and `resize` of data sets")
         return [dataset.model_copy(update={"resolution": side}) for side in self.resolutions]
 
     def measures(self) -> list[Measure]:

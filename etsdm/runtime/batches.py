@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def images_within(values: int, shape: Sequence[int], most: int | None = None) -> int:
-    """Images of this shape that hold no more than so many values together: one at least, and `most` at most.
+    """Images of this shape that hold no more than `values` together: one at least, and `most` at most.
 
     Args:
         values: pixel values in all.
