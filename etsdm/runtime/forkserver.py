@@ -3,6 +3,10 @@
 The workflow starts it with its first job on this machine and names its socket in the variable `ETSDM_FORKSERVER`. A
 command that finds it there hands over its arguments, folder, environment and open files, passes on the signals it gets,
 and leaves with the exit code of the fork. Without a server, or without an answer, a command runs by itself.
+
+It is no executor plugin of Snakemake. Such a plugin is a package of its own, and every user would have to choose it by
+an option. It would start, watch and end all jobs, as Snakemake's local executor does already. Here the command alone
+knows of the server, so that jobs are the same with it, without it and by hand.
 """
 
 from __future__ import annotations
