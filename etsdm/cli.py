@@ -61,7 +61,7 @@ class _Commands(click.Group):
     "--plugin",
     "plugins",
     multiple=True,
-    help="Python file with a solver, method or schedule of your own; may be given several times.",
+    help="Python file with a solver, method or metric of your own; may be given several times.",
 )
 def main(attempt: int, minutes: float, code: str | None, plugins: tuple[str, ...]) -> None:
     """Lipschitz singularities in diffusion models: the E-TSDM benchmark, stage by stage.

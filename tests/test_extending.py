@@ -30,7 +30,7 @@ HOMES = {
     "report/two_budgets.py": "etsdm/report/experiments",
 }
 """The folder of each file, as CONTRIBUTING.md says."""
-PLUGGED = ("heun.py", "half_time.py", "square.py")
+PLUGGED = ("heun.py", "half_time.py", "square.py", "stripes.py", "mean_gap.py")
 """Those that a configuration can name as plug-ins."""
 
 
@@ -88,10 +88,12 @@ def test_a_plug_in_is_measured_and_an_edit_of_it_measures_again(tmp_path):
     mine = tmp_path / "with a space"
     mine.mkdir()
     plugins = [shutil.copy(FILES / name, mine) for name in PLUGGED]
-    experiments = {"fast-sampling": GRID | {"datasets": ["digits"]}}
-    changes = {"plugins": [str(file) for file in plugins], "training.images": 64, "experiments": experiments}
+    experiments = {"fast-sampling": GRID | {"datasets": ["stripes"]}}
+    changes = {"evaluation.distances": ["frechet", "mean-gap"], "training.images": 64, "experiments": experiments}
+    changes |= {"plugins": [str(file) for file in plugins], "datasets": {"stripes": {"source": "stripes"}}}
     project.config.write_text(yaml.safe_dump(tiny(**changes)))
-    run_all(project)
+    rows, page = run_all(project)
+    assert set(rows["metric"]) == {"fd-classifier-70", "gap-classifier-70"} and "gap-classifier-70" in page
     assert project.would_run() == {}
     solver = mine / "heun.py"
     solver.write_text(solver.read_text().replace("(slope + guess) / 2", "slope"))

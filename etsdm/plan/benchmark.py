@@ -40,8 +40,8 @@ class Benchmark(Strict):
     )
     """Seeds; each trains a network of its own, and samples from noise of its own."""
     plugins: Annotated[list[str], AfterValidator(distinct), AfterValidator(load)] = Field([])
-    """Python files of your own with solvers, methods or schedules, relative to where the workflow is started. To read
-    this configuration runs their code."""
+    """Python files of your own with solvers, methods, schedules, sources or metrics, relative to where the workflow is
+    started. To read this configuration runs their code."""
     datasets: dict[Name, Annotated[Dataset, BeforeValidator(resolved)]] = Field(min_length=1)
     """Data sets by name: the name of one in etsdm/data/datasets.yaml, or settings."""
     diffusion: Diffusion = Diffusion(timesteps=1000, tau_min=1e-3)
