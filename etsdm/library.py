@@ -35,7 +35,7 @@ class ETSDM(nn.Module):
     """A network whose timesteps are shared as E-TSDM shares them, to be trained and sampled as it was before.
 
     Args:
-        network: called as `network(x, t, ...)`; what it predicts (noise, v, x_0) and gives back is its own affair.
+        network: called as `network(x, t, ...)`; it may predict anything (noise, v, x_0) and return anything.
         t_tilde: see `share_timesteps`.
         n: see `share_timesteps`.
 

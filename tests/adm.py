@@ -1,4 +1,4 @@
-"""guided-diffusion's U-Net, written anew from its published definition: what our own is held against.
+"""guided-diffusion's U-Net, written again from its published definition, to compare our own with.
 
 Its flags keep their names. Attention is one head at a time in plain matrix products, and sizes are told by how often
 the image was halved, as there.

@@ -58,7 +58,7 @@ def test_a_fatal_failure_is_not_tried_again_but_repeated(tmp_path):
     with pytest.raises(UserError, match="no labels"):
         attempt(tmp_path, 1, UserError("no labels"))
     for number in (2, 3):
-        with pytest.raises(UserError, match=r"^no labels\nso ended the attempt before"):
+        with pytest.raises(UserError, match=r"^no labels\nthe attempt before failed in the same way"):
             attempt(tmp_path, number, AssertionError("the work was done again"))
 
 

@@ -1,4 +1,4 @@
-"""A damaged file is noticed by whoever reads it, set aside, and made again or put back."""
+"""A damaged file is noticed by every command that reads it, set aside, and made again or put back."""
 
 import json
 import os

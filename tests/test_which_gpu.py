@@ -116,7 +116,7 @@ def test_a_schedulers_gpu_that_is_not_there_is_a_fatal_error(tmp_path, tools, gi
     assert not (tmp_path / "out.zip").exists()
     again = sample(tmp_path, "--attempt", "2", **dict([given.split("=")]))
     assert again.returncode == 2
-    assert "it would end so again" in again.stderr
+    assert "another one would fail, too" in again.stderr
 
 
 def test_a_broken_driver_on_a_workstation_is_one_line_and_then_the_cpu(tmp_path, tools):
@@ -274,7 +274,7 @@ def test_several_processes_say_once_that_their_gpu_is_missing(tmp_path):
     assert len(about_gpus(done.stderr)) == 1
     again = sample(tmp_path, "--attempt", "2", "--processes", "2", **SLURM)
     assert again.returncode == 2
-    assert "it would end so again" in again.stderr
+    assert "another one would fail, too" in again.stderr
 
 
 # ---------------------------------------------------------------- claims

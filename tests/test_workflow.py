@@ -465,7 +465,7 @@ def start_training(project):
 def test_a_killed_workflow_goes_on_from_what_its_training_has_saved(fresh, tmp_path):
     """Snakemake is killed and its training is not: the next run is refused, then unlocked, and takes over.
 
-    The training stands still in the meantime, lest it be done on a machine that is slow to start Snakemake.
+    The training is stopped in the meantime, so that it is not over before a slow machine has started Snakemake.
     """
     write_config(fresh.config, **ONE_TRAINING | {"training.images": 32_000})
     workflow = start_training(fresh)
@@ -508,7 +508,7 @@ def test_a_fatal_error_does_not_burn_the_retries(fresh):
     log = next(fresh.folder.glob("results/models/**/train.log")).read_text()
     assert log.splitlines() == [
         "etsdm: error: no good",
-        "etsdm: error: so ended the attempt before; it would end so again",
+        "etsdm: error: the attempt before failed in the same way, so another one would fail, too",
     ]
 
 

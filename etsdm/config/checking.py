@@ -128,7 +128,7 @@ def checked(
     """Check plain values.
 
     Args:
-        adapter: of what they shall be.
+        adapter: of the settings that they must be.
         values: plain data.
         source: begins each line of a message; a function gives it from the place of the mistake.
         shared_keys: what `experiments.defaults` can give instead.

@@ -6,7 +6,7 @@ from etsdm.config.strict import Count, Name, Real, Strict
 
 
 class Cost(Strict):
-    """How fast the device is that shall run the benchmark, for the estimate of `etsdm plan`; it changes no result."""
+    """How fast the device is that will run the benchmark, for the estimate of `etsdm plan`. It changes no result."""
 
     device: str = Field(min_length=1)
     """What it is called in the estimate; say here whether its rates were measured."""

@@ -70,7 +70,7 @@ def import_checkpoint(
         head_channels: channels a head, where the width sets the number of heads; else None.
         norm_groups: groups of every group normalisation.
         attention_order: of the channels of `qkv`: `legacy` is heads first, `new` is query, key and value first.
-        label: the class that a class-conditional network shall draw from now on; None for one that is not.
+        label: the class that a class-conditional network will draw. None: the network is not class-conditional.
         told_up_to: N, where the network was told t N / T instead of t, with T timesteps; else None.
 
     Returns:

@@ -121,7 +121,7 @@ def load_predictor(
 
     Args:
         weights: `weights.safetensors` of a training.
-        device: where the network shall live.
+        device: where the network will be.
         clip_x0: clip each predicted x_0 to [-1, 1]; "auto": where `starts_at_high_noise` says so; None: nobody asked.
         task: what the network must have been trained for.
         lambda_start: where sampling starts, if t_max is noisier.

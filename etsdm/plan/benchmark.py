@@ -60,7 +60,7 @@ class Benchmark(Strict):
     keep: Keep = Keep()
     """What stays on disk when it has been used; it changes no result."""
     cost: Cost | None = None
-    """How fast the device is that shall run it, for the estimate of `etsdm plan`; it changes no result."""
+    """How fast the device is that will run it, for the estimate of `etsdm plan`. It changes no result."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

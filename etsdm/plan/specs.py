@@ -51,7 +51,7 @@ KINDS: dict[str, TypeAdapter[Any]] = {
     "probe": TypeAdapter(OneProbe),
     "theory": TypeAdapter(TheorySpec),
 }
-"""What each kind of specification shall be."""
+"""The settings of each kind of specification."""
 
 
 def read_spec(path: Path, kind: str) -> dict[str, Any]:

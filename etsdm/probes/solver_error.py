@@ -99,7 +99,7 @@ def reference(predict: Predict, schedule: Schedule, x: Tensor, nfe: int, edges: 
     """x at t_stop by DPM-Solver++ 3M from x at t_max: `nfe` evaluations, and one more for each of the `edges`.
 
     A step over a jump of eps is of first order, whatever the solver's, and so is one whose history lies beyond the
-    jump: the solver starts afresh below each edge.
+    jump: the solver starts again below each edge.
     """
     times = reference_times(schedule, nfe, edges)
     below = np.nextafter(edges, 0.0).tolist()

@@ -107,7 +107,8 @@ class Attempts:
     def _check(self) -> None:
         history = self.history()
         if history and history[-1].get("exit") == "failed":
-            raise UserError(f"{history[-1]['message']}\nso ended the attempt before; it would end so again")
+            same = "the attempt before failed in the same way, so another one would fail, too"
+            raise UserError(f"{history[-1]['message']}\n{same}")
         last = history[-KILLS:]
         if len(last) == KILLS and all("exit" not in entry and entry["left"] == self._left() for entry in last):
             raise UserError(
