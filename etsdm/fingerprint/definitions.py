@@ -16,6 +16,8 @@ QUIET = frozenset(
         "etsdm.config.plugins",
         "etsdm.config.registry",
         "etsdm.config.strict",
+        "etsdm.sampling.spec",
+        "etsdm.solvers.solver:_listed",
         "etsdm.runtime.attempts",
         "etsdm.runtime.digests",
         "etsdm.errors",
