@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from etsdm.diffusion import mixtures
+from etsdm.diffusion.schedules.levels import VariancePreserving
 
 
 def column(*rows: tuple[float, ...]) -> Tensor:
@@ -32,14 +33,16 @@ class GaussianMixture(mixtures.GaussianMixture):
         within = (self.weights * self.stds**2).sum() * torch.eye(self.means.shape[1], dtype=torch.float64)
         return within + (self.weights[:, None] * offsets).T @ offsets
 
-    def flow(self, x: Tensor, lambda_start: float, lambda_end: float) -> Tensor:
+    def flow(self, x: Tensor, lambda_start: float, lambda_end: float, straight: bool = False) -> Tensor:
         """The probability-flow ODE from x at one half log-SNR to another, by an eighth-order Runge-Kutta.
 
-        In y = x / alpha it is dy / dlambda = -exp(-lambda) eps: it knows of no schedule and no time.
+        In y = x / alpha it is dy / dlambda = -exp(-lambda) eps: it knows of no schedule and no time. On a straight path
+        alpha + sigma = 1, on others alpha^2 + sigma^2 = 1.
         """
+        p = 1 if straight else 2
 
         def level(lambda_: float) -> tuple[float, float]:
-            return 1 / np.sqrt(1 + np.exp(-2 * lambda_)), 1 / np.sqrt(1 + np.exp(2 * lambda_))
+            return (1 + np.exp(-p * lambda_)) ** (-1 / p), (1 + np.exp(p * lambda_)) ** (-1 / p)
 
         def slope(lambda_: float, y: np.ndarray) -> np.ndarray:
             alpha, sigma = level(lambda_)
@@ -56,6 +59,7 @@ class SmoothSchedule:
 
     t_stop, t_max = 0.0, 999.0
     shared_edges = ()
+    levels = VariancePreserving
     beta_0, beta_1 = 0.1, 20.0
 
     def log_alpha(self, t: Any) -> Any:

@@ -12,8 +12,8 @@ from scipy.integrate import quad
 
 from etsdm.diffusion.conditions import identity
 from etsdm.diffusion.losses import prediction_loss
-from etsdm.diffusion.predictions import DATA, NOISE, PREDICTIONS, SCORE, SCORE_OVER_SIGMA, VELOCITY
-from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.diffusion.predictions import DATA, FLOW, NOISE, PREDICTIONS, SCORE, SCORE_OVER_SIGMA, VELOCITY
+from etsdm.diffusion.predictor import NoisePredictor, diffuse_to
 from etsdm.diffusion.schedules import SCHEDULES, make_schedule
 from etsdm.diffusion.schedules.betas import ramp
 from etsdm.diffusion.schedules.cosine import COSINE_END
@@ -158,10 +158,26 @@ def test_the_cosine_schedules_end_before_beta_has_no_bound_and_at_one_noise_leve
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
 @pytest.mark.parametrize("name", SCHEDULES.names())
 class TestEverySchedule:
-    def test_signal_and_noise_make_unit_variance(self, name, time):
-        schedule = make_schedule(name, T, 32, time)
+    def test_signal_and_noise_make_unit_variance_or_a_straight_path(self, name, time):
+        schedule, power = make_schedule(name, T, 32, time), 1 if name == "flow" else 2
         t = np.linspace(schedule.t_min, schedule.t_end, 777)
-        assert schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2 == pytest.approx(np.ones(777), abs=1e-12)
+        assert schedule.alpha(t) ** power + schedule.sigma(t) ** power == pytest.approx(np.ones(777), abs=1e-12)
+
+    def test_what_a_step_adds_completes_the_noise_level(self, name, time):
+        """sigma_t^2 = (alpha_t / alpha_s)^2 sigma_s^2 + added."""
+        schedule = make_schedule(name, T, 32, time)
+        t = np.linspace(schedule.t_min, schedule.t_max, 97)
+        kept = schedule.alpha(t[1:]) / schedule.alpha(t[:-1]) * schedule.sigma(t[:-1])
+        added = schedule.levels.added(schedule.log_alpha(t[1:]), schedule.log_alpha(t[:-1]))
+        assert schedule.sigma(t[1:]) ** 2 == pytest.approx(kept**2 + added, rel=1e-10)
+
+    def test_the_slope_of_sigma_is_that_of_a_difference(self, name, time):
+        schedule = make_schedule(name, T, 32, time)
+        log_alpha = schedule.log_alpha(np.array([20.0, 300.0, 800.0]))
+        step = 1e-6 * log_alpha
+        levels = schedule.levels
+        slopes = (levels.sigma(log_alpha + step) - levels.sigma(log_alpha - step)) / (2 * step)
+        assert levels.sigma_slope(log_alpha) == pytest.approx(slopes, rel=1e-6)
 
     def test_log_snr_falls(self, name, time):
         schedule = make_schedule(name, T, 32, time)
@@ -177,7 +193,7 @@ class TestEverySchedule:
     def test_where_alpha_is_zero_there_is_no_sampling(self, name, time):
         schedule = make_schedule(name, T, 32, time)
         assert schedule.alpha(schedule.t_max) > 0
-        assert (schedule.alpha(schedule.t_end) == 0) == (name == "zero-terminal-snr")
+        assert (schedule.alpha(schedule.t_end) == 0) == (name in ("zero-terminal-snr", "flow"))
 
     def test_flattening_stops_alpha_at_zero(self, name, time):
         """Its slope at t = 0 (one step before, in discrete time) is 0, to first order in the step."""
@@ -314,7 +330,7 @@ def images(*names, batch=4):
     return [torch.randn(batch, 2, 3, 3, dtype=torch.float64, generator=generator) for _ in names]
 
 
-@pytest.mark.parametrize("prediction", [NOISE, VELOCITY, DATA, SCORE, SCORE_OVER_SIGMA])
+@pytest.mark.parametrize("prediction", [NOISE, VELOCITY, DATA, SCORE, SCORE_OVER_SIGMA, FLOW])
 def test_the_noise_follows_from_what_is_predicted(prediction):
     x0, eps = images("x0", "eps")
     alpha, sigma = torch.tensor(0.8, dtype=torch.float64), torch.tensor(0.6, dtype=torch.float64)
@@ -340,7 +356,7 @@ def test_losses_agree_with_that_of_the_noise_up_to_their_known_weight(name, cond
         predict = NoisePredictor(lambda x, c: as_predicted(guess), schedule, condition, prediction=prediction)
         return prediction_loss(predict, x0, eps, t)
 
-    weight = {"eps": 1.0, "v": 1 / alpha**2, "x_0": (sigma / alpha) ** 2}[name]
+    weight = {"eps": 1.0, "v": 1 / alpha**2, "x_0": (sigma / alpha) ** 2, "flow": ((alpha + sigma) / alpha) ** 2}[name]
     expected = (weight * (wrong - eps) ** 2).mean((1, 2, 3))
     assert torch.allclose(loss(eps), torch.zeros(4, dtype=torch.float64), atol=1e-20)
     assert torch.allclose(loss(wrong), expected, rtol=1e-9)
@@ -355,6 +371,18 @@ def test_the_weighted_score_loss_is_that_of_the_noise():
     predict = NoisePredictor(lambda x, c: -guess / sigma, schedule, prediction=SCORE)
     assert torch.allclose(prediction_loss(predict, x0, eps, t), (guess - eps).square().mean((1, 2, 3)))
     assert torch.allclose(predict(x0, t), guess)
+
+
+@pytest.mark.parametrize("t", [1, 50, 500, 999])
+def test_the_straight_path_is_linear_in_time(t):
+    """x_t = (1 - tau) x_0 + tau eps, and eps - x_0 is its derivative."""
+    continuous, discrete = make_schedule("flow", T, 8, "continuous"), make_schedule("flow", T, 8)
+    assert float(continuous.sigma(t)) == pytest.approx(t / T, rel=1e-13)
+    assert float(discrete.sigma(t - 1)) == pytest.approx(t / T, rel=1e-13)
+    x0, eps = images("x0", "eps")
+    step = 1e-3
+    later, earlier = (diffuse_to(continuous, x0, eps, t + sign * step) for sign in (1, -1))
+    assert torch.allclose((later - earlier) / (2 * step) * T, FLOW.target(x0, eps, None, None), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["v", "x_0"])

@@ -161,6 +161,8 @@ def test_sharing_is_in_the_table_of_times(tmp_path: Path) -> None:
         ),
         ({}, {"time": "continuous"}, {"name": "ddpm"}, "continuous time"),
         ({}, {"schedule": "zero-terminal-snr"}, {"name": "ddpm"}, "ends without signal"),
+        ({}, {"schedule": "flow", "prediction": "flow"}, {"name": "ddpm"}, "straight path"),
+        ({}, {"prediction": "flow"}, {"name": "ddpm"}, "straight path"),
         ({}, {}, {"name": "score-weighted"}, "predicts the score"),
         ({}, {}, {"name": "score-weighted", "output": "over-sigma"}, "predicts the score"),
         ({}, {}, ETSDM | {"name": "shared-noise"}, "shared inside sub-intervals"),

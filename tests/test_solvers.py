@@ -27,7 +27,7 @@ from etsdm.solvers.dpm_solver_pp import dpm_solver_pp
 from etsdm.solvers.dpm_solver_pp import step_orders as multistep_orders
 from etsdm.solvers.grids import time_grid
 
-SCHEDULE_NAMES = ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"]
+SCHEDULE_NAMES = ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr", "flow"]
 GRIDS = ["uniform", "quadratic", "log-snr"]
 MIXTURE = GaussianMixture()
 
@@ -349,9 +349,12 @@ def test_no_time_inside_a_step_shares_the_level_of_its_start(spacing):
 # Convergence
 
 
-def final_errors(solve: Callable[[list[float]], Tensor], steps: list[int]) -> np.ndarray:
-    schedule = SmoothSchedule()
-    exact = MIXTURE.flow(start(), float(schedule.lambda_(999.0)), float(schedule.lambda_(0.0)))
+STRAIGHT = make_schedule("flow", 1000, 64, "continuous")
+
+
+def final_errors(solve: Callable[[list[float]], Tensor], steps: list[int], schedule) -> np.ndarray:
+    ends = (float(schedule.lambda_(t)) for t in (schedule.t_max, schedule.t_stop))
+    exact = MIXTURE.flow(start(), *ends, straight=schedule is STRAIGHT)
     grids = [time_grid("log-snr", schedule, k + 1).tolist() for k in steps]
     return np.array([float((solve(times) - exact).abs().max()) for times in grids])
 
@@ -377,10 +380,10 @@ FIXED_ORDER = {
         ("dpm-solver++-3m", 3),
     ],
 )
-def test_order_of_convergence(name, order):
-    schedule = SmoothSchedule()
+@pytest.mark.parametrize("schedule", [SmoothSchedule(), STRAIGHT], ids=["linear", "flow"])
+def test_order_of_convergence(schedule, name, order):
     predict = MIXTURE.predictor(schedule)
-    errors = final_errors(lambda times: FIXED_ORDER[name](predict, schedule, start(), times), [40, 80, 160])
+    errors = final_errors(lambda times: FIXED_ORDER[name](predict, schedule, start(), times), [40, 80, 160], schedule)
     np.testing.assert_allclose(np.log2(errors[:-1] / errors[1:]), order, atol=0.2)
 
 
@@ -401,7 +404,8 @@ def test_order_of_convergence_with_inner_times_on_the_grid(grid, steps, order):
 def test_all_solvers_find_one_answer_on_the_real_schedules(schedule):
     schedule = schedule_named(schedule)
     predict = MIXTURE.predictor(schedule)
-    exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)))
+    straight = schedule.name == "flow"
+    exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)), straight)
     for name, fixed in FIXED_ORDER.items():
         steps, tolerance = (1500, 2e-2) if name in ("ddim", "dpm-solver-1") else (400, 2e-3)
         found = fixed(predict, schedule, start(), time_grid("log-snr", schedule, steps + 1).tolist())

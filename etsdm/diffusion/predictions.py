@@ -64,5 +64,13 @@ SCORE_OVER_SIGMA = Prediction(
 sigma^2 || F / sigma + eps / sigma ||^2 = || F + eps ||^2: the loss of `NOISE` for the network -F. So `SCORE` and
 `NOISE` differ by the scaling of the output alone, which asks F of `SCORE` for values of the size 1 / sigma."""
 
-PREDICTIONS = {"eps": NOISE, "v": VELOCITY, "x_0": DATA}
+FLOW = Prediction(
+    target=lambda x0, eps, alpha, sigma: eps - x0,
+    eps=lambda output, x, alpha, sigma: (x + alpha * output) / (alpha + sigma),
+)
+"""F = eps - x_0, the velocity dx/dtau of a straight path (Liu et al. 2023, equation 1; Lipman et al. 2023).
+
+x + alpha F = (alpha + sigma) eps for any alpha and sigma, so it can be predicted on any schedule."""
+
+PREDICTIONS = {"eps": NOISE, "v": VELOCITY, "x_0": DATA, "flow": FLOW}
 """Those that a configuration can name."""

@@ -8,6 +8,7 @@ from etsdm.config.registry import NameOf
 from etsdm.config.strict import Real, Strict, distinct
 from etsdm.diffusion.predictions import PREDICTIONS
 from etsdm.diffusion.schedules import SCHEDULES
+from etsdm.diffusion.schedules.levels import VariancePreserving
 
 ScheduleName = Annotated[str, NameOf("schedule", SCHEDULES.names)]
 PredictionName = Annotated[str, NameOf("prediction", PREDICTIONS.keys)]
@@ -27,13 +28,19 @@ class Diffusion(Strict):
     time: TimeName = "discrete"
     """Training times: the integers 0 to T - 1, or any t = T tau with tau_min <= tau <= 1."""
     prediction: PredictionName = "eps"
-    """What the network predicts: the noise, v = alpha eps - sigma x_0, or x_0."""
+    """What the network predicts: the noise, v = alpha eps - sigma x_0, x_0, or flow matching's eps - x_0."""
     tau_min: Real = Field(1e-3, gt=0, lt=0.1)
     """In continuous time, the least tau in training and the end of sampling. modified-schedule ends at its noise
     level."""
 
     def refusal(self) -> str | None:
         """Why this combination of settings cannot be used; None if it can."""
-        if self.time == "continuous" and not SCHEDULES[self.schedule].is_continuous():
+        family = SCHEDULES[self.schedule]
+        if self.time == "continuous" and not family.is_continuous():
             return f"the schedule {self.schedule} has no formula in continuous time; use it with time discrete"
+        if self.prediction == "v" and family.levels is not VariancePreserving:
+            return (
+                f"v gives the noise only where alpha^2 + sigma^2 = 1, and {self.schedule} is a straight path; "
+                "use prediction flow"
+            )
         return None

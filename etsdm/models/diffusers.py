@@ -15,9 +15,10 @@ from torch import Tensor
 
 from etsdm.config.network import Network
 from etsdm.diffusion.conditions import identity
-from etsdm.diffusion.predictions import NOISE, SCORE, SCORE_OVER_SIGMA
+from etsdm.diffusion.predictions import FLOW, NOISE, SCORE, SCORE_OVER_SIGMA
 from etsdm.diffusion.process import Process
 from etsdm.diffusion.schedules import DiscreteSchedule
+from etsdm.diffusion.schedules.levels import VariancePreserving
 from etsdm.errors import UserError
 from etsdm.models.spec import NetworkSpec
 from etsdm.models.trained import load_network, process_of
@@ -87,6 +88,8 @@ def exportable(spec: NetworkSpec, process: Process) -> DiscreteSchedule:
         raise UserError(f"no pipeline of diffusers asks a UNet2DModel for {spec.task.name} as ours is asked")
     if process.prediction in (SCORE, SCORE_OVER_SIGMA):
         raise UserError("it predicts the score, which DDIMScheduler does not know")
+    if process.prediction is FLOW or schedule.levels is not VariancePreserving:
+        raise UserError("DDIMScheduler knows neither the straight path of flow matching nor its prediction")
     if schedule.shared_edges:
         raise UserError("its noise levels are shared inside sub-intervals, in which DDIMScheduler would take steps")
     if spec.told_up_to:

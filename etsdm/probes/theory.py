@@ -116,11 +116,14 @@ def noise_slope(mixture: GaussianMixture, schedule: Schedule, x: Tensor, t: floa
     """d eps*(x, t)/dt at fixed x, both (N, D): d eps*/d log alpha, by forward-mode differentiation, times its slope."""
     import torch
 
-    def eps(log_alpha: Tensor) -> Tensor:
-        return mixture.eps(x, log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt())
+    def eps(alpha: Tensor, sigma: Tensor) -> Tensor:
+        return mixture.eps(x, alpha, sigma)
 
-    level = torch.tensor(float(schedule.log_alpha(t)), dtype=torch.float64)
-    slope: Tensor = torch.func.jvp(eps, (level,), (torch.ones_like(level),))[1]
+    log_alpha = schedule.log_alpha(t)
+    levels = (schedule.alpha(t), schedule.sigma(t))
+    slopes = (schedule.alpha(t), schedule.levels.sigma_slope(log_alpha))
+    both = ([torch.tensor(float(value), dtype=torch.float64) for value in values] for values in (levels, slopes))
+    slope: Tensor = torch.func.jvp(eps, *map(tuple, both))[1]
     return slope * log_alpha_slope(schedule, t)
 
 

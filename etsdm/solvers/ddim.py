@@ -57,7 +57,7 @@ def ddim(
         alpha_t, sigma_t, alpha_s, sigma_s = map(
             float, (schedule.alpha(t), schedule.sigma(t), schedule.alpha(s), schedule.sigma(s))
         )
-        beta = -math.expm1(2 * float(schedule.log_alpha(t) - schedule.log_alpha(s)))
+        beta = float(schedule.levels.added(schedule.log_alpha(t), schedule.log_alpha(s)))
         added = eta * sigma_s / sigma_t * math.sqrt(beta)
         eps = predict(x, t)
         x = alpha_s / alpha_t * (x - sigma_t * eps) + math.sqrt(sigma_s**2 - added**2) * eps

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from etsdm.diffusion.schedules import Schedule
 from etsdm.solvers.grids import time_grid
 from etsdm.solvers.solver import Solver
@@ -52,15 +54,16 @@ def ddpm(
 ) -> Tensor:
     """Ancestral sampling through `times`, then from the last of them to clean images: one evaluation a time.
 
-    Ho et al. 2020, algorithm 2 with the mean of eq. 11, where beta is that of the whole step from t to s,
-    1 - alpha_t^2 / alpha_s^2 (Nichol & Dhariwal 2021, section 4). `variance` is ``fixed-large``, beta, or
-    ``fixed-small``, the posterior's beta sigma_s^2 / sigma_t^2 (eq. 7). The clean images get no noise.
+    Ho et al. 2020, algorithm 2 with the mean of eq. 11. Beta is the variance that the whole step from s to t adds,
+    1 - alpha_t^2 / alpha_s^2 where alpha^2 + sigma^2 = 1 (Nichol & Dhariwal 2021, section 4); on other paths it is
+    `Levels.added` (Kingma et al. 2021, appendix A). `variance` is ``fixed-large``, beta, or ``fixed-small``, the
+    posterior's beta sigma_s^2 / sigma_t^2 (eq. 7). The clean images get no noise.
     """
     for i, t in enumerate(times):
         final = i == len(times) - 1
         log_alpha_s, sigma_s = (0.0, 0.0) if final else log_alpha_sigma(schedule, times[i + 1])
         log_alpha_t, sigma_t = log_alpha_sigma(schedule, t)
-        beta = -math.expm1(2 * (log_alpha_t - log_alpha_s))
+        beta = float(schedule.levels.added(np.asarray(log_alpha_t), np.asarray(log_alpha_s)))
         x = math.exp(log_alpha_s - log_alpha_t) * (x - beta / sigma_t * predict(x, t))
         if not final:
             x = x + math.sqrt(step_variance(variance, beta, sigma_t, sigma_s)) * noise()

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from etsdm.diffusion.schedules.family import Family
-from etsdm.diffusion.schedules.schedule import Array
+from etsdm.diffusion.schedules.levels import Array
 
 LAST = 0.999
 """Tau at which it ends, as alpha is 0 at 1."""

@@ -34,7 +34,7 @@ class SharedLevels(Schedule):
     shared_edges: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        for name in ("name", "timesteps", "resolution", "whole"):
+        for name in ("name", "timesteps", "resolution", "whole", "levels"):
             object.__setattr__(self, name, getattr(self.base, name))
 
     @property

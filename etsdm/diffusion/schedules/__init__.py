@@ -4,7 +4,8 @@ from etsdm.config.registry import Registry
 from etsdm.diffusion.schedules.continuous import ContinuousSchedule
 from etsdm.diffusion.schedules.discrete import DiscreteSchedule
 from etsdm.diffusion.schedules.family import Family
-from etsdm.diffusion.schedules.schedule import Array, Schedule
+from etsdm.diffusion.schedules.levels import Array
+from etsdm.diffusion.schedules.schedule import Schedule
 
 SCHEDULES = Registry("etsdm.diffusion.schedules", "schedule", Family)
 

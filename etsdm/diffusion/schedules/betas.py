@@ -6,7 +6,7 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from etsdm.diffusion.schedules.family import Family
-from etsdm.diffusion.schedules.schedule import Array
+from etsdm.diffusion.schedules.levels import Array
 
 BETA_START, BETA_END = 0.1, 20.0
 """T times the first and the last beta (Ho et al. 2020, section 4: 1e-4 and 0.02 in 1,000 steps)."""

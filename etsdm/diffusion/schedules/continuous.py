@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from etsdm.diffusion.schedules.family import NamedSchedule
-from etsdm.diffusion.schedules.schedule import Array
+from etsdm.diffusion.schedules.levels import Array
 
 BISECTIONS = 80
 

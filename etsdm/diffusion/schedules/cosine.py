@@ -5,7 +5,8 @@ from typing import ClassVar
 import numpy as np
 
 from etsdm.diffusion.schedules.family import Family
-from etsdm.diffusion.schedules.schedule import Array, half_log_snr, log_alpha_of_lambda
+from etsdm.diffusion.schedules.levels import Array, VariancePreserving
+from etsdm.diffusion.schedules.schedule import half_log_snr
 
 COSINE_S = 0.008
 """The offset (Nichol & Dhariwal 2021, section 3.2)."""
@@ -34,8 +35,8 @@ def cosine_tau(log_alpha: Array, s: float) -> float:
 
 def cosine_end(s: float, shift: float) -> float:
     """The tau at which lambda + `shift` is what lambda is at `COSINE_END`."""
-    last = half_log_snr(cosine_log_alpha(np.asarray(COSINE_END), s))
-    return cosine_tau(log_alpha_of_lambda(last - shift), s)
+    last = half_log_snr(cosine_log_alpha(np.asarray(COSINE_END), s), VariancePreserving)
+    return cosine_tau(VariancePreserving.log_alpha(last - shift), s)
 
 
 class Cosine(Family):

@@ -6,7 +6,8 @@ import numpy as np
 
 from etsdm.diffusion.schedules.cosine import Cosine, cosine_end, offset
 from etsdm.diffusion.schedules.family import Family
-from etsdm.diffusion.schedules.schedule import Array, half_log_snr, log_alpha_of_lambda
+from etsdm.diffusion.schedules.levels import Array, VariancePreserving
+from etsdm.diffusion.schedules.schedule import half_log_snr
 
 
 def shift(resolution: int) -> float:
@@ -16,7 +17,7 @@ def shift(resolution: int) -> float:
 
 def shifted(log_alpha: Array, resolution: int) -> Array:
     """Log alpha with its lambda moved by `shift`."""
-    return log_alpha_of_lambda(half_log_snr(log_alpha) + shift(resolution))
+    return VariancePreserving.log_alpha(half_log_snr(log_alpha, VariancePreserving) + shift(resolution))
 
 
 class CosineShift(Family):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from etsdm.diffusion.schedules.family import NamedSchedule
-from etsdm.diffusion.schedules.schedule import Array, half_log_snr, log_alpha_of_lambda, sigma_of
+from etsdm.diffusion.schedules.levels import Array
+from etsdm.diffusion.schedules.schedule import half_log_snr
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class DiscreteSchedule(NamedSchedule):
     @property
     def sigmas(self) -> Array:
         """Sigma at the integers, (T,)."""
-        return sigma_of(self.log_alphas)
+        return self.levels.sigma(self.log_alphas)
 
     @property
     def lambdas(self) -> Array:
         """Lambda at the integers with alpha > 0."""
-        return half_log_snr(self.finite)
+        return half_log_snr(self.finite, self.levels)
 
     def draw(self, uniform: Array, last: float) -> Array:
         return np.floor(uniform * (last + 1))
@@ -60,4 +61,4 @@ class DiscreteSchedule(NamedSchedule):
 
     def t_of_lambda(self, lambda_: float | Array) -> Array:
         steps = np.arange(len(self.finite), dtype=np.float64)
-        return np.asarray(np.interp(log_alpha_of_lambda(lambda_), self.finite[::-1], steps[::-1]))
+        return np.asarray(np.interp(self.levels.log_alpha(lambda_), self.finite[::-1], steps[::-1]))

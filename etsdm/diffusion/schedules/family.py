@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from etsdm.diffusion.schedules.schedule import Array, Schedule
+from etsdm.diffusion.schedules.levels import Array, Levels, VariancePreserving
+from etsdm.diffusion.schedules.schedule import Schedule
 
 
 class Family:
@@ -12,11 +13,13 @@ class Family:
     Attributes:
         name: what a configuration calls it.
         order: place among the schedules.
+        levels: how sigma depends on alpha.
         ends_in_noise: whether alpha is 0 at its last time, so that sampling starts one step before.
     """
 
     name: ClassVar[str]
     order: ClassVar[int]
+    levels: ClassVar[Levels] = VariancePreserving
     ends_in_noise: ClassVar[bool] = False
 
     @classmethod
@@ -73,6 +76,11 @@ class NamedSchedule(Schedule):
     def name(self) -> str:  # type: ignore[override]
         """Name of the family."""
         return self.family.name
+
+    @property
+    def levels(self) -> Levels:  # type: ignore[override]
+        """Those of the family."""
+        return self.family.levels
 
     @property
     def t_stop(self) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from etsdm.diffusion.schedules.betas import BETA_END, BETA_START, TAU, BetaFamily
-from etsdm.diffusion.schedules.schedule import Array
+from etsdm.diffusion.schedules.levels import Array
 
 
 class Quadratic(BetaFamily):

@@ -2,32 +2,16 @@
 
 Time `t` is what the network is told: a number of steps. In discrete time it is one of 0 to T - 1; in continuous time it
 is T tau for tau in (0, 1], so that E-TSDM's t_tilde means the same in both. The forward process is
-`x_t = alpha_t x_0 + sigma_t eps` with `alpha_t^2 + sigma_t^2 = 1`. In discrete time alpha_t is the square root of what
-Ho et al. (2020) call alpha-bar at their step t + 1, and clean data lies one step before t = 0.
+`x_t = alpha_t x_0 + sigma_t eps`, with `alpha_t^2 + sigma_t^2 = 1` but on a straight path (`levels`). In discrete time
+alpha_t is the square root of what Ho et al. (2020) call alpha-bar at their step t + 1, and clean data lies one step
+before t = 0.
 """
 
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
-
-def sigma_of(log_alpha: Array) -> Array:
-    """Sigma where log alpha is `log_alpha`."""
-    return np.asarray(np.sqrt(-np.expm1(2 * log_alpha)))
-
-
-def half_log_snr(log_alpha: Array) -> Array:
-    """Lambda where log alpha is `log_alpha`."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(log_alpha - np.log(sigma_of(log_alpha)))
-
-
-def log_alpha_of_lambda(lambda_: float | Array) -> Array:
-    """Log alpha where lambda is `lambda_`."""
-    return np.asarray(-0.5 * np.logaddexp(0.0, -2 * np.asarray(lambda_, dtype=np.float64)))
+from etsdm.diffusion.schedules.levels import Array, Levels, VariancePreserving
 
 
 class Schedule(ABC):
@@ -38,6 +22,7 @@ class Schedule(ABC):
         timesteps: T.
         resolution: side of the images in pixels; only cosine-shift depends on it.
         whole: whether training knows the integers only, as in discrete time.
+        levels: how sigma depends on alpha.
         shared_edges: edges of the sub-intervals that have one noise level each; none but in shared-noise.
     """
 
@@ -45,6 +30,7 @@ class Schedule(ABC):
     timesteps: int
     resolution: int
     whole: bool = False
+    levels: Levels = VariancePreserving
     shared_edges: tuple[float, ...] = ()
 
     @property
@@ -85,11 +71,11 @@ class Schedule(ABC):
 
     def sigma(self, t: float | Array) -> Array:
         """Noise level sigma_t."""
-        return sigma_of(self.log_alpha(t))
+        return self.levels.sigma(self.log_alpha(t))
 
     def lambda_(self, t: float | Array) -> Array:
         """Half log-SNR, lambda_t = log(alpha_t / sigma_t)."""
-        return half_log_snr(self.log_alpha(t))
+        return half_log_snr(self.log_alpha(t), self.levels)
 
     @abstractmethod
     def flattened(self, until: float) -> "Schedule":
@@ -98,3 +84,9 @@ class Schedule(ABC):
         Beta is multiplied by `ramp(t / until)`, t being that of the step's end in discrete time, so it is the same from
         t = `until` on; the cosine schedules have their offset set to 0 instead.
         """
+
+
+def half_log_snr(log_alpha: Array, levels: Levels) -> Array:
+    """Lambda where log alpha is `log_alpha`."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(log_alpha - np.log(levels.sigma(log_alpha)))

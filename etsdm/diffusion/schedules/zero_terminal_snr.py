@@ -5,8 +5,8 @@ from typing import ClassVar
 import numpy as np
 
 from etsdm.diffusion.schedules.family import Family
+from etsdm.diffusion.schedules.levels import Array
 from etsdm.diffusion.schedules.linear import Linear
-from etsdm.diffusion.schedules.schedule import Array
 
 
 class ZeroTerminalSnr(Family):

@@ -17,7 +17,8 @@ NAME = "theory"
 DIVERGES = Claim(
     NAME,
     "eps* singular where dα/dt is not 0",
-    "Does d eps*/dt diverge at t = 0 wherever dα/dt is not 0 there, and only there? (Yes: as t^(-1/2).)",
+    "Does d eps*/dt diverge at t = 0 wherever α² + σ² = 1 and dα/dt is not 0 there, and only there? "
+    "(Yes: as t^(-1/2).)",
     question=True,
 )
 BOUND = Claim(
@@ -46,7 +47,8 @@ def caption_of_derivative(results: Results) -> list[str]:
     return [
         _data(results),
         "In continuous time. Left: the schedules as they are; right: modified so that dα/dt = 0 at t = 0. A line of "
-        "slope −1/2 is what the paper's theory says of any schedule with dα/dt not 0.",
+        "slope −1/2 is what the paper's theory says of any schedule with dα/dt not 0. On the straight path "
+        "of flow matching dσ/dt is finite, so nothing diverges.",
     ]
 
 

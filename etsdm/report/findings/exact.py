@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from etsdm.diffusion.schedules import SCHEDULES
+from etsdm.diffusion.schedules.levels import Straight
 from etsdm.report.findings.finding import Finding
 from etsdm.report.section import Claim
 from etsdm.report.text import listed, number
@@ -15,9 +17,14 @@ def _name(one: dict[str, Any]) -> str:
     return one["schedule"] + (" (modified)" if one["flattened"] else "")
 
 
+def _is_smooth(one: dict[str, Any]) -> bool:
+    """Whether dσ/dt is finite at t = 0: modified, or a straight path."""
+    return one["flattened"] or SCHEDULES[one["schedule"]].levels is Straight
+
+
 def diverges(claim: Claim, theory: dict[str, Any]) -> Finding:
-    plain = [one for one in theory["derivative"] if not one["flattened"]]
-    flat = [one for one in theory["derivative"] if one["flattened"]]
+    plain = [one for one in theory["derivative"] if not _is_smooth(one)]
+    flat = [one for one in theory["derivative"] if _is_smooth(one)]
     diverging = [one for one in plain if one["diverges"]]
     wrong = [one for one in flat if one["diverges"]]
     as_predicted = all(0.5 <= one["exponent"] / EXPONENT <= 2 for one in plain)
@@ -30,7 +37,7 @@ def diverges(claim: Claim, theory: dict[str, Any]) -> Finding:
         outcome = "same direction and size"
     powers = ", ".join(f"{_name(one)} {number(one['exponent'], 2)}" for one in plain)
     text = f"It diverges under {len(diverging)} of {len(plain)} schedules (power of t near 0: {powers}) and under "
-    text += f"{len(wrong)} of {len(flat)} that are modified so that dα/dt = 0"
+    text += f"{len(wrong)} of {len(flat)} that are modified so that dα/dt = 0, or straight"
     return Finding(claim, text + (f": {listed([_name(one) for one in wrong])}." if wrong else "."), outcome)
 
 
