@@ -192,7 +192,7 @@ BAD = {
     ),
     "unknown key in one of several grids": (
         {"experiments.alternatives": [SAMPLED, SAMPLED | {"shedules": ["cosine"]}]},
-        "experiments.alternatives[1].shedules: unknown key; allowed: datasets, schedules, times, predictions, methods",
+        "experiments.alternatives[1].shedules: unknown key; allowed: datasets, schedules, times, predictions, ",
     ),
     "unknown solver in the only grid": (
         {"experiments.alternatives": SAMPLED | {"solvers": [{"name": "dimm", "nfe": [4]}]}},

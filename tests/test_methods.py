@@ -33,6 +33,8 @@ SETTINGS = {
     "remap": [{"map": "sigma"}, {"map": "log-snr"}, {"map": "sqrt"}],
     "shared-noise": [{}],
     "score-weighted": [{}, {"output": "over-sigma"}],
+    "embedding-scale": [{"scale": 16}],
+    "added-time": [{}],
     "replica": [{}],
 }
 CASES = [{"name": name} | settings for name, variants in SETTINGS.items() for settings in variants]
@@ -94,9 +96,13 @@ def test_a_replica_is_ddpm_with_the_seed_1000_above(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["ddpm", "etsdm"])
-@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
-@pytest.mark.parametrize("schedule", ["quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0", "flow"])
+@pytest.mark.parametrize("schedule", ["quadratic", "cosine", "cosine-shift", "zero-terminal-snr", "flow"])
 def test_every_prediction_trains_and_samples_on_every_schedule(method, prediction, schedule, tmp_path):
+    if (schedule, prediction) == ("flow", "v"):
+        with pytest.raises(UserError, match=r"v gives the noise only where alpha\^2 \+ sigma\^2 = 1"):
+            specs({"name": method}, prediction=prediction, schedule=schedule)
+        return
     weights, images, losses = run({"name": method}, tmp_path, prediction=prediction, schedule=schedule)
     assert all(bool(tensor.isfinite().all()) for tensor in weights.values())
     assert np.isfinite(losses).all()
@@ -125,7 +131,39 @@ def test_with_integer_times_the_samples_are_the_baselines_too(tmp_path):
     assert np.array_equal(*images)
 
 
+LIMITS = {
+    "embedding-scale": ({"name": "embedding-scale", "scale": 1}, {"name": "ddpm"}, {}),
+    "beta": ({"name": "ddpm"}, {"name": "ddpm"}, {"training_times": {"name": "beta", "a": 1, "b": 1}}),
+    "min-snr": ({"name": "ddpm"}, {"name": "ddpm"}, {"loss_weight": {"name": "min-snr", "gamma": 1e9}}),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_limit_of_a_rival_is_ddpm_bit_for_bit(limit, tmp_path):
+    """No slower embedding; Beta(1, 1), which is uniform; and a weight that is never below 1."""
+    rival, plain, diffusion = LIMITS[limit]
+    weights, images, losses = run(rival, tmp_path / "rival", **diffusion)
+    same_weights, same_images, same_losses = run(plain, tmp_path / "plain")
+    assert all(torch.equal(tensor, same_weights[name]) for name, tensor in weights.items())
+    assert np.array_equal(images, same_images)
+    assert losses == same_losses
+
+
 # ---------------------------------------------------------------- each by itself
+
+
+def test_a_slower_embedding_is_that_of_an_earlier_time():
+    told = process({"name": "embedding-scale", "scale": 16}).condition(np.array([0.0, 8.0, 999.0]))
+    assert told.tolist() == [0.0, 0.5, 999 / 16]
+
+
+def test_added_time_changes_the_network_and_nothing_else():
+    spec, plain = specs({"name": "added-time"})[0], specs({"name": "ddpm"})[0]
+    assert spec["network"] == plain["network"] | {"scale_shift_norm": False}
+    assert process({"name": "added-time"}) == process({"name": "ddpm"})
+    config = tiny(**{"network.scale_shift_norm": False, "experiments.lipschitz.methods": ["ddpm", "added-time"]})
+    with pytest.raises(UserError, match=r"added-time is ddpm where network\.scale_shift_norm is false"):
+        make_plan(config, "test")
 
 
 def process(method, **diffusion) -> Process:

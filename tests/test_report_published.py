@@ -14,6 +14,7 @@ from etsdm.report.compare import published_effect
 
 ETSDM = '{"t_tilde": 100, "n": 5, "partition": "uniform"}'
 LINEAR = {"time": "discrete", "schedule": "linear", "prediction": "eps", "metric": "fid-clean-inception-10k"}
+LINEAR |= {"training_times": "uniform", "loss_weight": "none"}
 LINEAR |= {"dataset": "any"}
 
 
@@ -40,6 +41,7 @@ def test_published_gain_is_over_33_percent_where_the_abstract_says_so() -> None:
         ({"experiment": "schedules", "time": "continuous"}, 6.95),
         ({"experiment": "schedules", "schedule": "cosine", "method": "ddpm", "method_parameters": "{}"}, 27.17),
         ({"experiment": "schedules", "prediction": "v"}, None),
+        ({"experiment": "schedules", "loss_weight": "p2-1-1"}, None),
         ({"experiment": "schedules", "metric": "kid-clean-inception-10k"}, None),
         ({"experiment": "predictions"}, None),
         ({"experiment": "alternatives"}, 6.62),

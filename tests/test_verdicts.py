@@ -122,6 +122,7 @@ def test_a_method_that_repeats_another_does_not_lower_the_floor() -> None:
     """As score-weighted with its output over sigma repeats ddpm, number for number."""
     rows = [
         {"experiment": "alternatives", "dataset": "d", "resolution": 8, "time": "discrete", "schedule": "linear"}
+        | {"training_times": "uniform", "loss_weight": "none"}
         | {"prediction": "eps", "images_seen": 1, "ema_half_life": 1, "method": method, "method_parameters": "{}"}
         | {"method_label": method, "solver": "ddim", "solver_parameters": "{}", "solver_label": "ddim", "nfe": 10}
         | {

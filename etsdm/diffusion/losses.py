@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
+from etsdm.diffusion.predictions import Prediction
 from etsdm.diffusion.predictor import NoisePredictor, diffuse
 
 if TYPE_CHECKING:
-    from etsdm.diffusion.process import Penalty
+    from etsdm.diffusion.process import Penalty, Weight
 
 
 def prediction_loss(
-    predict: NoisePredictor, x0: Tensor, eps: Tensor, t: Tensor, penalty: Penalty | None = None
+    predict: NoisePredictor,
+    x0: Tensor,
+    eps: Tensor,
+    t: Tensor,
+    penalty: Penalty | None = None,
+    weight: Weight | None = None,
 ) -> Tensor:
     """Mean squared error of what the network predicts, for each image (Ho et al. 2020, equation 14).
 
@@ -25,6 +32,8 @@ def prediction_loss(
         eps: standard normal noise, like `x0`.
         t: times, (B,), float64 on the CPU.
         penalty: what the method adds.
+        weight: weight of the squared error of the noise; None: the error of what is predicted counts as its own
+            `weight` says.
 
     Returns:
         The loss of each image, (B,).
@@ -32,7 +41,14 @@ def prediction_loss(
     alpha, sigma = predict.levels(t, x0)
     x_t = diffuse(x0, eps, alpha, sigma)
     errors = (predict.output(x_t, t) - predict.prediction.target(x0, eps, alpha, sigma)).square()
-    if predict.prediction.weight:
+    if weight:
+        errors = weight(alpha, sigma) * slope(predict.prediction, alpha, sigma).square() * errors
+    elif predict.prediction.weight:
         errors = predict.prediction.weight(alpha, sigma) * errors
     losses = errors.flatten(1).mean(1)
     return losses + penalty(predict, x_t, t) if penalty else losses
+
+
+def slope(prediction: Prediction, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """By how much an error of the output becomes one of the noise, like `alpha`: the noise is linear in the output."""
+    return prediction.eps(torch.ones_like(alpha), torch.zeros_like(alpha), alpha, sigma)

@@ -11,7 +11,7 @@ from etsdm.data.sources import Dataset
 from etsdm.diffusion.make import make_process
 from etsdm.diffusion.methods import Method, Methods
 from etsdm.diffusion.schedules import Schedule
-from etsdm.diffusion.settings import Diffusion, Predictions, Schedules, Times
+from etsdm.diffusion.settings import Diffusion, DistributionsOfTimes, LossWeights, Predictions, Schedules, Times
 from etsdm.experiments.measures import Distances, Measure
 from etsdm.solvers import Solver, Solvers
 
@@ -110,6 +110,10 @@ class Trained(Experiment):
     """Discrete or continuous time; null: that of `diffusion`."""
     predictions: Predictions | None = None
     """What the network predicts; null: as in `diffusion`."""
+    training_times: DistributionsOfTimes | None = None
+    """Distributions of the training times; null: that of `diffusion`."""
+    loss_weights: LossWeights | None = None
+    """Weights of the loss; null: that of `diffusion`."""
 
     def compared(self) -> Sequence[Method]:
         """The methods of the grid."""
@@ -121,10 +125,12 @@ class Trained(Experiment):
 
     def cells(self, common: Common) -> Iterator[Cell]:
         usual = common.diffusion
-        axes: dict[str, Sequence[str]] = {
+        axes: dict[str, Sequence[Any]] = {
             "schedule": self.schedules or [usual.schedule],
             "time": self.times or [usual.time],
             "prediction": self.predictions or [usual.prediction],
+            "training_times": self.training_times or [usual.training_times],
+            "loss_weight": self.loss_weights or [usual.loss_weight],
         }
         for name in self.datasets:
             for dataset in self.sizes(common.dataset(name), name):

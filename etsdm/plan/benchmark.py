@@ -91,6 +91,7 @@ class Benchmark(Strict):
             reasons = (refusal(cell, grid.used_solvers()), cell.method.refusal_of_seeds(self.seeds))
             if reason := next(filter(None, reasons), None):
                 raise ValueError(reason)
+            cell.method.network(self.network)
             grid.check_cell(cell, cell.schedule)
         grid.check(self.common)
         return sizes

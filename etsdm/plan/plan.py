@@ -166,9 +166,9 @@ class Plan:
             {
                 "task": cell.task,
                 "dataset": images_of(data.spec),
-                "diffusion": cell.diffusion.model_dump(),
+                "diffusion": cell.diffusion.model_dump(exclude_none=True),
                 "method": cell.method.model_dump(),
-                "network": self.config.network.model_dump(),
+                "network": cell.method.network(self.config.network).model_dump(),
                 "training": self.config.training.model_dump(exclude_none=True),
             }
         )
@@ -282,6 +282,7 @@ def _slug(cell: Cell) -> str:
         cell.diffusion.schedule,
         cell.diffusion.time,
         cell.diffusion.prediction,
+        *(part.slug for part in (cell.diffusion.training_times, cell.diffusion.loss_weight) if part),
     )
     return "-".join(part for part in parts if part not in usual)
 

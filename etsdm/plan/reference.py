@@ -11,7 +11,9 @@ from pydantic import BaseModel
 from etsdm.config.registry import Registry
 from etsdm.config.strict import MOST, Strict
 from etsdm.data.sources import SOURCES
+from etsdm.diffusion.loss_weights import LOSS_WEIGHTS
 from etsdm.diffusion.methods import METHODS
+from etsdm.diffusion.training_times import TRAINING_TIMES
 from etsdm.experiments import EXPERIMENTS
 from etsdm.experiments.defaults import Defaults
 from etsdm.metrics.encoders import ENCODERS
@@ -25,10 +27,20 @@ FAMILIES: dict[str, Registry[Any]] = {
     "datasets": SOURCES,
     "encoders": ENCODERS,
     "experiments": EXPERIMENTS,
+    "loss_weight": LOSS_WEIGHTS,
     "methods": METHODS,
     "solvers": SOLVERS,
+    "training_times": TRAINING_TIMES,
 }
 """Keys whose values are things by name. Each has a section, with a part for each thing."""
+PLACES = {
+    "methods": "methods",
+    "solvers": "solvers",
+    "training_times": "diffusiontraining_times",
+    "loss_weight": "diffusionloss_weight",
+    "loss_weights": "diffusionloss_weight",
+}
+"""Where the section of things stands that several keys name."""
 CHOICES = ("name", "source", "bundle")
 """Keys that name a thing: the heading of its part tells them."""
 Model = type[BaseModel]
@@ -141,9 +153,8 @@ def _heading(path: tuple[str, ...]) -> str:
 
 
 def _link(path: tuple[str, ...]) -> str:
-    """A link to the section of a block. Those of methods and solvers stand alone."""
-    place = path[-1] if path[-1] in ("methods", "solvers") else "".join(path)
-    return f"[{path[-1]}](#{place})"
+    """A link to the section of a block."""
+    return f"[{path[-1]}](#{PLACES.get(path[-1]) or ''.join(path)})"
 
 
 def _text(words: str | None) -> str:

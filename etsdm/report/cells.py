@@ -14,7 +14,11 @@ Cell: TypeAlias = pd.Series
 Row: TypeAlias = dict[Any, Any]
 Key: TypeAlias = tuple[Any, ...]
 
-SETTING = ["experiment", "dataset", "resolution", "time", "schedule", "prediction", "images_seen", "ema_half_life"]
+PROCESS = ["time", "schedule", "prediction", "training_times", "loss_weight"]
+"""The diffusion process of a network, and how its loss counts times."""
+NETWORK = ["dataset", "resolution", *PROCESS]
+"""What the methods of a comparison share."""
+SETTING = ["experiment", *NETWORK, "images_seen", "ema_half_life"]
 METHOD = ["method", "method_parameters", "method_label"]
 SOLVER = ["solver", "solver_parameters", "solver_label", "nfe"]
 POINT = ["t_prime", "t", "perturbation_std"]

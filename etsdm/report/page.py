@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from etsdm.diffusion.loss_weights import NONE
+from etsdm.diffusion.training_times import UNIFORM
 from etsdm.report.cells import Cell
 from etsdm.report.findings.finding import Finding
 from etsdm.report.findings.judge import findings
@@ -32,9 +34,15 @@ def _failures(results: Results) -> list[dict[str, Any]]:
     return [_failure(results, row) for _, row in failed.where(failed.notna(), None).iterrows()]
 
 
+def _loss(row: Cell) -> list[str]:
+    """How the loss counts times, where that is not the usual."""
+    usual = {"training_times": UNIFORM, "loss_weight": NONE}
+    return [row[key] for key, value in usual.items() if row[key] != value]
+
+
 def _failure(results: Results, row: Cell) -> dict[str, Any]:
     words = [row["dataset"], row["resolution"] and f"{row['resolution']:.0f} px", row["schedule"]]
-    words += [row["time"], row["prediction"], row["method_label"]]
+    words += [row["time"], row["prediction"], *_loss(row), row["method_label"]]
     if len(results.experiment(row["experiment"])[SNAPSHOT].drop_duplicates()) > 1:
         words.append(f"{row['images_seen']:,.0f} images, half-life {row['ema_half_life']:,.0f}")
     if row["solver_label"]:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.methods import METHODS
+from etsdm.diffusion.settings import Diffusion
+from etsdm.diffusion.training_times import UNIFORM
 from etsdm.metrics.names import metric_name
 from etsdm.report.section import Values
 from etsdm.report.sections import values_of
@@ -24,6 +27,8 @@ COLUMNS = [
     "time",
     "schedule",
     "prediction",
+    "training_times",
+    "loss_weight",
     "images_seen",
     "ema_half_life",
     "method",
@@ -121,14 +126,20 @@ def networks(inventory: dict[str, Any]) -> dict[str, Any]:
     return {**inventory["models"], **inventory["snapshots"]}
 
 
+def _process(diffusion: dict[str, Any]) -> dict[str, str]:
+    """The columns `PROCESS` of a network."""
+    settings = Diffusion.model_validate(diffusion)
+    times, weight = settings.training_times, settings.loss_weight
+    loss = {"training_times": times.slug if times else UNIFORM, "loss_weight": weight.slug if weight else NONE}
+    return {key: getattr(settings, key) for key in ("time", "schedule", "prediction")} | loss
+
+
 def _of_model(model: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
     seen = model.get("snapshot", model["training"])
     return {
         "dataset": model["dataset"]["name"],
         "resolution": model["dataset"]["resolution"],
-        "time": model["diffusion"]["time"],
-        "schedule": model["diffusion"]["schedule"],
-        "prediction": model["diffusion"]["prediction"],
+        **_process(model["diffusion"]),
         "images_seen": seen["images"],
         "ema_half_life": seen["ema_half_life"],
         "method": model["method"]["name"],
@@ -230,8 +241,8 @@ def collect_losses(inventory: dict[str, Any], results: Path) -> pd.DataFrame:
             frame.insert(0, "seed", _seed(model))
             frame.insert(0, "method_parameters", _parameters(model["method"], ("name",)))
             frame.insert(0, "method", model["method"]["name"])
-            for key in ("prediction", "time", "schedule"):
-                frame.insert(0, key, model["diffusion"][key])
+            for key, value in reversed(_process(model["diffusion"]).items()):
+                frame.insert(0, key, value)
             frame.insert(0, "task", model["task"]["name"])
             frame.insert(0, "resolution", model["dataset"]["resolution"])
             frame.insert(0, "dataset", model["dataset"]["name"])

@@ -31,10 +31,18 @@ def data(results: Results) -> list[str]:
 
 def _diffusion(results: Results) -> list[str]:
     found = [
-        ", ".join([f"{d['schedule']} schedule", f"{d['time']} time", f"the network predicts {d['prediction']}"])
+        ", ".join(
+            [f"{d['schedule']} schedule", f"{d['time']} time", f"the network predicts {d['prediction']}", *_loss(d)]
+        )
         for d in (model["diffusion"] for model in results.inventory["models"].values())
     ]
     return [f"T = {results.config['diffusion']['timesteps']:,}", *unique(found)]
+
+
+def _loss(diffusion: dict[str, Any]) -> list[str]:
+    """How the loss counts times, where that is not the usual."""
+    words = {"training_times": "training times", "loss_weight": "loss weight"}
+    return [f"{word} {_named(diffusion[key])}" for key, word in words.items() if diffusion.get(key)]
 
 
 def _methods(results: Results) -> list[str]:

@@ -80,11 +80,11 @@ def draw(seed: int, position: int, shape: tuple[int, ...], process: Process, dev
         seed: seed of the run.
         position: images seen before this batch.
         shape: (B, C, H, W) of the global batch.
-        process: its times are equally likely, up to the last that can be trained.
+        process: it says how its times are distributed, up to the last that can be trained.
         device: where the noise is drawn; each kind of device has its own numbers.
     """
     numbers = np.random.default_rng(derived_seed(seed, "times and flips", position))
-    t = process.schedule.draw(numbers.random(shape[0]), process.last)
+    t = process.draw(numbers.random(shape[0]))
     flips = numbers.random(shape[0]) < 0.5
     generator = torch.Generator(device).manual_seed(derived_seed(seed, "noise", position))
     eps = torch.randn(shape, generator=generator, device=device)

@@ -155,7 +155,7 @@ class Trainer:
         """Add the gradient of these images' part of the mean loss over the global batch; return each image's loss."""
         self.predict.context = low_resolution(x0, self.factor) if self.factor else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
-            losses = prediction_loss(self.predict, x0, draws.eps, draws.t, self.process.penalty)
+            losses = prediction_loss(self.predict, x0, draws.eps, draws.t, self.process.penalty, self.process.weight)
         (losses.sum() * self.processes.count / self.settings.batch).backward()
         return losses
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from etsdm.config.network import Network
 from etsdm.config.strict import MOST_STEPS, Strict
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Method(Strict):
     def keeps_activations(self) -> bool:
         """Whether its training needs the activations of a forward pass, so that they cannot be computed again."""
         return False
+
+    def network(self, network: Network) -> Network:
+        """The network as the method changes it.
+
+        Raises:
+            ValueError: the method cannot be used with it.
+        """
+        return network
 
     def training_factor(self, timesteps: int) -> float:
         """How much longer it makes a training of T timesteps."""

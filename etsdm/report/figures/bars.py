@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import cells
+from etsdm.report.cells import PROCESS, cells
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -21,7 +21,7 @@ from etsdm.report.metrics import is_fid
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
 
-BARS = ["time", "schedule", "prediction", "metric", "solver_label", "nfe"]
+BARS = [*PROCESS, "metric", "solver_label", "nfe"]
 
 
 def draw_bars(results: Results, experiment: str) -> Figure:
@@ -40,7 +40,7 @@ def draw_bars(results: Results, experiment: str) -> Figure:
         _bars(panel, group, looks)
         _dashes(panel, results, group, list(looks))
         metric, solver, nfe = key[-3:]
-        varying = heading(BARS[:3], key[:3], rows)
+        varying = heading(PROCESS, key[: len(PROCESS)], rows)
         panel.set(ylabel=metric, title=", ".join(filter(None, [varying, f"solver {solver}, {nfe:.0f} NFE"])))
     legend_above(figure, axes[:1])
     return figure

@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from etsdm.report.cells import NETWORK
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -20,7 +21,6 @@ from etsdm.report.figures.style import (
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
-NETWORK = ["dataset", "resolution", "time", "schedule", "prediction"]
 SAMPLED = ["metric", "solver_label", "nfe"]
 LINE = ["method_label", "ema_half_life"]
 DASHES = ["-", "--", ":", "-."]

@@ -4,6 +4,7 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
+from etsdm.report.cells import NETWORK
 from etsdm.report.figures.style import (
     NO_VALUES,
     chosen_metrics,
@@ -20,7 +21,6 @@ from etsdm.report.figures.style import (
 from etsdm.report.metrics import label
 from etsdm.report.results import Results
 
-NETWORK = ["dataset", "resolution", "time", "schedule", "prediction"]
 LETTERS = 30
 """That a line of a panel's title holds."""
 KEYS = [*NETWORK, "metric", "solver_label"]

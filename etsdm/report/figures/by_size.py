@@ -6,12 +6,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from etsdm.report.cells import PROCESS
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import NO_VALUES, Look, curve, empty, legend_above, look, panels, ticks_at
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
-LINES = ["dataset", "time", "schedule", "prediction", "method_label"]
+LINES = ["dataset", *PROCESS, "method_label"]
 DASHES = ["-", "--", "-.", ":"]
 
 
@@ -54,10 +55,11 @@ def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
     axes.set(title="distance", ylabel="change against ddpm (%)")
     frame = pd.DataFrame(rows, columns=[*LINES, "metric", "solver_label", "nfe", "resolution", "change", "low", "high"])
     lines = frame.groupby([*LINES, "metric", "solver_label", "nfe"], sort=False)
-    for i, (key, group) in enumerate(lines):
-        colour, marker = looks[str(key[4])]
+    for i, (_, group) in enumerate(lines):
+        first = group.iloc[0]
+        colour, marker = looks[first["method_label"]]
         pixels = group["resolution"] ** 2
-        name = f"{key[4]}, {key[6]} at {key[7]:.0f} NFE"
+        name = f"{first['method_label']}, {first['solver_label']} at {first['nfe']:.0f} NFE"
         axes.plot(pixels, group["change"], marker=marker, ms=4, color=colour, ls=DASHES[i % 4], label=name)
         axes.vlines(pixels, group["low"], group["high"], color=colour, lw=1.3, alpha=0.7)
 

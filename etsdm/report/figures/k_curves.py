@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import BASELINE
+from etsdm.report.cells import BASELINE, NETWORK
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -20,7 +20,6 @@ from etsdm.report.figures.style import (
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
-KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
 FEW = 4
 """Curves that a panel holds; more are divided by method, each beside ddpm."""
 ROOM = 1.9
@@ -38,9 +37,9 @@ def draw_k(results: Results, experiment: str) -> Figure:
     rows = rows[(rows["metric"] == "K") & rows["value"].notna()]
     if rows.empty:
         return empty(NO_VALUES)
-    looks, networks = look(rows, results.methods), groups(rows, KEYS)
+    looks, networks = look(rows, results.methods), groups(rows, NETWORK)
     parts = [
-        ([heading(KEYS, key, rows)] * (len(networks) > 1) + method, part, group["value"].max())
+        ([heading(NETWORK, key, rows)] * (len(networks) > 1) + method, part, group["value"].max())
         for key, group in networks
         for method, part in _by_method(group)
     ]
@@ -60,7 +59,7 @@ def draw_k(results: Results, experiment: str) -> Figure:
             published["value"].max(),
         )
         axes[-1].set_title("published: another network,\nphotographs of 256 px")
-    legend_above(figure, axes[: len(parts)], heading(KEYS, networks[0][0], rows) if len(networks) == 1 else None)
+    legend_above(figure, axes[: len(parts)], heading(NETWORK, networks[0][0], rows) if len(networks) == 1 else None)
     return figure
 
 

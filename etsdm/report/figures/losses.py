@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from etsdm.report.cells import PROCESS
 from etsdm.report.figures.style import Look, empty, few_ticks, groups, heading, legend_above, look, panels
 from etsdm.report.results import Results
 
 KEYS = ["task", "dataset", "resolution"]
-DIFFUSION = ["time", "schedule", "prediction"]
 DASHES = ["-", "--", "-.", ":"]
 """Of the quarters of the timesteps."""
 POINTS = 60
@@ -40,7 +40,7 @@ def draw_losses(results: Results) -> Figure:
     figure, axes = panels(2 * len(parts), 1 if len(parts) == 1 else 2, 2.6)
     for (key, group), whole, quarter in zip(parts, axes[::2], axes[1::2], strict=True):
         _lines(whole, group, looks, "loss", "-")
-        whole.set(title=f"{heading(KEYS, key, results.losses)}\n{', '.join(group[DIFFUSION].iloc[0])}")
+        whole.set(title=f"{heading(KEYS, key, results.losses)}\n{', '.join(group[PROCESS[:3]].iloc[0])}")
         for column, dash in zip(quarters, DASHES, strict=True):
             _lines(quarter, group, looks, column, dash)
         quarter.set(title="by quarter of the timesteps")
@@ -54,7 +54,7 @@ def draw_losses(results: Results) -> Figure:
 def _shown(group: pd.DataFrame) -> pd.DataFrame:
     """Of each method the first network: the first diffusion process, the first settings of the method."""
     first = group.iloc[0]
-    group = group[(group[DIFFUSION] == first[DIFFUSION]).all(axis=1)]
+    group = group[(group[PROCESS] == first[PROCESS]).all(axis=1)]
     settings = group.drop_duplicates("method")[["method", "method_parameters"]]
     return group.merge(settings, on=["method", "method_parameters"]).assign(method_label=lambda found: found["method"])
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from etsdm.report.cells import NETWORK
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import (
     NO_VALUES,
@@ -24,8 +25,6 @@ from etsdm.report.figures.style import (
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
-KEYS = ["dataset", "resolution", "time", "schedule", "prediction"]
-
 
 def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str]) -> Figure:
     """For each kind of network the change of both x_0 and that against ddpm; the published change last.
@@ -38,21 +37,21 @@ def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str
     rows = results.experiment(experiment).dropna(subset=["value"])
     if rows.empty:
         return empty(NO_VALUES)
-    looks, parts, compared = look(rows, results.methods), groups(rows, KEYS), compare(results, experiment)
+    looks, parts, compared = look(rows, results.methods), groups(rows, NETWORK), compare(results, experiment)
     first = next(iter(metrics))
     figure, axes = panels(3 * len(parts) + 1, 2, 2.5)
     for i, (key, group) in enumerate(parts):
-        title = "" if len(parts) == 1 else f"\n{heading(KEYS, key, rows)}"
+        title = "" if len(parts) == 1 else f"\n{heading(NETWORK, key, rows)}"
         for panel, (metric, name) in zip(axes[3 * i :], metrics.items(), strict=False):
             curves(panel, group[group["metric"] == metric], "perturbation_std", looks)
             _finish(panel, group, f"{name}{title}", "mean squared change")
-        mine = [one for one in compared if tuple(one.cell[KEYS]) == key and one.cell["metric"] == first]
+        mine = [one for one in compared if tuple(one.cell[NETWORK]) == key and one.cell["metric"] == first]
         _relative(axes[3 * i + 2], mine, looks)
         _finish(axes[3 * i + 2], group, f"{metrics[first]}{title}", "change against ddpm (%)", "linear")
     published = curves_of(results.published, experiment)
     curves(axes[-1], published, "perturbation_std", looks | look(published, results.methods))
     _finish(axes[-1], published, f"published, {metrics[first]}", "change (unit not known)")
-    legend_above(figure, axes, heading(KEYS, parts[0][0], rows) if len(parts) == 1 else None)
+    legend_above(figure, axes, heading(NETWORK, parts[0][0], rows) if len(parts) == 1 else None)
     return figure
 
 

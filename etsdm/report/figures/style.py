@@ -159,6 +159,7 @@ def curves(axes: Axes, rows: pd.DataFrame, x: str, looks: Look, **settings: Any)
 
 
 WORDS = {"resolution": "{:.0f} px", "time": "{} time", "prediction": "predicts {}", "nfe": "{:.0f} NFE"}
+WORDS |= {"training_times": "times {}", "loss_weight": "weight {}"}
 
 
 def heading(columns: list[str], key: tuple[Any, ...], frame: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, OURS, Cell, cells, same
+from etsdm.report.cells import BASELINE, CELL, NETWORK, OURS, Cell, cells, same
 from etsdm.report.changes import change, paired
 from etsdm.report.findings.finding import Finding, Pair, mean_text, seeds_text, summary, where
 from etsdm.report.published import curves_of, published_value
@@ -101,16 +101,13 @@ def largest(results: Results, claim: Claim) -> list[Finding]:
     ours = table[table["method"] == OURS]
     found = []
     for label, group in ours.groupby("method_label", sort=False):
-        pairs = [p for _, mine in group.groupby(SERIES, sort=False) if (p := _largest_pair(results, table, mine))]
+        pairs = [p for _, mine in group.groupby(NETWORK, sort=False) if (p := _largest_pair(results, table, mine))]
         found.append(summary(claim, f"{label}'s largest K over all t", "than ddpm's", -1, pairs))
     return found
 
 
-SERIES = ["dataset", "resolution", "time", "schedule", "prediction"]
-
-
 def _largest_pair(results: Results, table: pd.DataFrame, mine: pd.DataFrame) -> Pair | None:
-    ddpm = same(table[table["method"] == BASELINE], mine.iloc[0], SERIES)
+    ddpm = same(table[table["method"] == BASELINE], mine.iloc[0], NETWORK)
     if ddpm.empty:
         return None
     peaks = _peak(ddpm)["by_seed"], _peak(mine)["by_seed"]

@@ -9,7 +9,7 @@ from etsdm.report.text import number
 
 CONSTANTS = ("Data", "Schedule", "Time", "Prediction", "Solver", "NFE", "t", "Metric", "Device")
 """Columns that go into the heading where all rows agree."""
-UNSAID = ("Images seen", "Half-life")
+UNSAID = ("Training times", "Loss weight", "Images seen", "Half-life")
 """Columns that are left out where all rows agree: the settings of the training hold them."""
 OPTIONAL = ("Solver", "NFE", "t", "Noise std", "K at", "95 % interval", "Paper", "Note")
 """First words of columns that are left out where they are empty throughout."""
@@ -61,6 +61,8 @@ def setting(cell: Cell) -> dict[str, object]:
         "Schedule": cell["schedule"],
         "Time": cell["time"],
         "Prediction": cell["prediction"],
+        "Training times": cell["training_times"],
+        "Loss weight": cell["loss_weight"],
         "Images seen": f"{cell['images_seen']:,}",
         "Half-life": f"{cell['ema_half_life']:,}",
     }

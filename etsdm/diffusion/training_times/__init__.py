@@ -1,0 +1,25 @@
+"""How often each time is trained, one distribution a file; without one all times are equally likely.
+
+Each file has a class of settings, derived from `TrainingTimes`, and `quantile(uniform, settings)`: from numbers that
+are uniform in [0, 1) to numbers in [0, 1] of that distribution, which are scaled to the times that are trained.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from etsdm.config.registry import OneOf, Registry
+from etsdm.diffusion.training_times.distribution import TrainingTimes
+
+TRAINING_TIMES = Registry("etsdm.diffusion.training_times", "distribution of training times", TrainingTimes)
+UNIFORM = "uniform"
+
+
+def _none_if_uniform(value: Any) -> Any:
+    return None if value == UNIFORM else value
+
+
+OneTrainingTimes = Annotated[Annotated[TrainingTimes, OneOf(TRAINING_TIMES)] | None, BeforeValidator(_none_if_uniform)]
+"""The settings of a distribution; None, or the word `uniform`, for all times alike."""
+
+__all__ = ["TRAINING_TIMES", "UNIFORM", "OneTrainingTimes", "TrainingTimes"]
