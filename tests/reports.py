@@ -152,11 +152,13 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "solvers": DDIM,
     },
     "predictions": {"datasets": ["digits"], "predictions": ["eps", "v"], "methods": METHODS, "solvers": DDIM},
+    "flow": {"datasets": ["digits"], "methods": METHODS, "solvers": DDIM, "images": 8},
     "alternatives": {
         "datasets": ["digits"],
         "methods": [*METHODS, "regularization", "remap", {"name": "remap", "map": "log-snr"}],
         "solvers": DDIM,
     },
+    "confound": {"datasets": ["digits"], "methods": METHODS, "solvers": DDIM},
     "ablation": {"datasets": ["digits"], "t_tilde": [50, 100], "n": [5, 1], "solvers": DDIM},
     "stability": {"datasets": ["digits"], "methods": METHODS, "images": 8},
     "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": METHODS, "solvers": DDIM},

@@ -162,6 +162,55 @@ def test_report_of_one_experiment_that_failed(tmp_path: Path, experiment: str) -
     assert REASON in (report / "tables" / f"{experiment}.md").read_text(encoding="utf-8")
 
 
+# ---------------------------------------------------------------- how the loss counts times, and straight paths
+
+
+def findings_of(folder: Path, experiment: str, distance: Any, k: Any = lambda model, t_prime, t: 1 / t) -> list[Any]:
+    """The findings of one experiment whose values are these functions of the model."""
+
+    def measure(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        write_measurement(results, inventory, measurement, distance, k)
+
+    config = every_experiment() | {"experiments": {experiment: EXPERIMENTS[experiment]}}
+    report = write_results(folder, config, measure)
+    return [finding for finding in findings(read(report)) if finding.claim.experiment == experiment]
+
+
+def test_other_losses_are_compared_with_ddpms_usual_one(tmp_path: Path) -> None:
+    """Beta lowers ddpm's distance by a fifth, min-snr raises it by a tenth; sharing lowers all by a tenth."""
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        loss = model["diffusion"]
+        factor = (0.8 if "training_times" in loss else 1.0) * (1.1 if "loss_weight" in loss else 1.0)
+        return factor * (0.9 if model["method"]["name"] == "etsdm" else 1.0) * (5 + model["seed"])
+
+    made = findings_of(tmp_path, "confound", distance)
+    others = [f for f in made if f.claim.primary]
+    assert [f.role for f in others] == ["primary", *["exploratory"] * 3]
+    assert "in 2 of 3 cells" in others[0].said
+    changes = {f.said.split(" is lower")[0].split("with ")[-1]: f.change.mean for f in others[1:]}
+    assert changes == pytest.approx(
+        {"uniform and min-snr-5": 10, "beta-0.8-1 and none": -20, "beta-0.8-1 and min-snr-5": -12}
+    )
+    (sharing,) = [f for f in made if not f.claim.primary]
+    assert sharing.change.mean == pytest.approx(-10) and "in 4 of 4 cells" in sharing.said
+
+
+def test_the_growth_of_k_on_a_straight_path_is_compared_by_its_power(tmp_path: Path) -> None:
+    """K goes as 1 / t under linear, and as t to the power -0.25 on the straight path."""
+
+    def k(model: dict[str, Any], t_prime: int, t: int) -> float:
+        power = 0.25 if model["diffusion"]["schedule"] == "flow" else 1.0 + 0.01 * model["seed"]
+        return float(t**-power)
+
+    made = findings_of(tmp_path, "flow", lambda model, solver: 5.0 + model["seed"], k)
+    (tame,) = [f for f in made if f.claim.short == "K grows less on a straight path"]
+    assert tame.change.mean == pytest.approx(0.75 + 0.01 * sum(SEEDS) / len(SEEDS))
+    assert tame.verdict == "same direction"
+    assert "-0.25 (flow), -1.05 (linear)" in tame.said.replace("−", "-")
+    assert [f.change.mean for f in made if f.claim.primary] == [0.0], "the straight path alone"
+
+
 # ---------------------------------------------------------------- progress of training
 
 

@@ -198,7 +198,7 @@ def mean_text(mean: Change, what: str) -> str:
     return f"{what} {mean.text}, 95 % interval {mean.interval} (each seed: {mean.each})"
 
 
-def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = None) -> list[Finding]:
+def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = None, **only: object) -> list[Finding]:
     """Each other method of the claim's experiment against ddpm, the paper's E-TSDM and the paper's own cells first.
 
     One finding a method and metric; where the paper has some of the cells only, the others make one of their own.
@@ -207,8 +207,11 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
         results: the measurements.
         claim: the claim.
         metrics: which metrics; None: the Frechet distances.
+        only: columns, and the value that cells must have in each.
     """
     table = cells(results.experiment(claim.experiment))
+    for column, value in only.items():
+        table = table[table[column] == value]
     wanted = table["metric"].map(is_frechet) if metrics is None else table["metric"].isin(metrics)
     others = table[wanted.astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
     found = [

@@ -30,6 +30,38 @@ def growth(results: Results, claim: Claim) -> list[Finding]:
     return [finding for _, curve in series if (finding := _trend(results, claim, curve.sort_values("t")))]
 
 
+def tamer(results: Results, claim: Claim, straight: str) -> list[Finding]:
+    """Whether K of ddpm grows less towards t = 0 under the schedule `straight` than under each other one."""
+    until, table = results.block(claim.experiment).get("fine_until", 0), _k(results, claim.experiment)
+    table = table[(table["method"] == BASELINE) & (table["t"] <= until)]
+    alike = [column for column in CELL if column not in ("t", "t_prime", "schedule")]
+    found = []
+    for _, group in table.groupby(alike, dropna=False, sort=False):
+        powers = {str(name): _powers(curve) for name, curve in group.groupby("schedule", sort=False)}
+        mine = powers.pop(straight, {})
+        for name, others in powers.items():
+            difference = {seed: mine[seed] - others[seed] for seed in sorted(mine.keys() & others.keys())}
+            if difference:
+                words = ", ".join(
+                    f"{number(statistics.fmean(power.values()), 2)} ({which})"
+                    for which, power in ((straight, mine), (name, others))
+                )
+                text = f"K of ddpm goes as t to the power {words} up to t = {until}. Difference"
+                change_of_power = paired(difference, "")
+                found.append(Finding(claim, f"{mean_text(change_of_power, text)}.", change=change_of_power, expected=1))
+    return found
+
+
+def _powers(curve: pd.DataFrame) -> dict[int, float]:
+    """The power of t as which K goes, for each seed that has all of the curve, above 0."""
+    seeds = set.intersection(*(set(by_seed) for by_seed in curve["by_seed"])) if len(curve) > 1 else set()
+    return {
+        seed: slope({cell["t"]: cell["by_seed"][seed] for _, cell in curve.iterrows()})
+        for seed in sorted(seeds)
+        if all(values[seed] > 0 for values in curve["by_seed"])
+    }
+
+
 def slope(curve: dict[float, float]) -> float:
     """Least squares slope of log K against log t, of {t: K}: K grows as t to this power."""
     x, y = [math.log(t) for t in curve], [math.log(k) for k in curve.values()]

@@ -9,6 +9,7 @@ from etsdm.report.findings.finding import Finding, Pair, pair, pairs, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 from etsdm.report.section import Claim
+from etsdm.report.text import listed
 
 
 def against_others(results: Results, claim: Claim) -> list[Finding]:
@@ -30,6 +31,39 @@ def _against(results: Results, etsdm: dict[Key, Cell], group: pd.DataFrame) -> l
     """From each cell of an alternative to E-TSDM's."""
     both = [(cell, etsdm.get(key(cell, COMPARED))) for _, cell in group.iterrows()]
     return [pair(results, cell, mine) for cell, mine in both if mine is not None]
+
+
+def against_usual(results: Results, claim: Claim, usual: dict[str, str]) -> list[Finding]:
+    """ddpm's cells that differ from the usual in the columns of `usual`, against those that do not.
+
+    All of them together first, then each by itself.
+
+    Args:
+        results: the measurements.
+        claim: the claim.
+        usual: columns, and the usual value of each.
+    """
+    columns = list(usual)
+    table = _distances(results, claim.experiment)
+    table = table[table["method"] == BASELINE]
+    is_usual = (table[columns] == pd.Series(usual)).all(axis=1)
+    shared = [column for column in COMPARED if column not in columns]
+    bases = {key(cell, shared): cell for _, cell in table[is_usual].iterrows()}
+    together, apart = [], []
+    for metric, group in table[~is_usual].groupby("metric", sort=False):
+        together.append(_other_than(results, claim, f"ddpm's {metric} under other settings", bases, group, shared))
+        for values, part in group.groupby(columns, sort=False):
+            subject = f"ddpm's {metric} with {listed([str(value) for value in values])}"
+            apart.append(_other_than(results, claim, subject, bases, part, shared))
+    return [*together, *(apart if len(apart) > len(together) else [])]
+
+
+def _other_than(
+    results: Results, claim: Claim, subject: str, bases: dict[Key, Cell], group: pd.DataFrame, shared: list[str]
+) -> Finding:
+    both = [(bases.get(key(cell, shared)), cell) for _, cell in group.iterrows()]
+    compared = [pair(results, base, cell) for base, cell in both if base is not None]
+    return summary(claim, subject, "than with the usual ones", -1, compared)
 
 
 def over_the_grid(results: Results, everywhere: Claim, more: Claim) -> list[Finding]:
