@@ -36,6 +36,7 @@ SETTINGS = {
     "embedding-scale": [{"scale": 16}],
     "added-time": [{}],
     "replica": [{}],
+    "unconditional": [{}],
 }
 CASES = [{"name": name} | settings for name, variants in SETTINGS.items() for settings in variants]
 
@@ -116,6 +117,26 @@ def test_sub_intervals_of_one_step_are_the_baseline_bit_for_bit(tmp_path):
     for name, tensor in plain[0].items():
         assert torch.equal(tensor, shared[0][name])
     assert any(not torch.equal(tensor, coarse[0][name]) for name, tensor in plain[0].items())
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
+def test_unconditional_is_one_sub_interval_of_all_times_bit_for_bit(prediction, tmp_path):
+    found = [
+        run(method, tmp_path / method["name"], prediction=prediction)
+        for method in ({"name": "unconditional"}, {"name": "etsdm", "t_tilde": 1000, "n": 1}, {"name": "ddpm"})
+    ]
+    (weights, images, losses), shared, told = found
+    assert all(torch.equal(tensor, shared[0][name]) for name, tensor in weights.items())
+    assert np.array_equal(images, shared[1]) and losses == shared[2]
+    assert any(not torch.equal(tensor, told[0][name]) for name, tensor in weights.items())
+
+
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+def test_unconditional_tells_the_network_nothing_at_any_time(time):
+    """Not at the last time either, which in continuous time lies beyond E-TSDM's sub-intervals."""
+    unconditional = process({"name": "unconditional"}, time=time)
+    times = np.linspace(unconditional.schedule.t_min, unconditional.schedule.t_end, 101)
+    assert not unconditional.condition(times).any()
 
 
 def test_with_integer_times_the_samples_are_the_baselines_too(tmp_path):
