@@ -11,7 +11,7 @@ from configs import tiny, write_config
 from etsdm.cli import main
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
-from etsdm.plan.plan import Plan, make_plan
+from etsdm.plan.plan import Plan, load_plan, make_plan
 from etsdm.plan.reading import load_config, parse_config
 
 SOLVERS = "experiments.fast-sampling.solvers"
@@ -22,6 +22,19 @@ SAMPLED = {"datasets": ["digits"], "methods": ["ddpm"], "solvers": DDIM}
 ABLATION = {"datasets": ["digits"], "t_tilde": [100], "n": [5], "solvers": DDIM}
 ERROR = {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "solvers": DDIM}
 RESOLUTION = {"datasets": ["digits"], "resolutions": [8, 16], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
+SAMPLE_SETS = [
+    "ddpm-nfe50-uniform-e5912e55",
+    "ddim-nfe10-uniform-f5afbaf7",
+    "ddim-nfe20-uniform-5e925e84",
+    "ddim-nfe50-uniform-ce1586f1",
+    "dpm-solver-1-nfe20-log-snr-48f420f1",
+    "dpm-solver-2-nfe20-log-snr-741a29c9",
+    "dpm-solver-3-nfe20-log-snr-e9a9d7fd",
+    "dpm-solver-3-nfe50-log-snr-063dc9c5",
+    "dpm-solverpp-2m-nfe10-log-snr-376b2e4c",
+    "dpm-solverpp-2m-nfe20-log-snr-8fff77b9",
+    "dpm-solverpp-3m-nfe20-log-snr-589dbe62",
+]
 PROGRESS = {"datasets": ["digits"], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
 SUPER = {"train": "digits", "test": "digits", "factor": 2, "methods": ["ddpm"], "solvers": DDIM}
 
@@ -180,7 +193,7 @@ BAD = {
     ),
     "times inside the steps of a multistep": (
         {f"{SOLVERS}.0": {"name": "dpm-solver++-2m", "nfe": [10], "inner_times": "grid"}},
-        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start, lower_order_final",
+        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start, t_end, lower_order_final",
     ),
     "unknown times inside a step": (
         {f"{SOLVERS}.0": {"name": "dpm-solver-2", "nfe": [10], "inner_times": "uniform"}},
@@ -241,6 +254,33 @@ BAD = {
     "a start that the reference does not have": (
         {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddim", "nfe": [4], "lambda_start": -5.1}]}},
         "lambda_start: the reference starts at t_max",
+    ),
+    "an early end that leaves noise": (
+        {f"{SOLVERS}.1.t_end": 50},
+        "t_end: x is noisy there, so the last evaluation must predict x_0; give denoise: true",
+    ),
+    "an end where sampling starts": (
+        {f"{SOLVERS}.0.t_end": 999},
+        "t_end = 999 of ddim must be below t = 999, where sampling starts",
+    ),
+    "an end before a late start": (
+        {
+            "diffusion.schedule": "cosine",
+            f"{SOLVERS}.0": {"name": "ddim", "nfe": 4, "lambda_start": -5.1, "t_end": 996},
+        },
+        "t_end = 996 of ddim must be below t = 995.077, where sampling starts",
+    ),
+    "more evaluations than times above the end": (
+        {f"{SOLVERS}.0": {"name": "ddim", "nfe": 951, "t_end": 50}},
+        "nfe = 951 of ddim is more than the 950 timesteps that there are from t_end = 50 on; allowed: up to 950",
+    ),
+    "more evaluations than shared levels above the end": (
+        {f"{METHODS}.1": "shared-noise", SOLVERS: [{"name": "ddim", "nfe": 904, "t_end": 50}]},
+        "nfe = 904 of ddim is more than the noise levels that shared-noise-100-5 has; allowed: up to 903",
+    ),
+    "an end that the reference does not have": (
+        {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddim", "nfe": [4], "t_end": 50}]}},
+        "t_end: the reference ends at t_stop",
     ),
     "no time left to share": (
         {
@@ -458,6 +498,20 @@ class TestIdentity:
         assert sets().keys() == sets(lambda_start=None).keys()
         assert not sets().keys() & sets(lambda_start=-5.1).keys()
         assert all("lambda_start" not in run.spec["solver"] for run in sets().values())
+
+    def test_options_that_are_off_move_no_sample_set(self):
+        """Every sample set of seed 0 in config/digits.yaml is where it was before solvers had these options."""
+        demo = load_plan(ROOT / "config" / "digits.yaml", look=False)
+        folders = [path.rsplit("/", 1)[1] for path in demo.samples if "/ddpm-linear-" in path and "/seed0/" in path]
+        assert folders == SAMPLE_SETS
+
+    def test_an_end_is_part_of_a_sample_set_that_has_one(self):
+        def sets(**settings):
+            return plan(**{SOLVERS: [{"name": "ddim", "nfe": [2]} | settings]}).samples
+
+        assert sets().keys() == sets(t_end=None).keys()
+        ends = [sets(t_end=t_end).keys() for t_end in (0, 50)]
+        assert not sets().keys() & ends[0] and not ends[0] & ends[1]
 
     def test_where_images_come_from_is_no_part_of_any_path(self):
         def paths(**changes):

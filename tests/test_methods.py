@@ -288,6 +288,21 @@ def test_shared_noise_is_never_sampled_between_trained_times_that_are_dense(name
         time_grid(name, shared.schedule, count + 1)
 
 
+@pytest.mark.parametrize(("t_end", "below"), [(0, 5), (20, 4), (50, 3), (99, 1), (100, 0), (300, 0)])
+@pytest.mark.parametrize("name", ["uniform", "quadratic", "log-snr"])
+def test_shared_noise_can_stop_at_each_of_its_levels(name, t_end, below):
+    """Its levels are 0, 20, 40, 60 and 80, and the integers from 100 on; 50 has the level of 40, and 99 that of 80."""
+    schedule = process({"name": "shared-noise"}).schedule
+    levels = [*range(100 - 20 * below, 100, 20), *range(max(100, t_end), 1000)]
+    for points in (2, 10, 300, len(levels) - 1, len(levels)):
+        times = time_grid(name, schedule, points, t_end=t_end)
+        assert times[0] == 999 and times[-1] == levels[0]
+        assert len(np.unique(schedule.lambda_(times))) == points and (np.diff(times) < 0).all()
+    assert times.tolist() == levels[::-1]
+    with pytest.raises(UserError, match=f"{len(levels) + 1} times are asked .* with {len(levels)} noise levels"):
+        time_grid(name, schedule, len(levels) + 1, t_end=t_end)
+
+
 def test_shared_noise_in_few_steps_stops_where_it_did():
     """Evenly spaced from 999 down to the last of fifty times above 100."""
     times = time_grid("uniform", process({"name": "shared-noise"}).schedule, 50)

@@ -22,10 +22,13 @@ from reports import (
     write_report,
 )
 
+from etsdm.report.captions import solvers
+from etsdm.report.cells import cells
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.style import look
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.judge import findings
+from etsdm.report.published import published_value
 from etsdm.report.results import load
 
 
@@ -111,6 +114,23 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
     for name in ("lipschitz", "samples"):
         assert "linear" in drawn[name]
         assert "quadratic" in drawn[name]
+
+
+def test_solvers_with_options_are_told_apart_in_words(tmp_path: Path) -> None:
+    """And they are none of the paper's."""
+    config = configuration() | {"seeds": [3]}
+    ddim = {"name": "ddim", "nfe": [50]}
+    config["experiments"]["fast-sampling"]["solvers"] = [ddim, ddim | {"t_end": 20}, ddim | {"t_end": 50, "eta": 1.0}]
+    report = write_results(tmp_path, config)
+    results = load(report, tmp_path, PUBLISHED)
+    fast = results.experiment("fast-sampling")
+    stopped = ["ddim (stopped at t = 20, eta 0.0)", "ddim (stopped at t = 50, eta 1.0)"]
+    assert sorted(set(fast["solver_label"])) == sorted(["ddim (eta 0.0)", *stopped])
+    (said,) = {line for line in solvers(results, "fast-sampling") if "20" in line}
+    assert said.startswith("ddim at 50 NFE (grid uniform, ") and "stopped at t = 20" in said and "none" not in said
+    table = cells(fast[fast["metric"] == "fd-classifier-1k"])
+    known = {cell["solver_label"] for _, cell in table.iterrows() if published_value(results.published, cell)}
+    assert known == {"ddim (eta 0.0)"}
 
 
 def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(tmp_path: Path) -> None:

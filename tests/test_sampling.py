@@ -225,6 +225,28 @@ def test_a_person_can_ask_for_a_later_start(cosine_weights, tmp_path):
     assert not np.array_equal(*made)
 
 
+@pytest.mark.parametrize("name", SOLVERS.names())
+def test_every_solver_can_stop_early_and_denoise(weights, tmp_path, name):
+    """At the last time that is what denoising does anyway, bit for bit."""
+    plain, last, early = (
+        images(weights, tmp_path, spec(name, nfe=12, denoise=True, t_end=t_end)) for t_end in (None, 0, 100)
+    )
+    assert np.array_equal(plain, last)
+    assert not np.array_equal(plain, early)
+    assert shades(early) > 0.2
+
+
+def test_a_person_can_stop_early(weights, tmp_path):
+    options = ["--weights", str(weights), "--solver", "dpm-solver-3", "--nfe", "6", "-n", "3", "--t-end"]
+    done = CliRunner().invoke(main, ["sample", *options, "50", "--out", str(tmp_path / "mine.zip")])
+    assert done.exit_code == 0, done.output
+    expected = images(weights, tmp_path, spec("dpm-solver-3", nfe=6, count=3, denoise=True, t_end=50), few=True)
+    assert np.array_equal(read_images(tmp_path / "mine.zip"), expected)
+    done = CliRunner().invoke(main, ["sample", *options, "999", "--out", str(tmp_path / "mine.zip")])
+    assert done.exit_code == 2
+    assert "t_end = 999 of dpm-solver-3 must be below t = 999, where sampling starts" in done.output
+
+
 def test_clipping_is_left_alone_where_the_schedule_is_linear(weights, tmp_path):
     """Sampling starts at lambda = -5.1 there."""
     auto, never = (images(weights, tmp_path, spec(clip_x0=clipped)) for clipped in ("auto", False))

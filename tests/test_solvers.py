@@ -118,6 +118,26 @@ def test_every_solver_starts_where_it_is_asked_to(name):
         assert float((found - exact).square().mean().sqrt()) < 0.05
 
 
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_grids_end_where_they_are_asked_to(grid, time):
+    schedule = make_schedule("linear", 1000, 64, time)
+    for points in (1, 2, 21, 101):
+        times = time_grid(grid, schedule, points, t_end=50)
+        assert times[0] == schedule.t_max and (points == 1 or times[-1] == 50)
+        assert (np.diff(times) < 0).all()
+
+
+@pytest.mark.parametrize("schedule", [schedule_named("linear"), schedule_named("linear").flattened(100)])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_an_end_at_or_below_the_last_time_changes_nothing(grid, schedule):
+    assert schedule.t_stop == 0 or schedule.t_stop > 13
+    for t_end in (0, math.floor(schedule.t_stop)):
+        for points in (2, 20, 100):
+            plain = time_grid(grid, schedule, points).tolist()
+            assert time_grid(grid, schedule, points, t_end=t_end).tolist() == plain
+
+
 def test_grid_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="karras"):
         time_grid("karras", schedule_named("linear"), 10)
@@ -532,6 +552,73 @@ def test_the_last_evaluation_gives_clean_images(name):
     spec |= {"lower_order_final": True}
     found = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
     torch.testing.assert_close(found, mean + std * deviations, rtol=0, atol=2e-2)
+
+
+def standard_deviations(x: Tensor, schedule, t: float, mean: Tensor, std: float) -> Tensor:
+    """How many standard deviations x lies from the mean at time t, if x_0 is N(mean, std^2 I)."""
+    alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+    return (x - alpha * mean) / math.hypot(alpha * std, sigma)
+
+
+@pytest.mark.parametrize("t_end", [50, 300])
+@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name != "ddpm"])
+def test_sampling_that_stops_early_ends_with_the_mean_of_x_0_given_x_there(name, t_end):
+    """For one Gaussian: mean + alpha std^2 / (alpha^2 std^2 + sigma^2) (x_t - alpha mean), which is linear in x_t."""
+    mixture = GaussianMixture(column((0.3, -0.2)), torch.tensor([0.5]).double(), torch.ones(1).double())
+    schedule, mean, std = schedule_named("linear"), mixture.means[0], 0.5
+    deviations = standard_deviations(start(), schedule, schedule.t_max, mean, std)
+    alpha, sigma = float(schedule.alpha(t_end)), float(schedule.sigma(t_end))
+    spread = math.hypot(alpha * std, sigma)
+    spec = {"name": name, "nfe": 400, "grid": "log-snr", "denoise": True, "eta": 0.0, "t_end": t_end}
+    found = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
+    torch.testing.assert_close(found, mean + alpha * std**2 / spread * deviations, rtol=0, atol=6e-3)
+
+
+@pytest.mark.parametrize("variance", ["fixed-small", "fixed-large"])
+def test_ancestral_sampling_that_stops_early_does_too(variance):
+    """By hand, from what it draws on the way: x at t_end is what a chain without the last step leaves there."""
+    schedule, predict = schedule_named("linear"), MIXTURE.predictor(schedule_named("linear"))
+    found = solve(
+        {"name": "ddpm", "nfe": 20, "grid": "uniform", "variance": variance, "t_end": 100},
+        predict,
+        schedule,
+        start(),
+        noise_like(start()),
+    )
+    seen: list[Tensor] = []
+    times = np.linspace(999, 100, 20).tolist()
+    ddpm(lambda x, t: seen.append(x) or predict(x, t), schedule, start(), times, variance, noise_like(start()))
+    alpha, sigma = float(schedule.alpha(100)), float(schedule.sigma(100))
+    mean_of_x0 = (seen[-1] + sigma**2 * MIXTURE.score(seen[-1], alpha, sigma)) / alpha  # Tweedie
+    torch.testing.assert_close(found, mean_of_x0, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("name", SOLVERS.names())
+def test_stopping_at_the_last_time_is_not_stopping(name, grid):
+    schedule = schedule_named("linear")
+    spec = {"name": name, "nfe": 20, "grid": grid, "denoise": True, "lower_order_final": True}
+    plain, stopped = (
+        solve(spec | {"t_end": t_end}, MIXTURE.predictor(schedule), schedule, start(), noise_like(start()))
+        for t_end in (None, 0)
+    )
+    assert torch.equal(plain, stopped)
+
+
+@pytest.mark.parametrize("t_end", [0, 20, 50, 100, 998])
+@pytest.mark.parametrize("name", SOLVERS.names())
+def test_no_solver_asks_below_the_time_at_which_it_stops(name, t_end):
+    schedule, asked = schedule_named("linear"), []
+
+    def predict(x: Tensor, t: float) -> Tensor:
+        asked.append(t)
+        return x * float(schedule.sigma(t))
+
+    for nfe in (solver(name, 1, denoise=True).fewest(), 7, 20, 50):
+        asked.clear()
+        spec = {"name": name, "nfe": nfe, "denoise": True, "t_end": t_end}
+        assert solve(spec, predict, schedule, start(), noise_like(start())).isfinite().all()
+        assert len(asked) == nfe and (nfe == 1 or asked[-1] == t_end == min(asked))
 
 
 def test_reading_every_solvers_settings_does_not_import_torch():

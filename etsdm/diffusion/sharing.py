@@ -31,25 +31,25 @@ def shared(edges: Sequence[float]) -> Condition:
     return Shared(tuple(edges))
 
 
-def levels_below(edges: Sequence[float], schedule: Schedule, first: float) -> Array:
-    """The left ends, rising, that training tells the network for times up to `first`, below t_tilde.
+def levels_below(edges: Sequence[float], schedule: Schedule, first: float, last: float) -> Array:
+    """The left ends, rising, that training tells the network for times from `last` up to `first`, below t_tilde.
 
     In discrete time a sub-interval without an integer is never trained. In continuous time nothing below t_min is.
     """
     ends = np.asarray(edges, dtype=np.float64)
-    inside = np.arange(first + 1) if schedule.whole else np.clip(ends, schedule.t_min, first)
+    inside = np.arange(np.ceil(last), first + 1) if schedule.whole else np.clip(ends, last, first)
     return np.unique(shared(edges)(inside[inside < ends[-1]]))
 
 
-def most_times(edges: Sequence[float], schedule: Schedule, first: float) -> float:
-    """How many noise levels training knows from `first` down, where sub-intervals share one each.
+def most_times(edges: Sequence[float], schedule: Schedule, first: float, last: float) -> float:
+    """How many noise levels training knows from `first` down to `last`, where sub-intervals share one each.
 
     Infinite in continuous time, unless all times are shared.
     """
-    above = first - edges[-1]
+    above = first - max(edges[-1], last)
     if above > 0 and not schedule.whole:
         return np.inf
-    return len(levels_below(edges, schedule, first)) + max(0, int(np.floor(above)) + 1)
+    return len(levels_below(edges, schedule, first, last)) + max(0, int(np.floor(above)) + 1)
 
 
 def partition(kind: str | Sequence[float], t_tilde: float, n: int, schedule: Schedule) -> list[float]:

@@ -6,7 +6,7 @@ from etsdm.diffusion.schedules import Schedule
 from etsdm.diffusion.sharing import most_times
 from etsdm.experiments.experiment import Cell
 from etsdm.solvers import Solver
-from etsdm.solvers.grids import start
+from etsdm.solvers.grids import end, start
 
 
 def refusal(cell: Cell, solvers: Sequence[Solver] = ()) -> str | None:
@@ -29,7 +29,7 @@ def _refusal_of(solver: Solver, cell: Cell) -> str | None:
             f"{solver.name} evaluates the network at noise levels inside its steps, which {method.name} does not "
             "have; use ddpm, ddim, dpm-solver-1 or dpm-solver++"
         )
-    if reason := solver.too_many(cell.diffusion.timesteps, schedule.whole):
+    if reason := solver.too_late(schedule) or solver.too_many(cell.diffusion.timesteps, schedule.whole):
         return reason
     if schedule.shared_edges and max(solver.nfe) > (most := _most_steps(schedule, solver)):
         return (
@@ -41,5 +41,6 @@ def _refusal_of(solver: Solver, cell: Cell) -> str | None:
 
 def _most_steps(schedule: Schedule, solver: Solver) -> float:
     """The largest budget with which a solver stops at each shared noise level once; see `time_grid`."""
-    times = most_times(schedule.shared_edges, schedule, start(schedule, solver.lambda_start))
+    first, last = start(schedule, solver.lambda_start), end(schedule, solver.t_end)
+    times = most_times(schedule.shared_edges, schedule, first, last)
     return times - (not solver.denoise)

@@ -46,6 +46,8 @@ class Solutions(Strict):
                 raise ValueError(f"{solver.name} draws noise at each step and so solves no ODE; use another solver")
             if solver.lambda_start is not None:
                 raise ValueError("lambda_start: the reference starts at t_max, so each solver must; leave it out")
+            if solver.t_end is not None:
+                raise ValueError("t_end: the reference ends at t_stop, so each solver must; leave it out")
         return self
 
 

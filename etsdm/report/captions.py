@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etsdm.report.text import duration, listed, settings, unique
+from etsdm.report.options import in_words
+from etsdm.report.text import duration, listed, unique
 
 if TYPE_CHECKING:
     from etsdm.report.results import Results
@@ -22,7 +23,12 @@ def seed_words(results: Results) -> str:
 def solvers(results: Results, experiment: str) -> list[str]:
     """The solvers of an experiment, with their settings."""
     chosen = [solver for block in results.blocks(experiment) for solver in block.get("solvers", [])]
-    return unique([f"{solver['name']} at {listed(solver['nfe'])} NFE ({settings(solver)})" for solver in chosen])
+    return unique([_solver(solver) for solver in chosen])
+
+
+def _solver(solver: dict[str, Any]) -> str:
+    words = in_words({key: value for key, value in solver.items() if key not in ("name", "nfe")})
+    return f"{solver['name']} at {listed(solver['nfe'])} NFE ({words})"
 
 
 def solver_words(results: Results, experiment: str) -> str:

@@ -15,6 +15,7 @@ from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.training_times import UNIFORM
 from etsdm.errors import UserError
 from etsdm.report.cells import Cell
+from etsdm.report.options import has_options
 from etsdm.report.sections import section
 
 COLUMNS = [
@@ -60,13 +61,15 @@ def read_published(path: Path | None) -> Published:
 def published_value(published: Published, cell: Cell) -> float | None:
     """The published value for a cell, or None.
 
-    Time, schedule, method and its parameters must agree, and the network must predict eps with the usual
-    loss. What else must agree depends on the experiment. A value that stands beside another data set than its own (all
-    but those of `comparison`) is there to compare changes, not levels.
+    Time, schedule, method and its parameters must agree, the network must predict eps with the usual loss, and the
+    solver must have none of the `OPTIONS`. What else must agree depends on the experiment. A value that stands beside
+    another data set than its own (all but those of `comparison`) is there to compare changes, not levels.
     """
     find = section(cell["experiment"]).published
     usual = (cell["prediction"], cell["training_times"], cell["loss_weight"]) == ("eps", UNIFORM, NONE)
     if find is None or not usual or not as_published(cell):
+        return None
+    if not pd.isna(cell["solver_parameters"]) and has_options(json.loads(cell["solver_parameters"])):
         return None
     keys = ("time", "schedule", "method")
     found = find([row for row in published if all(row[key] == cell[key] for key in keys)], cell)

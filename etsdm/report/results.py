@@ -10,6 +10,7 @@ import pandas as pd
 
 from etsdm.report.cells import Key
 from etsdm.report.noise_floor import Floor, noise_floors
+from etsdm.report.options import OPTIONS
 from etsdm.report.published import Published, read_published
 from etsdm.report.rows import why_missing
 from etsdm.runtime.files import read_json
@@ -137,6 +138,8 @@ def labels(names: pd.Series, parameters: pd.Series) -> dict[tuple[str, str], str
     for name, by_text in known.items():
         for text, settings in by_text.items():
             telling = [key for key in settings if len({json.dumps(s.get(key)) for s in by_text.values()}) > 1]
-            words = ", ".join(f"{key} {settings[key]}" for key in telling)
+            words = ", ".join(
+                OPTIONS[key](settings[key]) if key in OPTIONS else f"{key} {settings[key]}" for key in telling
+            )
             found[name, text] = f"{name} ({words})" if words else name
     return found

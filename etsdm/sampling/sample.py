@@ -54,18 +54,19 @@ def sample_batch(
     The network computes in `precision` (see `computing_in`), the solver in float32.
 
     Raises:
-        UserError: more evaluations than timesteps are asked for (see `Solver.too_many`), or a pixel value is not
-            finite: the network or the solver diverged.
+        UserError: more evaluations than timesteps are asked for (see `Solver.too_many`), sampling would stop where it
+            starts (`Solver.too_late`), or a pixel value is not finite: the network or the solver diverged.
         RuntimeError: the solver did not spend exactly the evaluations asked for.
     """
-    if reason := solver.too_many(predict.schedule.timesteps, predict.schedule.whole):
+    schedule = predict.schedule
+    if reason := solver.too_late(schedule) or solver.too_many(schedule.timesteps, schedule.whole):
         raise UserError(reason)
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
     noise = ImageNoise(seed, indices, shape, device)
     before = predict.nfe
     with computing_in(precision, device):
         settings = solver.model_copy(update={"clip_x0": predict.clip_x0})  # `auto` is decided by now
-        x = SOLVERS.load(solver.name).solve(predict, predict.schedule, noise(), settings, noise)
+        x = SOLVERS.load(solver.name).solve(predict, schedule, noise(), settings, noise)
     if predict.nfe - before != solver.budget:
         raise RuntimeError(f"{solver.name} made {predict.nfe - before} evaluations instead of {solver.budget}")
     check_finite(

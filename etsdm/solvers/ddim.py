@@ -75,9 +75,9 @@ def solve(
 ) -> Tensor:
     """Images from x at the start, by the settings.
 
-    With `denoise` the last evaluation, at t_stop, gives the clean images; without, the result is x at t_stop.
+    With `denoise` the last evaluation, at t_stop or t_end, gives the clean images; without, the result is x at t_stop.
     """
     points = settings.budget + (not settings.denoise)
-    times = time_grid(settings.grid, schedule, points, settings.lambda_start).tolist()
+    times = time_grid(settings.grid, schedule, points, settings.lambda_start, settings.t_end).tolist()
     x = ddim(predict, schedule, x, times, settings.eta, noise)
     return data_prediction(predict, schedule, x, times[-1]) if settings.denoise else x

@@ -91,5 +91,5 @@ def solve(
     noise: Noise,
 ) -> Tensor:
     """Clean images from x at the start, by the settings."""
-    times = time_grid(settings.grid, schedule, settings.budget, settings.lambda_start).tolist()
+    times = time_grid(settings.grid, schedule, settings.budget, settings.lambda_start, settings.t_end).tolist()
     return ddpm(predict, schedule, x, times, settings.variance, noise)

@@ -153,28 +153,34 @@ def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
     return orders
 
 
-def outer_times(schedule: Schedule, grid: str, orders: Sequence[int], lambda_start: float | None = None) -> list[float]:
+def outer_times(
+    schedule: Schedule,
+    grid: str,
+    orders: Sequence[int],
+    lambda_start: float | None = None,
+    t_end: float | None = None,
+) -> list[float]:
     """Times at which the steps begin and end, one more than there are steps.
 
     On the log-SNR grid the steps are equal; of another grid, with an interval for every evaluation, a step of
     order k takes k intervals (as in the authors' code).
     """
     if grid == "log-snr":
-        return time_grid(grid, schedule, len(orders) + 1, lambda_start).tolist()
-    times = time_grid(grid, schedule, sum(orders) + 1, lambda_start)
+        return time_grid(grid, schedule, len(orders) + 1, lambda_start, t_end).tolist()
+    times = time_grid(grid, schedule, sum(orders) + 1, lambda_start, t_end)
     return times[list(accumulate(orders, initial=0))].tolist()
 
 
 def solve(predict: Predict, schedule: Schedule, x: Tensor, settings: FirstOrder | Singlestep, noise: Noise) -> Tensor:
     """Images from x at the start, by the settings.
 
-    With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
+    With `denoise` one of the evaluations is kept for the clean images at t_stop or t_end; without, the result is x at
     t_stop. Deterministic: `noise` is not called. Where `predict` clips x_0 (`clip_x0`), steps are `cautious`; where it
     does not, they are the authors'.
     """
     lower_order_final = isinstance(settings, Singlestep) and settings.lower_order_final
     orders = step_orders(settings.budget - settings.denoise, ORDERS[settings.name], lower_order_final)
-    times = outer_times(schedule, settings.grid, orders, settings.lambda_start)
+    times = outer_times(schedule, settings.grid, orders, settings.lambda_start, settings.t_end)
     inner = settings.inner_times if isinstance(settings, Singlestep) else "grid"
     spacing = settings.grid if inner == "grid" else inner
     x = dpm_solver(predict, schedule, x, times, orders, spacing, cautious=settings.clip_x0 is True)

@@ -94,10 +94,10 @@ def step_orders(steps: int, order: int, lower_order_final: bool) -> list[int]:
 def solve(predict: Predict, schedule: Schedule, x: Tensor, settings: Multistep, noise: Noise) -> Tensor:
     """Images from x at the start, by the settings.
 
-    With `denoise` one of the evaluations is kept for the clean images at t_stop; without, the result is x at
+    With `denoise` one of the evaluations is kept for the clean images at t_stop or t_end; without, the result is x at
     t_stop. Deterministic: `noise` is not called.
     """
     orders = step_orders(settings.budget - settings.denoise, ORDERS[settings.name], settings.lower_order_final)
-    times = time_grid(settings.grid, schedule, len(orders) + 1, settings.lambda_start).tolist()
+    times = time_grid(settings.grid, schedule, len(orders) + 1, settings.lambda_start, settings.t_end).tolist()
     x = dpm_solver_pp(predict, schedule, x, times, orders)
     return data_prediction(predict, schedule, x, times[-1]) if settings.denoise else x

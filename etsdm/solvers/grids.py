@@ -23,14 +23,21 @@ def start(schedule: Schedule, lambda_start: float | None) -> float:
     return float(schedule.t_of_lambda(lambda_start))
 
 
-def time_grid(name: str, schedule: Schedule, points: int, lambda_start: float | None = None) -> np.ndarray:
-    """Decreasing float64 (points,) from `start` to `schedule.t_stop`; one point is the start alone.
+def end(schedule: Schedule, t_end: float | None) -> float:
+    """Where sampling ends, before a final denoising: at t_stop, or at `t_end` if that is later."""
+    return schedule.t_stop if t_end is None else max(float(t_end), schedule.t_stop)
+
+
+def time_grid(
+    name: str, schedule: Schedule, points: int, lambda_start: float | None = None, t_end: float | None = None
+) -> np.ndarray:
+    """Decreasing float64 (points,) from `start` to `end`; one point is the start alone.
 
     Times are real-valued and never rounded. A uniform grid of T points is exactly the integers T-1 to 0.
 
     Where sub-intervals share one noise level, the grid keeps to their left ends, each once; the points that this frees
     go to the times above. In discrete time they bring no times there that training does not know: where some would be
-    less than a step apart, all are integers.
+    less than a step apart, all are integers. A `t_end` inside a sub-interval stands for its left end.
 
     - ``uniform``: evenly spaced in t.
     - ``quadratic``: evenly spaced in sqrt(t), so dense near 0 (DDIM, Song et al. 2021, appendix D.3).
@@ -42,18 +49,19 @@ def time_grid(name: str, schedule: Schedule, points: int, lambda_start: float | 
     """
     if points < 1:
         raise ValueError(f"a time grid needs at least one point, not {points}")
-    times = spaced(name, schedule, start(schedule, lambda_start), schedule.t_stop, points)
+    last = end(schedule, t_end)
+    times = spaced(name, schedule, start(schedule, lambda_start), last, points)
     if not schedule.shared_edges:
         return times
-    return _at_levels(name, schedule, times)
+    return _at_levels(name, schedule, times, last)
 
 
-def _at_levels(name: str, schedule: Schedule, times: Array) -> Array:
-    """As many `times`, each at another noise level; see `time_grid`."""
+def _at_levels(name: str, schedule: Schedule, times: Array, last: float) -> Array:
+    """As many `times`, each at another noise level, none below that of `last`; see `time_grid`."""
     first, edges, points = times[0], schedule.shared_edges, len(times)
-    if points > (most := most_times(edges, schedule, first)):
+    if points > (most := most_times(edges, schedule, first, last)):
         raise UserError(f"{points} times are asked of a schedule with {most:g} noise levels; ask for no more")
-    left_ends = levels_below(edges, schedule, first)
+    left_ends = levels_below(edges, schedule, first, last)
     above = times >= edges[-1]
     below = np.unique(left_ends[np.searchsorted(left_ends, times[~above], side="right") - 1])[::-1]
     lowest = times[above][-1] if above.any() else first
@@ -61,7 +69,7 @@ def _at_levels(name: str, schedule: Schedule, times: Array) -> Array:
     crowded = first < edges[-1] or (np.diff(found[: points - len(below)]) > -1).any()
     if most == np.inf or not crowded:
         return found
-    levels = np.concatenate([left_ends, np.arange(edges[-1], np.floor(first) + 1)])
+    levels = np.concatenate([left_ends, np.arange(max(edges[-1], last), np.floor(first) + 1)])
     nearest = np.where(found >= edges[-1], found.round(), found)
     return np.asarray(levels[_falling(np.searchsorted(levels, nearest, side="right") - 1)])
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from etsdm.config.strict import MOST_STEPS, Real, Strict, distinct
 from etsdm.diffusion.schedules import Schedule
-from etsdm.solvers.grids import GridName
+from etsdm.solvers.grids import GridName, start
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +52,16 @@ class Solver(Strict):
     grid: GridName = "uniform"
     """How the times are spaced: evenly in t, evenly in sqrt(t), or evenly in lambda_t."""
     denoise: bool = False
-    """Spend the last evaluation on predicting x_0 at t = 0 (`denoise_to_zero`)."""
+    """Spend the last evaluation on predicting x_0 at the end, t = 0 or `t_end` (`denoise_to_zero`)."""
     clip_x0: bool | Literal["auto"] = "auto"
     """Clip each predicted x_0 to [-1, 1]. auto: where the network predicts the noise or the score and lambda at the
     start is below -6, because there x_0 is what is left after a division by next to nothing."""
     lambda_start: Real | None = Field(None, lt=-3)
     """Start sampling where lambda_t is this, if t_max is noisier; null: at t_max. The authors of DPM-Solver start at
     -5.1. The noise is standard normal all the same, so it must be below -3, where alpha is 0.05."""
+    t_end: int | None = Field(None, ge=0, le=MOST_STEPS)
+    """Stop at this time, in steps, and predict x_0 there with the last evaluation. It needs `denoise: true`. null, or a
+    time below t_min: stop where sampling ends anyway."""
 
     @property
     def budget(self) -> int:
@@ -84,17 +87,27 @@ class Solver(Strict):
 
         In discrete time a network knows T times. Solvers stop between them, where log alpha is interpolated, but with
         more stops than times there are several in a step, and the network has learned nothing of what lies between.
+        Those below `t_end` are none that a solver stops at.
 
         Args:
             timesteps: T.
             whole: whether training knows the integers only, as in discrete time.
         """
-        if max(self.nfe) <= timesteps or not (whole or self.is_chain):
+        most = timesteps - (self.t_end or 0)
+        if max(self.nfe) <= most or not (whole or self.is_chain):
             return None
+        where = f" from t_end = {self.t_end} on" if self.t_end else ""
         return (
-            f"nfe = {max(self.nfe)} of {self.name} is more than the {timesteps} timesteps that there are; "
-            f"allowed: up to {timesteps}"
+            f"nfe = {max(self.nfe)} of {self.name} is more than the {most} timesteps that there are{where}; "
+            f"allowed: up to {most}"
         )
+
+    def too_late(self, schedule: Schedule) -> str | None:
+        """Why sampling cannot stop at `t_end`; None if it can."""
+        first = start(schedule, self.lambda_start)
+        if self.t_end is None or self.t_end < first:
+            return None
+        return f"t_end = {self.t_end} of {self.name} must be below t = {first:g}, where sampling starts"
 
     @model_validator(mode="after")
     def _enough_evaluations(self) -> Self:
@@ -102,6 +115,12 @@ class Solver(Strict):
         for nfe in self.nfe:
             if nfe < least:
                 raise ValueError(f"nfe = {nfe} is too few: {self.name} with these settings needs at least {least}")
+        return self
+
+    @model_validator(mode="after")
+    def _ends_clean(self) -> Self:
+        if self.t_end is not None and not self.denoise:
+            raise ValueError("t_end: x is noisy there, so the last evaluation must predict x_0; give denoise: true")
         return self
 
 

@@ -1,0 +1,20 @@
+"""Options that change how a trained network is sampled: their words, and that no published number has them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from etsdm.report.text import settings
+
+OPTIONS: dict[str, Callable[[Any], str]] = {"t_end": "stopped at t = {}".format}
+"""From the value of each option, as JSON holds it, to its words."""
+
+
+def in_words(values: dict[str, Any]) -> str:
+    """Settings as text, the options in words; what is off is left out."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return ", ".join(OPTIONS[key](given[key]) if key in OPTIONS else settings({key: given[key]}, ()) for key in given)
+
+
+def has_options(parameters: dict[str, Any]) -> bool:
+    """Whether a solver with these settings has an option on."""
+    return any(parameters.get(key) is not None for key in OPTIONS)
