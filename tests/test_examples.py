@@ -1,0 +1,181 @@
+"""E-TSDM in the networks of others: the guides and the examples as they are printed, and diffusers' own pipelines."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDIMPipeline,
+    DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    UNet2DModel,
+)
+from test_library import own_condition
+
+import etsdm
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def example(name):
+    """What an example defines, without running it."""
+    return runpy.run_path(str(ROOT / "examples" / name))
+
+
+def run(name, monkeypatch, *arguments):
+    """Run an example as a script."""
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+
+
+def blocks(text):
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+class Echo(torch.nn.Module):
+    """A network that gives back the time that it is told."""
+
+    def forward(self, x, t):
+        return t
+
+
+def test_the_guide_runs_as_it_is_printed():
+    """Its Python, one block after the other, trained for a moment: noise is predicted better than by zero."""
+    torch.manual_seed(0)
+    names = {"network": Echo(), "STEPS": 300}
+    printed = blocks((ROOT / "docs/library.md").read_text())
+    for block in printed:
+        exec(compile(block, "docs/library.md", "exec"), names)
+    assert len(printed) == 3
+    assert names["network"](None, 37) == 20
+    assert names["loss"] < 0.5
+    assert names["x"].shape == (16, 64) and 0.3 < names["x"].std() < 1.2
+
+
+def test_the_lines_of_the_readme_run_as_they_are_printed():
+    (printed,) = blocks((ROOT / "README.md").read_text().partition("## E-TSDM in your own code")[2])
+    names = {"network": Echo()}
+    exec(compile(printed, "README.md", "exec"), names)
+    assert names["network"](None, 37) == 20
+
+
+def test_every_example_is_in_the_guide():
+    listed = re.findall(r"^\| \[`(.+?)`\]", (ROOT / "docs/library.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in ROOT.glob("examples/*.py"))
+
+
+def test_unconditional_training_with_diffusers(monkeypatch, capsys, tmp_path):
+    out = str(tmp_path / "digits")
+    run("diffusers_unconditional.py", monkeypatch, "--steps", "2", "--width", "8", "--nfe", "30", "--out", out)
+    said = capsys.readouterr().out
+    k = [float(value) for value in re.findall(r"^K.*: +(\S+)$", said, re.MULTILINE)]
+    assert k[0] == 0 and k[1] > 0 and k[2] > 0
+    assert "\n       20  33\n27 of 30 steps" in said
+
+
+def outputs(network, times, **named):
+    """What a network gives at times, each for the same image."""
+    x = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return [network(x, timestep=torch.tensor([t]), **named).sample for t in times]
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "given", "named"),
+    [
+        ("diffusers_unconditional.py", "make_unet", (8,), {}),
+    ],
+)
+def test_networks_of_diffusers_are_told_the_condition_of_the_benchmark(name, make, given, named):
+    times = [0, 19, 20, 59, 99, 100, 500]
+    network = example(name)[make](*given).eval()
+    for parameter in network.parameters():  # some start at zero, and would hide the time
+        torch.nn.init.normal_(parameter, std=0.2)
+    shared = outputs(network, times, **named)
+    etsdm.sharing_of(network).remove()
+    told = own_condition()(np.array(times)).astype(int).tolist()
+    assert all(map(torch.equal, shared, outputs(network, told, **named)))
+    assert not torch.equal(shared[1], outputs(network, [19], **named)[0])
+
+
+def told_in(network, call):
+    """The times that a network is told while `call` runs."""
+    seen = []
+    with etsdm.share(network):
+        spy = network.register_forward_pre_hook(
+            lambda _, given, named: seen.append(named.get("timestep", given[1] if len(given) > 1 else None)),
+            with_kwargs=True,
+        )
+        call()
+        spy.remove()
+    return [t.flatten()[0].item() for t in seen]
+
+
+def small_unet():
+    return example("diffusers_unconditional.py")["make_unet"](8)
+
+
+def test_a_pipeline_works_and_is_saved_as_without(tmp_path):
+    unet = small_unet()
+    etsdm.sharing_of(unet).remove()
+    pipeline = DDIMPipeline(unet, DDIMScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+    told = told_in(pipeline.unet, lambda: pipeline(2, num_inference_steps=30, output_type="np"))
+    assert told == [condition for _, condition in etsdm.step_conditions(pipeline.scheduler)]
+    assert told[-4:] == [80, 60, 20, 0]
+    with etsdm.share(unet):
+        pipeline.save_pretrained(tmp_path)
+    loaded = DDIMPipeline.from_pretrained(tmp_path).unet
+    assert etsdm.sharing_of(loaded) is None and loaded.config.keys() - unet.config.keys() <= {"_name_or_path"}
+    assert all(map(torch.equal, unet.state_dict().values(), loaded.state_dict().values()))
+    assert unet.state_dict().keys() == loaded.state_dict().keys()
+
+
+def test_a_flow_model_of_diffusers_that_is_told_timesteps_is_shared():
+    """Stable Diffusion 3 is told t, not t / 1000, and the other unit is refused."""
+    transformer = SD3Transformer2DModel(
+        sample_size=8,
+        patch_size=2,
+        in_channels=1,
+        num_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=8,
+        caption_projection_dim=16,
+        pooled_projection_dim=8,
+        out_channels=1,
+        pos_embed_max_size=8,
+    )
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(30)
+
+    def sample():
+        x, text = torch.randn(1, 1, 8, 8), torch.zeros(1, 2, 8)
+        for t in scheduler.timesteps:
+            v = transformer(
+                hidden_states=x, timestep=t.expand(1), encoder_hidden_states=text, pooled_projections=text[:, 0]
+            ).sample
+            x = scheduler.step(v, t, x).prev_sample
+
+    with torch.no_grad():
+        assert told_in(transformer, sample)[-3:] == [60, 20, 0]
+        etsdm.share(transformer, scale=1000)
+        with pytest.raises(ValueError, match=r"is 1000, but scale=1000 .* leave scale out"):
+            sample()
+
+
+def test_a_network_for_training_may_checkpoint_its_activations():
+    """As diffusers does it within its blocks."""
+    unet, x = small_unet(), torch.randn(2, 1, 8, 8)
+    plain, again = UNet2DModel.from_config(unet.config), torch.tensor([37, 250])
+    plain.load_state_dict(unet.state_dict())
+    unet.enable_gradient_checkpointing()
+    for network, t in ((unet, again), (plain, torch.tensor([20, 250]))):
+        network.train()(x, t).sample.square().sum().backward()
+    for ours, expected in zip(unet.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, expected.grad)
