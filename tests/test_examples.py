@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import (
+    AutoencoderKL,
     DDIMPipeline,
     DDIMScheduler,
+    DiTPipeline,
     FlowMatchEulerDiscreteScheduler,
     SD3Transformer2DModel,
     UNet2DModel,
@@ -69,6 +71,12 @@ def test_every_example_is_in_the_guide():
     assert sorted(listed) == sorted(path.name for path in ROOT.glob("examples/*.py"))
 
 
+@pytest.mark.parametrize("name", ["diffusers_dit.py", "diffusers_flow.py", "flow_matching.py", "k_diffusion.py"])
+def test_an_example_trains_and_samples(name, monkeypatch, capsys):
+    run(name, monkeypatch, "--steps", "2")
+    assert re.search(r"^1[06] images with values from -\d", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_unconditional_training_with_diffusers(monkeypatch, capsys, tmp_path):
     out = str(tmp_path / "digits")
     run("diffusers_unconditional.py", monkeypatch, "--steps", "2", "--width", "8", "--nfe", "30", "--out", out)
@@ -89,6 +97,7 @@ def outputs(network, times, **named):
     ("name", "make", "given", "named"),
     [
         ("diffusers_unconditional.py", "make_unet", (8,), {}),
+        ("diffusers_dit.py", "make_transformer", (), {"class_labels": torch.tensor([3])}),
     ],
 )
 def test_networks_of_diffusers_are_told_the_condition_of_the_benchmark(name, make, given, named):
@@ -101,6 +110,20 @@ def test_networks_of_diffusers_are_told_the_condition_of_the_benchmark(name, mak
     told = own_condition()(np.array(times)).astype(int).tolist()
     assert all(map(torch.equal, shared, outputs(network, told, **named)))
     assert not torch.equal(shared[1], outputs(network, [19], **named)[0])
+
+
+def test_the_flow_example_shares_the_same_steps():
+    names = example("diffusers_flow.py")
+    network, x, label = names["make_transformer"]().eval(), torch.randn(1, 16, 4), torch.tensor([3])
+
+    def at(t):
+        with torch.no_grad():
+            return names["velocity"](network, x, torch.tensor([t]), label)
+
+    assert torch.equal(at(80.0), at(99.0)) and not torch.equal(at(80.0), at(79.0))
+    assert not torch.equal(at(100.0), at(101.0))
+    etsdm.sharing_of(network).remove()
+    assert not torch.equal(at(80.0), at(99.0))
 
 
 def told_in(network, call):
@@ -134,6 +157,16 @@ def test_a_pipeline_works_and_is_saved_as_without(tmp_path):
     assert etsdm.sharing_of(loaded) is None and loaded.config.keys() - unet.config.keys() <= {"_name_or_path"}
     assert all(map(torch.equal, unet.state_dict().values(), loaded.state_dict().values()))
     assert unet.state_dict().keys() == loaded.state_dict().keys()
+
+
+def test_a_pipeline_that_gives_the_time_by_name_is_shared():
+    transformer = example("diffusers_dit.py")["make_transformer"]()
+    etsdm.sharing_of(transformer).remove()
+    vae = AutoencoderKL(in_channels=1, out_channels=1, latent_channels=1, block_out_channels=(8,), norm_num_groups=4)
+    pipeline = DiTPipeline(transformer, vae, DDIMScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+    told = told_in(transformer, lambda: pipeline([3], guidance_scale=1, num_inference_steps=30, output_type="np"))
+    assert told[-4:] == [80, 60, 20, 0]
 
 
 def test_a_flow_model_of_diffusers_that_is_told_timesteps_is_shared():
