@@ -17,7 +17,7 @@ from torch import Tensor
 from trained import prepared_digits
 
 from etsdm.cli import main
-from etsdm.data.archive import count_images
+from etsdm.data.archive import count_images, write_images
 from etsdm.errors import UserError
 from etsdm.metrics.encoders.inception import provide_inception
 from etsdm.models.guided_diffusion import check_tensors, read_checkpoint, recognise, without_variance
@@ -378,6 +378,61 @@ def test_an_imported_network_can_be_probed(model: Path, tmp_path: Path) -> None:
     done = run("probe", "--weights", model, *files)
     assert done.exit_code == 0, done.output
     assert all(point["K"] > 0 for point in read_json(tmp_path / "result.json")["points"])
+
+
+def documented_line() -> list[list[str]]:
+    """The line of the documentation that measures K of a checkpoint: its commands, each a list of words."""
+    text = (Path(__file__).parents[1] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if line.startswith("etsdm import"))
+    return [shlex.split(command)[1:] for command in line.split("&&")]
+
+
+def lipschitz(network: AdmUNet, pixels: Tensor, t: int, timesteps: int, **named: Tensor) -> float:
+    """K(t - 10, t) of the noise that a network of guided-diffusion predicts, told 1000 t / T, by its definition."""
+    betas = torch.linspace(0.1 / timesteps, 20 / timesteps, timesteps, dtype=torch.float64)
+    level = torch.cumprod(1 - betas, 0)[t].item()
+    noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0))
+    x_t = level**0.5 * (pixels / 127.5 - 1) + (1 - level) ** 0.5 * noise
+    with torch.inference_mode():
+        at, before = (
+            network(x_t, torch.full((len(x_t),), told * 1000 / timesteps), **named)[:, :3] for told in (t, t - 10)
+        )
+    return (at - before).flatten(1).norm(dim=1).mean().item() / 10
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        ({}, []),
+        ({"num_classes": 5}, ["--label", "2"]),
+        ({"use_new_attention_order": True}, ["--attention-order", "new"]),
+        ({"use_scale_shift_norm": False, "out_channels": 3}, []),
+        ({"resblock_updown": False, "attention_ds": (1,)}, []),
+        ({}, ["--timesteps", "4000", "--told-up-to", "1000"]),
+    ],
+    ids=["learned-variance", "class", "new-order", "bias", "convolutions", "improved"],
+)
+def test_the_line_that_is_documented_measures_k_of_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = reference(**LIKE_ADM | flags)
+    torch.save(network.state_dict(), "lsun_bedroom.pt")
+    pixels = torch.randint(256, (3, 8, 8, 3), generator=torch.Generator().manual_seed(1))
+    write_images(Path("images.zip"), pixels.byte().numpy())
+    importing, probing = documented_line()
+    other = {"256": "8", "64": "16"}
+    for command in ([*(other.get(word, word) for word in importing), *options], probing):
+        done = run(*command)
+        assert done.exit_code == 0, done.output
+    classes = {"y": torch.full((3,), 2)} if "num_classes" in flags else {}
+    expected = [
+        lipschitz(network, pixels.permute(0, 3, 1, 2), t, 4000 if "4000" in options else 1000, **classes)
+        for t in (10, 100)
+    ]
+    found = {point["t"]: point["K"] for point in read_json(Path("k.json"))["points"] if point["t"] <= 100}
+    assert [found[10], found[100]] == pytest.approx(expected, rel=1e-3)
+    assert expected[0] > 0
 
 
 def tuned(folder: Path, model: Path, **changes: Any) -> Path:
