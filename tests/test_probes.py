@@ -21,6 +21,7 @@ from etsdm.diffusion.conditions import identity, jumps_of
 from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import SCHEDULES, make_schedule
+from etsdm.diffusion.schedules.levels import Straight
 from etsdm.diffusion.sharing import shared
 from etsdm.errors import UserError
 from etsdm.models.spec import Images
@@ -313,7 +314,8 @@ def shared_noise_prediction(schedule, edges):
 def test_the_reference_is_tight_on_a_mixture(name, time, flat):
     schedule = make_schedule(name, 1000, 256, time)
     schedule = schedule.flattened(100) if flat else schedule
-    exact = MIXTURE.flow(start(4), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(schedule.t_stop)))
+    ends = (float(schedule.lambda_(t)) for t in (schedule.t_max, schedule.t_stop))
+    exact = MIXTURE.flow(start(4), *ends, straight=schedule.levels is Straight)
     found = reference(MIXTURE.predictor(schedule), schedule, start(4), 600, [])
     assert float(distances(found, exact).max()) < 3e-5
 
