@@ -136,9 +136,14 @@ class OneOf:
     """Marks a value as the settings of a thing, chosen by its name: `Annotated[Solver, OneOf(SOLVERS)]`.
 
     A name alone takes that thing's defaults.
+
+    Args:
+        registry: the things.
+        none: the word for none of them, where there may be none: `Annotated[Weight | None, OneOf(WEIGHTS, "none")]`.
     """
 
     registry: Registry[Any]
+    none: str | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(self._validate)
@@ -149,23 +154,27 @@ class OneOf:
         things = dict.fromkeys(self.registry.all().values())
         blocks = [handler(thing.__pydantic_core_schema__) for thing in things]
         alone = [name for name, thing in self.registry.all().items() if self._needs_no_more(thing)]
-        return {"anyOf": [*blocks, {"enum": alone, "type": "string"}] if alone else blocks}
+        alone += [self.none] if self.none else []
+        words = [{"enum": alone, "type": "string"}] if alone else []
+        return {"anyOf": [*blocks, *words, *([{"type": "null"}] if self.none else [])]}
 
     def _needs_no_more(self, thing: type[BaseModel]) -> bool:
         """Whether the name of a thing is all that must be given."""
         return all(key == self.registry.key or not field.is_required() for key, field in thing.model_fields.items())
 
     def _validate(self, value: Any) -> Any:
-        if isinstance(value, self.registry.base):
+        if isinstance(value, self.registry.base) or (value is None and self.none):
             return value
         settings, key = named(value), self.registry.key
+        if self.none and settings == {key: self.none}:
+            return None
         if not isinstance(settings, dict):
             raise PydanticCustomError("mapping", "a name, or a mapping of keys, is needed")
         name = settings.get(key)
         if name is None:
             raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
         if name not in self.registry.names():
-            problem = {"key": key} | unknown(name, self.registry.names())
+            problem = {"key": key} | unknown(name, [*self.registry.names(), *([self.none] if self.none else [])])
             raise PydanticCustomError(UNKNOWN, "{key}: unknown '{name}'; {known}", problem)
         return self.registry[name].model_validate(settings)
 

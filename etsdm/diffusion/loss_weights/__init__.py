@@ -4,9 +4,7 @@ Each file has a class of settings, derived from `LossWeight`, and `weigh(alpha, 
 squared error of the noise, whatever the network predicts.
 """
 
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Annotated
 
 from etsdm.config.registry import OneOf, Registry
 from etsdm.diffusion.loss_weights.weight import LossWeight
@@ -14,12 +12,7 @@ from etsdm.diffusion.loss_weights.weight import LossWeight
 LOSS_WEIGHTS = Registry("etsdm.diffusion.loss_weights", "loss weight", LossWeight)
 NONE = "none"
 
-
-def _no_weight(value: Any) -> Any:
-    return None if value == NONE else value
-
-
-OneLossWeight = Annotated[Annotated[LossWeight, OneOf(LOSS_WEIGHTS)] | None, BeforeValidator(_no_weight)]
+OneLossWeight = Annotated[LossWeight | None, OneOf(LOSS_WEIGHTS, NONE)]
 """The settings of a weight; None, or the word `none`, for none."""
 
 __all__ = ["LOSS_WEIGHTS", "NONE", "LossWeight", "OneLossWeight"]

@@ -4,9 +4,7 @@ Each file has a class of settings, derived from `TrainingTimes`, and `quantile(u
 are uniform in [0, 1) to numbers in [0, 1] of that distribution, which are scaled to the times that are trained.
 """
 
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Annotated
 
 from etsdm.config.registry import OneOf, Registry
 from etsdm.diffusion.training_times.distribution import TrainingTimes
@@ -14,12 +12,7 @@ from etsdm.diffusion.training_times.distribution import TrainingTimes
 TRAINING_TIMES = Registry("etsdm.diffusion.training_times", "distribution of training times", TrainingTimes)
 UNIFORM = "uniform"
 
-
-def _none_if_uniform(value: Any) -> Any:
-    return None if value == UNIFORM else value
-
-
-OneTrainingTimes = Annotated[Annotated[TrainingTimes, OneOf(TRAINING_TIMES)] | None, BeforeValidator(_none_if_uniform)]
+OneTrainingTimes = Annotated[TrainingTimes | None, OneOf(TRAINING_TIMES, UNIFORM)]
 """The settings of a distribution; None, or the word `uniform`, for all times alike."""
 
 __all__ = ["TRAINING_TIMES", "UNIFORM", "OneTrainingTimes", "TrainingTimes"]
