@@ -71,6 +71,7 @@ EVERY: dict[str, Any] = TINY["experiments"] | {
     "flow": {"datasets": ["digits"], "methods": BOTH, "solvers": FEW, "images": 4},
     "alternatives": {"datasets": ["digits"], "methods": [*BOTH, "regularization", "shared-noise"], "solvers": FEW},
     "confound": {"datasets": ["digits"], "loss_weights": ["none"], "methods": BOTH, "solvers": FEW},
+    "told-less": {"datasets": ["digits"], "methods": [*BOTH, "unconditional"], "solvers": FEW, "images": 4},
     "ablation": {"datasets": ["digits"], "t_tilde": [100], "n": [2, 5], "solvers": FEW},
     "stability": {"datasets": ["digits"], "methods": BOTH, "images": 4, "nfe": 2},
     "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": BOTH, "solvers": FEW},

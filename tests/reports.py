@@ -159,6 +159,12 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "solvers": DDIM,
     },
     "confound": {"datasets": ["digits"], "methods": METHODS, "solvers": DDIM},
+    "told-less": {
+        "datasets": ["digits"],
+        "methods": [*METHODS, "unconditional", {"name": "embedding-scale", "scale": 16}],
+        "solvers": DDIM,
+        "images": 8,
+    },
     "ablation": {"datasets": ["digits"], "t_tilde": [50, 100], "n": [5, 1], "solvers": DDIM},
     "stability": {"datasets": ["digits"], "methods": METHODS, "images": 8},
     "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": METHODS, "solvers": DDIM},

@@ -23,12 +23,14 @@ from reports import (
     read_cell,
     write_report,
 )
+from scipy.stats import spearmanr
 
 from etsdm.report import contents
 from etsdm.report.figures.by_images import draw_by_images
 from etsdm.report.figures.style import STYLE
 from etsdm.report.findings.judge import findings
 from etsdm.report.rows import collect_rows
+from etsdm.report.side_by_side import rank_correlation, sides
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +211,45 @@ def test_the_growth_of_k_on_a_straight_path_is_compared_by_its_power(tmp_path: P
     assert tame.verdict == "same direction"
     assert "−0.25 (flow), −1.0 (linear)" in tame.said
     assert [f.change.mean for f in made if f.claim.primary] == [0.0], "the straight path alone"
+
+
+# ---------------------------------------------------------------- how much of t is told
+
+
+def test_withholding_is_compared_between_predictions_and_k_with_the_distance(tmp_path: Path) -> None:
+    """Withholding doubles the distance for eps and adds a tenth for v. Of K and distance, two of three pairs agree."""
+    cost = {"ddpm": 1.0, "etsdm": 1.2, "embedding-scale": 0.8}
+    largest = {"ddpm": 4.0, "etsdm": 2.0, "embedding-scale": 1.0, "unconditional": 3.0}
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        withheld = 2.0 + 0.01 * model["seed"] if model["diffusion"]["prediction"] == "eps" else 1.1
+        return cost.get(model["method"]["name"], withheld) * (5 + model["seed"])
+
+    made = findings_of(tmp_path, "told-less", distance, lambda model, t_prime, t: largest[model["method"]["name"]] / t)
+    (withheld,) = [f for f in made if f.claim.primary]
+    assert withheld.change.by_seed == pytest.approx({seed: 100 * ((2 + 0.01 * seed) / 1.1 - 1) for seed in SEEDS})
+    assert withheld.verdict == "same direction"
+    together = [f for f in made if f.claim.short == "a lower K goes with a lower distance"]
+    assert [f.change.mean for f in together] == pytest.approx([1.0, 0.5]), "v: 1.2, 0.8 and 1.1 against 2, 1 and 3"
+    each = {f.said.split("'s ")[0]: f.change.mean for f in made if f.claim.short == "gain of being told less"}
+    assert each["etsdm"] == pytest.approx(20) and each["embedding-scale"] == pytest.approx(-20)
+
+
+def test_methods_stand_in_the_order_of_how_much_their_network_is_told(every: Path) -> None:
+    found = sides(read(every), "told-less")
+    told = {side.label: side.conditions for side in found}
+    assert told == {"embedding-scale": 1000, "etsdm": 905, "unconditional": 1}
+    assert list(told) == ["embedding-scale", "etsdm", "unconditional"]
+    assert {side.network["prediction"] for side in found} == {"eps", "v"}
+
+
+def test_the_rank_correlation_is_spearmans() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        x, y = generator.integers(0, 6, (2, 9)).astype(float).tolist()
+        assert rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic)
+    assert np.isnan(rank_correlation([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]))
+    assert rank_correlation([-np.inf, 0.0, 1.0], [1.0, 2.0, 3.0]) == 1.0
 
 
 # ---------------------------------------------------------------- progress of training

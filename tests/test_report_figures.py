@@ -141,7 +141,8 @@ def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(t
         frame["method"] = frame["method"].map(lambda name: name if name in ("ddpm", "remap") else f"my-{name}")
         frame.to_csv(file, index=False)
     results = read(report)
-    assert set(results.methods) == {"ddpm", "remap", "my-etsdm", "my-regularization"}
+    invented = {"my-etsdm", "my-regularization", "my-unconditional", "my-embedding-scale"}
+    assert set(results.methods) == {"ddpm", "remap", *invented}
     for name, figure in draw(results):
         words = " ".join(text.get_text() for text in figure.findobj(Text))
         assert "my-etsdm" in words or name in ("ablation", "theory-derivative", "theory-sharing"), name

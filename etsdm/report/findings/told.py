@@ -1,0 +1,71 @@
+"""Findings on how much of t a network is told, and on what goes with the distance."""
+
+import math
+import statistics
+
+from etsdm.report.cells import BASELINE
+from etsdm.report.changes import Change, paired
+from etsdm.report.findings.finding import Finding, mean_text
+from etsdm.report.results import Results
+from etsdm.report.section import Claim
+from etsdm.report.side_by_side import DISTANCE, Side, rank_correlation, sides
+from etsdm.report.text import listed
+
+FEWEST = 3
+"""Methods that a rank correlation is made of."""
+
+
+def withheld(results: Results, claim: Claim, method: str, predictions: tuple[str, str]) -> list[Finding]:
+    """What `method` costs under the first prediction, minus what it costs under the other, by seed.
+
+    Args:
+        results: the measurements.
+        claim: the claim.
+        method: name of a method.
+        predictions: the one under which it is said to cost more, and the other.
+    """
+    found: dict[tuple[object, ...], dict[object, Change]] = {}
+    for side in sides(results, claim.experiment):
+        if side.method == method and DISTANCE in side.changes:
+            where = tuple(value for key, value in side.network.items() if key != "prediction")
+            found.setdefault((side.label, *where), {})[side.network["prediction"]] = side.changes[DISTANCE]
+    both = {key: by for key, by in found.items() if all(prediction in by for prediction in predictions)}
+    return [
+        _difference(claim, str(key[0]), [by[prediction] for prediction in predictions], predictions)
+        for key, by in both.items()
+    ]
+
+
+def _difference(claim: Claim, label: str, changes: list[Change], predictions: tuple[str, str]) -> Finding:
+    first, other = changes
+    effects = {seed: first.effects[seed] - other.effects[seed] for seed in first.effects if seed in other.effects}
+    difference = paired(effects, first.unit)
+    each = listed([f"{one.text} ({prediction})" for one, prediction in zip(changes, predictions, strict=True)])
+    text = mean_text(difference, f"{label} changes the distance against {BASELINE}'s by {each}. Ratio of the two")
+    return Finding(claim, f"{text}.", change=difference, expected=1)
+
+
+def go_together(results: Results, claim: Claim, measure: str) -> list[Finding]:
+    """Spearman's correlation over methods between the change of a measure and that of the distance, seed by seed."""
+    found: dict[tuple[object, ...], list[Side]] = {}
+    for side in sides(results, claim.experiment):
+        if {DISTANCE, measure} <= side.changes.keys():
+            found.setdefault(tuple(side.network.values()), []).append(side)
+    return [
+        finding for group in found.values() if len(group) >= FEWEST and (finding := _together(claim, measure, group))
+    ]
+
+
+def _together(claim: Claim, measure: str, group: list[Side]) -> Finding | None:
+    seeds = set.intersection(*(set(side.changes[name].effects) for side in group for name in (DISTANCE, measure)))
+    correlations = {
+        seed: rank_correlation(*([side.changes[name].effects[seed] for side in group] for name in (measure, DISTANCE)))
+        for seed in sorted(seeds)
+    }
+    known = {seed: value for seed, value in correlations.items() if not math.isnan(value)}
+    if not known:
+        return None
+    prediction, words = group[0].network["prediction"], listed([side.label for side in group])
+    text = f"Over {len(group)} methods ({words}), predicting {prediction}, the rank correlation between the {measure} "
+    text += f"and the distance is {statistics.fmean(known.values()):+.2f}. Mean".replace("-", "−")
+    return Finding(claim, f"{mean_text(paired(known, ''), text)}.", change=paired(known, ""), expected=1)
