@@ -193,7 +193,8 @@ BAD = {
     ),
     "times inside the steps of a multistep": (
         {f"{SOLVERS}.0": {"name": "dpm-solver++-2m", "nfe": [10], "inner_times": "grid"}},
-        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start, t_end, lower_order_final",
+        "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start, t_end, eps_scale, "
+        "lower_order_final",
     ),
     "unknown times inside a step": (
         {f"{SOLVERS}.0": {"name": "dpm-solver-2", "nfe": [10], "inner_times": "uniform"}},
@@ -281,6 +282,15 @@ BAD = {
     "an end that the reference does not have": (
         {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddim", "nfe": [4], "t_end": 50}]}},
         "t_end: the reference ends at t_stop",
+    ),
+    "noise that is divided by nothing": ({f"{SOLVERS}.0.eps_scale": 0}, "eps_scale.b: input should be greater than 0"),
+    "a scale that falls with t": (
+        {f"{SOLVERS}.0.eps_scale": {"k": -1e-5, "b": 1.0}},
+        "eps_scale.k: input should be greater than or equal to 0",
+    ),
+    "a scale that the reference does not have": (
+        {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddim", "nfe": [4], "eps_scale": 1.01}]}},
+        "eps_scale: the reference takes the network as it is",
     ),
     "no time left to share": (
         {
@@ -505,13 +515,23 @@ class TestIdentity:
         folders = [path.rsplit("/", 1)[1] for path in demo.samples if "/ddpm-linear-" in path and "/seed0/" in path]
         assert folders == SAMPLE_SETS
 
-    def test_an_end_is_part_of_a_sample_set_that_has_one(self):
-        def sets(**settings):
-            return plan(**{SOLVERS: [{"name": "ddim", "nfe": [2]} | settings]}).samples
+    @pytest.mark.parametrize(("option", "values"), [("t_end", (0, 50)), ("eps_scale", (1.01, {"k": 1e-5, "b": 1.01}))])
+    def test_an_option_is_part_of_a_sample_set_that_has_it(self, option, values):
+        def sets(value):
+            return plan(**{SOLVERS: [{"name": "ddim", "nfe": [2], option: value}]}).samples.keys()
 
-        assert sets().keys() == sets(t_end=None).keys()
-        ends = [sets(t_end=t_end).keys() for t_end in (0, 50)]
-        assert not sets().keys() & ends[0] and not ends[0] & ends[1]
+        plain = plan(**{SOLVERS: [{"name": "ddim", "nfe": [2]}]}).samples.keys()
+        first, second = map(sets, values)
+        assert sets(None) == plain
+        assert not plain & first and not plain & second and not first & second
+
+    def test_a_scale_alone_is_a_line_that_does_not_rise(self):
+        alone, line = (
+            plan(**{SOLVERS: [{"name": "ddim", "nfe": [2], "eps_scale": scale}]}).samples
+            for scale in (1.01, {"k": 0, "b": 1.01})
+        )
+        assert alone.keys() == line.keys()
+        assert {run.spec["solver"]["eps_scale"]["b"] for run in alone.values()} == {1.01}
 
     def test_where_images_come_from_is_no_part_of_any_path(self):
         def paths(**changes):

@@ -338,6 +338,33 @@ def test_the_noise_follows_from_what_is_predicted(prediction):
     assert torch.allclose(prediction.eps(output, alpha * x0 + sigma * eps, alpha, sigma), eps, atol=1e-12)
 
 
+@pytest.mark.parametrize("prediction", [NOISE, VELOCITY, DATA])
+def test_noise_that_is_too_large_by_a_known_factor_is_put_right(prediction):
+    """Whatever the network predicts, the noise that follows from it is divided by k t + b at its own time."""
+    schedule = make_schedule("linear", T, 8)
+    x0, eps = images("x0", "eps")
+    t = torch.tensor([5.0, 60.0, 300.5, 900.0], dtype=torch.float64)
+    alpha, sigma = (torch.from_numpy(level(t.numpy())).view(-1, 1, 1, 1) for level in (schedule.alpha, schedule.sigma))
+    x_t, too_large = alpha * x0 + sigma * eps, (1.1 + 1e-3 * t).view(-1, 1, 1, 1) * eps
+    output = prediction.target((x_t - sigma * too_large) / alpha, too_large, alpha, sigma)
+    predict = NoisePredictor(lambda x, c: output, schedule, prediction=prediction)
+    assert torch.allclose(predict(x_t, t), too_large, atol=1e-9)
+    predict.eps_scale = lambda t: 1.1 + 1e-3 * t
+    assert torch.allclose(predict(x_t, t), eps, atol=1e-9)
+
+
+def test_noise_is_scaled_before_x0_is_clipped():
+    """As in the authors' code, where x_0 = (x - sigma eps / lambda) / alpha is clipped and the step follows from it."""
+    schedule = make_schedule("linear", T, 8)
+    x, t = 3 * torch.randn(5, 1, 8, 8, dtype=torch.float64), 300.5
+    alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
+    predict = NoisePredictor(Recorder(0.3), schedule, clip_x0=True)
+    predict.eps_scale = lambda t: np.full_like(t, 1.25)
+    x0 = ((x - sigma * 0.3 * x / 1.25) / alpha).clamp(-1, 1)
+    assert 0.1 < (x0.abs() < 1).double().mean() < 0.9
+    assert torch.allclose((x - sigma * predict(x, t)) / alpha, x0, atol=1e-12)
+
+
 @pytest.mark.parametrize("condition", [identity, uniform(100, 5)])
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_losses_agree_with_that_of_the_noise_up_to_their_known_weight(name, condition):

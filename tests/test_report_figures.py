@@ -120,12 +120,19 @@ def test_solvers_with_options_are_told_apart_in_words(tmp_path: Path) -> None:
     """And they are none of the paper's."""
     config = configuration() | {"seeds": [3]}
     ddim = {"name": "ddim", "nfe": [50]}
-    config["experiments"]["fast-sampling"]["solvers"] = [ddim, ddim | {"t_end": 20}, ddim | {"t_end": 50, "eta": 1.0}]
+    scaled = [ddim | {"eps_scale": scale} for scale in (1.005, {"k": 2e-5, "b": 1.0})]
+    stopped = [ddim | {"t_end": 20}, ddim | {"t_end": 50, "eta": 1.0}]
+    config["experiments"]["fast-sampling"]["solvers"] = [ddim, *stopped, *scaled]
     report = write_results(tmp_path, config)
     results = load(report, tmp_path, PUBLISHED)
     fast = results.experiment("fast-sampling")
-    stopped = ["ddim (stopped at t = 20, eta 0.0)", "ddim (stopped at t = 50, eta 1.0)"]
-    assert sorted(set(fast["solver_label"])) == sorted(["ddim (eta 0.0)", *stopped])
+    assert list(dict.fromkeys(fast["solver_label"])) == [
+        "ddim (eta 0.0)",
+        "ddim (stopped at t = 20, eta 0.0)",
+        "ddim (stopped at t = 50, eta 1.0)",
+        "ddim (eps / 1.005, eta 0.0)",
+        "ddim (eps / (2e-05 t + 1.0), eta 0.0)",
+    ]
     (said,) = {line for line in solvers(results, "fast-sampling") if "20" in line}
     assert said.startswith("ddim at 50 NFE (grid uniform, ") and "stopped at t = 20" in said and "none" not in said
     table = cells(fast[fast["metric"] == "fd-classifier-1k"])

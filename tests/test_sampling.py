@@ -236,6 +236,27 @@ def test_every_solver_can_stop_early_and_denoise(weights, tmp_path, name):
     assert shades(early) > 0.2
 
 
+@pytest.mark.parametrize("name", SOLVERS.names())
+def test_every_solver_can_scale_the_noise(weights, tmp_path, name):
+    """By 1 that changes no bit."""
+    plain, by_one, by_a_line, smaller = (
+        images(weights, tmp_path, spec(name, nfe=12, eps_scale=scale))
+        for scale in (None, 1, {"k": 0.0, "b": 1.0}, {"k": 1e-5, "b": 1.01})
+    )
+    assert np.array_equal(plain, by_one) and np.array_equal(plain, by_a_line)
+    assert not np.array_equal(plain, smaller)
+    assert shades(smaller) > 0.2
+
+
+def test_smaller_noise_leaves_more_noise_in_the_images(weights, tmp_path):
+    """Each step takes less of it away: neighbours in an image differ more."""
+    rough = []
+    for scale in (0.95, 1, 1.05):
+        drawn = images(weights, tmp_path, spec("ddim", nfe=20, count=32, eps_scale=scale)).astype(float)
+        rough.append(np.abs(np.diff(drawn, axis=2)).mean())
+    assert rough[0] < rough[1] < rough[2]
+
+
 def test_a_person_can_stop_early(weights, tmp_path):
     options = ["--weights", str(weights), "--solver", "dpm-solver-3", "--nfe", "6", "-n", "3", "--t-end"]
     done = CliRunner().invoke(main, ["sample", *options, "50", "--out", str(tmp_path / "mine.zip")])
@@ -245,6 +266,14 @@ def test_a_person_can_stop_early(weights, tmp_path):
     done = CliRunner().invoke(main, ["sample", *options, "999", "--out", str(tmp_path / "mine.zip")])
     assert done.exit_code == 2
     assert "t_end = 999 of dpm-solver-3 must be below t = 999, where sampling starts" in done.output
+
+
+def test_a_person_can_scale_the_noise(weights, tmp_path):
+    options = ["--weights", str(weights), "--nfe", "6", "-n", "3", "--out", str(tmp_path / "mine.zip")]
+    done = CliRunner().invoke(main, ["sample", *options, "--eps-scale", "1.05"])
+    assert done.exit_code == 0, done.output
+    expected = images(weights, tmp_path, spec(nfe=6, count=3, eps_scale=1.05), few=True)
+    assert np.array_equal(read_images(tmp_path / "mine.zip"), expected)
 
 
 def test_clipping_is_left_alone_where_the_schedule_is_linear(weights, tmp_path):

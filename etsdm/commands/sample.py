@@ -21,7 +21,7 @@ from etsdm.commands._specification import Specification, spec_option
 from etsdm.errors import UserError
 
 ORDER = 90
-OF_A_SAMPLE_SET = "spec.json of a sample set, or its content. It replaces the nine options that follow."
+OF_A_SAMPLE_SET = "spec.json of a sample set, or its content. It replaces the ten options that follow."
 
 
 @click.command()
@@ -38,6 +38,7 @@ OF_A_SAMPLE_SET = "spec.json of a sample set, or its content. It replaces the ni
 )
 @click.option("--lambda-start", type=float, help="Start where lambda is this, if that is later.  [default: at t_max]")
 @click.option("--t-end", type=int, help="Stop at this time, in steps, and predict x_0 there.  [default: at t_min]")
+@click.option("--eps-scale", type=float, help="Divide the predicted noise by this.  [default: 1]")
 @click.option(
     "--precision", type=PRECISIONS, help="Of the network's products. A CPU uses float32 for tf32.  [default: tf32]"
 )
@@ -57,6 +58,7 @@ def sample(
     clip_x0: str | None,
     lambda_start: float | None,
     t_end: int | None,
+    eps_scale: float | None,
     precision: str | None,
     count: int,
     seed: int,
@@ -78,7 +80,8 @@ def sample(
     if out.suffix not in (".png", ".zip"):
         raise UserError(f"{out}: must end in .png, for a picture, or in .zip, for an archive of images")
     if spec is None:
-        solved = _solver(solver or "ddim", nfe, grid, clip_x0, lambda_start, t_end)
+        given = {"grid": grid, "lambda_start": lambda_start, "eps_scale": eps_scale}
+        solved = _solver(solver or "ddim", nfe, clip_x0, t_end, **given)
         values: dict[str, Any] = {"solver": solved, "samples": count, "precision": precision or "tf32", "seed": seed}
     else:
         values = spec.values
@@ -96,19 +99,13 @@ def sample(
     say(f"{out}: {values['samples']:,} images by {solved['name']}, {solved['nfe']} evaluations each")
 
 
-def _solver(
-    name: str, nfe: int, grid: str | None, clip_x0: str | None, lambda_start: float | None, t_end: int | None
-) -> dict[str, Any]:
+def _solver(name: str, nfe: int, clip_x0: str | None, t_end: int | None, **others: Any) -> dict[str, Any]:
     """Settings of a solver: what the options give, and its defaults."""
     from etsdm.plan.reading import parse_solver
 
-    values: dict[str, Any] = {"name": name, "nfe": [nfe]}
-    if grid:
-        values["grid"] = grid
+    values = {"name": name, "nfe": [nfe]} | {key: value for key, value in others.items() if value is not None}
     if clip_x0:
         values["clip_x0"] = {"true": True, "false": False}.get(clip_x0, clip_x0)
-    if lambda_start is not None:
-        values["lambda_start"] = lambda_start
     if t_end is not None:
         values |= {"t_end": t_end, "denoise": True}
     return parse_solver(values).model_dump(exclude_none=True) | {"nfe": nfe}

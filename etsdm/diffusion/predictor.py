@@ -36,6 +36,7 @@ class NoisePredictor:
     Attributes:
         nfe: network evaluations so far; a batch counts once.
         context: images (B, C, H, W) that the network is given beside x, for a conditional one.
+        eps_scale: what the predicted noise is divided by, a function of t, before x_0 is clipped; None: nothing.
     """
 
     def __init__(
@@ -52,16 +53,19 @@ class NoisePredictor:
         self.clip_x0 = clip_x0
         self.prediction = prediction
         self.context: Tensor | None = None
+        self.eps_scale: Callable[[Array], Array] | None = None
         self.nfe = 0
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
         """Predict the noise in `x` (B, C, H, W) at time `t`, a number or one per image (B,)."""
         times = torch.as_tensor(t, dtype=torch.float64, device="cpu").expand(len(x))
         output = self.output(x, times)
-        if self.prediction is NOISE and not self.clip_x0:
+        if self.prediction is NOISE and not self.clip_x0 and not self.eps_scale:
             return output
         alpha, sigma = self.levels(times, x)
         eps = self.prediction.eps(output, x, alpha, sigma)
+        if self.eps_scale:
+            eps = eps / beside(self.eps_scale(times.numpy()), x)
         if not self.clip_x0:
             return eps
         x0 = ((x - sigma * eps) / alpha).clamp(-1, 1)
@@ -82,9 +86,10 @@ class NoisePredictor:
 
     def levels(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """alpha_t and sigma_t, each (B, 1, 1, 1), with the type and device of `x`."""
-
-        def beside(values: Array) -> Tensor:
-            return torch.from_numpy(np.asarray(values)).to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
-
         times = t.numpy()
-        return beside(self.schedule.alpha(times)), beside(self.schedule.sigma(times))
+        return beside(self.schedule.alpha(times), x), beside(self.schedule.sigma(times), x)
+
+
+def beside(values: Array, x: Tensor) -> Tensor:
+    """One value per image (B,) as (B, 1, 1, 1), with the type and device of `x`."""
+    return torch.from_numpy(np.asarray(values)).to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))

@@ -86,7 +86,10 @@ def _experiments() -> list[str]:
 
 
 def _family(family: str) -> Iterator[str]:
-    """The keys that several things of a kind have, once, and a part for each thing with the keys that it alone has."""
+    """The keys that several things of a kind have, once, and a part for each thing with the keys that it alone has.
+
+    A part for each block that is the value of such a key follows.
+    """
     things = dict.fromkeys(FAMILIES[family].all().values())
     rows = {thing: {key: row for key, row in _rows(thing).items() if key not in CHOICES} for thing in things}
     users: dict[tuple[type, str], list[Model]] = {}
@@ -101,6 +104,10 @@ def _family(family: str) -> Iterator[str]:
         yield from [f"#### {_choice(thing)}", "", _about(thing), ""]
         own = [row for key, row in rows[thing].items() if (_owner(thing, key), key) not in shared]
         yield from _table(own) if own else ()
+    inside = {key: _block_in(field.annotation) for thing in things for key, field in thing.model_fields.items()}
+    for key, block in inside.items():
+        if block and key not in FAMILIES:
+            yield from [f"#### {key}", "", _about(block), "", *_table(_rows(block).values())]
 
 
 def _owner(thing: Model, key: str) -> type:

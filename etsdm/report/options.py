@@ -5,7 +5,10 @@ from typing import Any
 
 from etsdm.report.text import settings
 
-OPTIONS: dict[str, Callable[[Any], str]] = {"t_end": "stopped at t = {}".format}
+OPTIONS: dict[str, Callable[[Any], str]] = {
+    "t_end": "stopped at t = {}".format,
+    "eps_scale": lambda scale: "eps / ({k} t + {b})".format(**scale) if scale["k"] else f"eps / {scale['b']}",
+}
 """From the value of each option, as JSON holds it, to its words."""
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from etsdm.config.strict import MOST_STEPS, Real, Strict, distinct
 from etsdm.diffusion.schedules import Schedule
+from etsdm.solvers.eps_scale import EpsScale
 from etsdm.solvers.grids import GridName, start
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Solver(Strict):
     t_end: int | None = Field(None, ge=0, le=MOST_STEPS)
     """Stop at this time, in steps, and predict x_0 there with the last evaluation. It needs `denoise: true`. null, or a
     time below t_min: stop where sampling ends anyway."""
+    eps_scale: EpsScale | None = None
+    """Divide the predicted noise by this, a number or `{k: ..., b: ...}` for k t + b, before x_0 is clipped."""
 
     @property
     def budget(self) -> int:
