@@ -38,6 +38,7 @@ from etsdm.metrics.score import score, summarise, summary_of
 from etsdm.metrics.store import load_features, save_features
 from etsdm.plan.plan import Plan
 from etsdm.plan.reading import parse_config
+from etsdm.report import metrics as report_metrics
 from etsdm.runtime.files import read_json, sha256, write_json
 
 CPU = torch.device("cpu")
@@ -428,13 +429,14 @@ def test_damaged_feature_files_are_refused(tmp_path):
 # Names
 
 
-def of_ones_own(registry: Registry, source: str, monkeypatch) -> None:
+def of_ones_own(registry: Registry, source: str, monkeypatch) -> ModuleType:
     """Add a thing of a file outside the package, for the rest of the test."""
     module = ModuleType("of_ones_own")
     exec(compile(source, "own.py", "exec", dont_inherit=True), vars(module))
     things = registry.all()
     monkeypatch.setattr(registry, "_things", dict(things))
     registry.add(module)
+    return module
 
 
 DISTANCE = """
@@ -478,6 +480,42 @@ def test_a_distance_in_one_file_is_one_of_all(tmp_path, monkeypatch):
     asked = {"samples": 6, "encoders": ["inception"], "distances": ["means"]}
     with pytest.raises(ValueError, match=r"samples = 6 is too few: the distance of the means needs at least 7"):
         Evaluation.model_validate(asked)
+
+
+TWINS = """
+__name__ = "of_ones_own"
+from etsdm.metrics.distances.distance import Distance
+calls = []
+class First(Distance):
+    order, name, short, title = 30, "first", "first", "first distance"
+    about, unit, higher_is_better = "Share of the images", "", True
+    @staticmethod
+    def summarise(real):
+        calls.append(real)
+        return {"centre": real.mean(0)}
+class Second(First):
+    name, short = "second", "second"
+class Third(First):
+    name, short = "third", "third"
+    @staticmethod
+    def summarise(real):
+        return {"centre": real.mean(0)}
+"""
+
+
+def test_distances_with_one_summary_share_it_and_others_have_names_of_their_own(monkeypatch):
+    calls = of_ones_own(DISTANCES, TWINS, monkeypatch).calls
+    assert summary_of(np.eye(3), ["first", "second"]).keys() == {"centre"}
+    assert len(calls) == 1, "it is made once"
+    with pytest.raises(ValueError, match="third: another distance keeps centre of a reference already"):
+        summary_of(np.eye(3), ["first", "third"])
+
+
+def test_the_report_knows_of_a_share_what_its_file_says(monkeypatch):
+    of_ones_own(DISTANCES, TWINS, monkeypatch)
+    share = report_metrics.of.__wrapped__("first-classifier-9")
+    assert (share.better, share.unit) == ("higher", "")
+    assert share.description == "Share of the images, in features of the encoder classifier."
 
 
 def test_an_encoder_in_one_file_is_one_of_all(monkeypatch):

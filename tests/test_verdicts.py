@@ -340,7 +340,20 @@ def test_one_place_knows_the_metrics(name: str, better: int, judged: bool, frech
     assert (metrics.is_frechet(name), metrics.unit(name)) == (frechet, unit)
 
 
-@pytest.mark.parametrize("name", ["precision-inception-10k", "fid", "K-1k", "psnr-10k"])
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "lower is better"),
+        (["K", "fd-classifier-1k"], "lower is better"),
+        (["psnr", "ssim"], "higher is better"),
+        (["psnr", "colour-bias", "ssim"], "lower is better, but of psnr and ssim higher"),
+    ],
+)
+def test_which_way_is_better_is_said_of_every_metric(names: list[str], words: str) -> None:
+    assert metrics.directions(names) == words
+
+
+@pytest.mark.parametrize("name", ["inception-score-10k", "fid", "K-1k", "psnr-10k"])
 def test_an_unknown_metric_is_an_error_and_never_lower_is_better(name: str) -> None:
     with pytest.raises(UserError, match=f"unknown metric '{name}'; allowed: fd-classifier, "):
         metrics.better(name)

@@ -35,8 +35,8 @@ def distance_of(metric: str) -> type[Distance]:
 def description(metric: str) -> str:
     """What a distance between features is, in a sentence or two. Raises UserError for another metric's name."""
     distance, encoder, name = _behind(metric)
-    usual = f"{distance.title[0].upper()}{distance.title[1:]} between features of the encoder {name}."
-    return encoder.about.get(distance.name, usual)
+    usual = f"{distance.about}, in" if distance.about else f"{distance.title[0].upper()}{distance.title[1:]} between"
+    return encoder.about.get(distance.name, f"{usual} features of the encoder {name}.")
 
 
 def _behind(metric: str) -> tuple[type[Distance], type[Encoder], str]:

@@ -7,7 +7,7 @@ from etsdm.errors import UserError
 from etsdm.metrics.distances import DISTANCES
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.metrics.evaluation import fewest_images
-from etsdm.metrics.moments import Array, Matrix
+from etsdm.metrics.moments import Array
 from etsdm.metrics.names import metric_name
 from etsdm.metrics.reference import load_summary, save_summary
 from etsdm.metrics.store import Features, load_features
@@ -23,16 +23,16 @@ def modules(encoder: str, names: list[str]) -> list[str]:
     return [*map(DISTANCES.module, names), ENCODERS.module(encoder)]
 
 
-def summary_of(features: Array, names: list[str]) -> dict[str, Matrix]:
+def summary_of(features: Array, names: list[str]) -> dict[str, Array]:
     """What distances need to know of a reference (M, d) besides its features.
 
     Raises:
         UserError: an unknown distance.
         ValueError: two distances use one name for what they need.
     """
-    summary: dict[str, Matrix] = {}
-    for name in names:
-        needed = DISTANCES[name].summarise(features)
+    summary: dict[str, Array] = {}
+    for summarise_one, name in {DISTANCES[name].summarise: name for name in names}.items():
+        needed = summarise_one(features)
         if shared := summary.keys() & needed.keys():
             raise ValueError(f"{name}: another distance keeps {', '.join(sorted(shared))} of a reference already")
         summary |= needed

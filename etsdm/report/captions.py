@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from etsdm.report.metrics import directions
 from etsdm.report.options import in_words
 from etsdm.report.text import duration, listed, unique
 
@@ -66,9 +67,12 @@ def pairs(block: dict[str, Any]) -> str:
 
 def distances(results: Results, experiment: str) -> list[str]:
     """What a distance compares, and by which solvers."""
+    from etsdm.report.figures.style import chosen_metrics
+
     count = results.config["evaluation"]["samples"]
+    shown = chosen_metrics(results.experiment(experiment).dropna(subset=["value"]))["metric"]
     return [
-        f"Each value compares {count:,} generated images with the whole data set; {LOWER}.",
+        f"Each value compares {count:,} generated images with the whole data set; {directions([*shown.unique()])}.",
         solver_words(results, experiment),
     ]
 

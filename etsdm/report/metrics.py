@@ -9,6 +9,7 @@ from typing import Literal
 
 from etsdm.errors import UserError
 from etsdm.metrics import names
+from etsdm.report.text import listed
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def of(name: str) -> Metric:
         raise UserError(f"{error}; and {', '.join(own)}") from None
     better: Literal["lower", "higher"] = "higher" if distance.higher_is_better else "lower"
     about = names.description(name)
-    return Metric(name, better, distance.judged, about, frechet=distance.name == "frechet")
+    return Metric(name, better, distance.judged, about, distance.unit, frechet=distance.name == "frechet")
 
 
 def is_frechet(name: str) -> bool:
@@ -86,6 +87,14 @@ def judged(name: str) -> bool:
 def better(name: str) -> int:
     """The sign of a change for the better: -1 where lower is better."""
     return -1 if of(name).better == "lower" else 1
+
+
+def directions(names: list[str]) -> str:
+    """Which way is better, in words: `lower is better`, or that and the metrics of which it is not so."""
+    ways = {name: of(name).better for name in names}
+    usual = "lower" if "lower" in ways.values() or not ways else "higher"
+    others = [name for name, way in ways.items() if way != usual]
+    return f"{usual} is better" + (f", but of {listed(others)} higher" if others else "")
 
 
 def unit(name: str) -> str | None:

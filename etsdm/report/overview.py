@@ -20,7 +20,7 @@ KINDS = {
     "probes": ("probe", "probes"),
 }
 RULE_TEXT = (
-    f"{RULE} Of the distances verdicts are made of the Frechet distances only, as the paper's are; kernel distances "
+    f"{RULE} Of the distances verdicts are made of the Frechet distances only, as the paper's are; all others "
     "are in the tables. All sentences here are computed from the measured values."
 )
 

@@ -12,7 +12,7 @@ from etsdm.diffusion.training_times import UNIFORM
 from etsdm.report.cells import Cell
 from etsdm.report.findings.finding import Finding
 from etsdm.report.findings.judge import findings
-from etsdm.report.metrics import judged
+from etsdm.report.metrics import directions, judged
 from etsdm.report.overview import CONFIRMED, RULE_TEXT, limits, overview
 from etsdm.report.plates import Plate, plates
 from etsdm.report.results import Results, load
@@ -57,7 +57,11 @@ def _parts(table: Table) -> list[dict[str, Any]]:
     if "Metric" not in table.display:
         return [{"metric": None, "open": True, "rows": table.display}]
     return [
-        {"metric": metric, "open": judged(str(metric)), "rows": without_empty(rows.drop(columns="Metric"))}
+        {
+            "metric": f"{metric} ({directions([str(metric)])})",
+            "open": judged(str(metric)),
+            "rows": without_empty(rows.drop(columns="Metric")),
+        }
         for metric, rows in table.display.groupby("Metric", sort=False)
     ]
 

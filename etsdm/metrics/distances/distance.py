@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from etsdm.metrics.moments import Array
 
-    Summary = Mapping[str, NDArray[np.float64]]
+    Summary = Mapping[str, Array]
     """What a distance needs to know of a reference besides its features: arrays by name."""
 
 
@@ -26,16 +23,20 @@ class Distance:
         name: its name in a configuration.
         short: beginning of the names of its metrics, where an encoder states no other.
         title: what it is called in a sentence.
+        about: what it is, as the beginning of a sentence; empty where the title says it.
         higher_is_better: whether a larger value is the better one.
         judged: whether verdicts are made of it; others stand in the tables alone.
+        unit: unit of a change that is a difference, as of a share; None: changes are differences of logarithms.
     """
 
     order: ClassVar[int]
     name: ClassVar[str]
     short: ClassVar[str]
     title: ClassVar[str]
+    about: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = False
     judged: ClassVar[bool] = True
+    unit: ClassVar[str | None] = None
 
     @staticmethod
     def fewest(length: int) -> int:
@@ -43,8 +44,11 @@ class Distance:
         return 2
 
     @staticmethod
-    def summarise(real: Array) -> dict[str, NDArray[np.float64]]:
-        """What it needs to know of a reference (M, d) besides its features, by names that no other distance uses."""
+    def summarise(real: Array) -> dict[str, Array]:
+        """What it needs to know of a reference (M, d) besides its features, by names that no other distance uses.
+
+        Distances that have this function in common share what it gives, which is made once.
+        """
         return {}
 
     @staticmethod

@@ -10,8 +10,6 @@ from etsdm.metrics.distances.distance import Distance
 from etsdm.metrics.moments import moments, resampled, weighted_moments
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from etsdm.metrics.distances.distance import Summary
     from etsdm.metrics.moments import Array, Matrix
 
@@ -30,7 +28,7 @@ class Frechet(Distance):
         return length + 1
 
     @staticmethod
-    def summarise(real: Array) -> dict[str, NDArray[np.float64]]:
+    def summarise(real: Array) -> dict[str, Array]:
         """The mean (d,) and the square root of the covariance (d, d): time is cubic in d."""
         mean, covariance = moments(real)
         values, vectors = np.linalg.eigh(covariance)

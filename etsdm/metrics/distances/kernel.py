@@ -30,7 +30,7 @@ class Kernel(Distance):
     judged: ClassVar[bool] = False
 
     @staticmethod
-    def summarise(real: Array) -> dict[str, NDArray[np.float64]]:
+    def summarise(real: Array) -> dict[str, Array]:
         """The sum of the kernel within the reference: time is quadratic in the number of images."""
         return {"within": np.asarray(kernel_within(real))}
 

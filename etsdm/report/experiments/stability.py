@@ -72,7 +72,7 @@ def table(results: Results) -> Table:
     """Every cell beside ddpm's."""
     from etsdm.report.tables.comparison import LEVELS_DIFFER, comparison_table
 
-    shows = "mean squared change of x_0 when noise is added to x_t, images in [-1, 1], lower is better"
+    shows = "mean squared change of x_0 when noise is added to x_t, images in [-1, 1]"
     return comparison_table(results, NAME, f"{shows}; {LEVELS_DIFFER}")
 
 

@@ -52,7 +52,7 @@ def table(results: Results) -> Table:
     """Every cell beside ddpm's."""
     from etsdm.report.tables.comparison import LEVELS_DIFFER, comparison_table
 
-    shows = "PSNR in dB and SSIM, higher is better; colour bias in grey levels of 255, lower is better"
+    shows = "PSNR in dB, SSIM, and colour bias in grey levels of 255"
     return comparison_table(results, NAME, f"{shows}; {LEVELS_DIFFER}")
 
 

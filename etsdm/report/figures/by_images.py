@@ -18,7 +18,7 @@ from etsdm.report.figures.style import (
     panels,
     ticks_at,
 )
-from etsdm.report.metrics import is_frechet
+from etsdm.report.metrics import directions, is_frechet
 from etsdm.report.results import Results
 
 SAMPLED = ["metric", "solver_label", "nfe"]
@@ -47,7 +47,7 @@ def draw_by_images(results: Results, experiment: str) -> Figure:
     for panel, (title, name, log, part) in zip(axes, parts, strict=True):
         for key, mine in groups(part, LINE):
             curve(panel, mine, "images_seen", *looks[key[0]], ls=dashes[key[1]])
-        panel.set(title=title, xscale="log", ylabel=f"{name}\n(lower is better)")
+        panel.set(title=title, xscale="log", ylabel=f"{name}\n({directions([part['metric'].iloc[0]])})")
         if log:
             panel.set_yscale("log")
         else:

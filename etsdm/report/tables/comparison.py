@@ -7,12 +7,13 @@ import pandas as pd
 from etsdm.report.cells import METHOD, POINT, SETTING, SOLVER, cells, same
 from etsdm.report.changes import signed
 from etsdm.report.compare import Compared, compare
+from etsdm.report.metrics import directions
 from etsdm.report.results import Results
 from etsdm.report.tables.table import Table, all_values, build_table, setting, values, whole
 from etsdm.report.text import mean_sd, number
 from etsdm.report.verdicts import SEEN, visible, visible_text
 
-DISTANCE = "distance to the data, lower is better"
+DISTANCE = "distance to the data"
 LEVELS_DIFFER = "the paper's levels, of other data and networks, cannot be compared, its changes can"
 NOTES = (
     "Changes are means of paired logarithms. Verdicts of single cells are exploratory: p carries Holm's correction "
@@ -27,7 +28,7 @@ def comparison_table(results: Results, experiment: str, shows: str, k_of: str | 
     Args:
         results: the measurements.
         experiment: name of the experiment.
-        shows: what is measured and which way is better, for the title.
+        shows: what is measured, for the title.
         k_of: another experiment, whose K at the smallest t stands beside the same networks.
     """
     full, display = [], []
@@ -42,7 +43,9 @@ def comparison_table(results: Results, experiment: str, shows: str, k_of: str | 
             time = f"{k['t'].iloc[0]:.0f}"
             full[-1][f"k_at_{time}"] = k["mean"].iloc[0]
             display[-1][f"K at t = {time}"] = mean_sd(k["mean"].iloc[0], k["sd"].iloc[0])
-    return build_table(experiment, f"Experiment {experiment}: {shows}. {NOTES}", full, _filled(display))
+    return build_table(
+        experiment, f"Experiment {experiment}: {shows}; {directions(metrics)}. {NOTES}", full, _filled(display)
+    )
 
 
 def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:
