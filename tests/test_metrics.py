@@ -529,8 +529,14 @@ def test_an_encoder_in_one_file_is_one_of_all(monkeypatch):
     assert description("fd-pixels-1k") == "Frechet distance between features of the encoder pixels."
 
 
+def test_every_metric_has_a_name_that_tells_its_distance():
+    metrics = {metric_name(d, e, 50_000): d for d in DISTANCES.names() for e in ENCODERS.names()}
+    assert len(metrics) == len(DISTANCES.names()) * len(ENCODERS.names())
+    assert {name: distance_of(name).name for name in metrics} == metrics
+
+
 def test_metrics_of_the_paper_keep_their_names():
-    names = {(d, e): metric_name(d, e, 50_000) for d in DISTANCES.names() for e in ENCODERS.names()}
+    names = {(d, e): metric_name(d, e, 50_000) for d in ("frechet", "kernel") for e in ("inception", "classifier")}
     assert names == {
         ("frechet", "inception"): "fid-clean-inception-50k",
         ("kernel", "inception"): "kid-clean-inception-50k",

@@ -18,8 +18,8 @@ ORDER = 130
 def reference(features: Path, encoder: str, distance: tuple[str, ...], out: Path) -> None:
     """Summarise a reference: what every score needs of it, once.
 
-    The summary holds the mean, the root of the covariance, and the kernel within the reference. The kernel takes time
-    quadratic in the number of images.
+    The summary holds what the distances need of it, such as the mean, the root of the covariance, and the kernel within
+    the reference. The kernel takes time quadratic in the number of images.
 
     \b
     Example:  etsdm reference --features data/features.npz --encoder inception --out data/reference.npz

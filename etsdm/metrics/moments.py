@@ -1,4 +1,4 @@
-"""Moments of features, blocks of them, and the bootstrap over images: what distances share.
+"""Moments of features, blocks of them, images drawn and resampled: what distances share.
 
 Free of torch and clean-fid, whose imports take seconds.
 """
@@ -45,6 +45,15 @@ def resampled(n: int, replicate: int) -> NDArray[np.int64]:
     """
     words = np.random.Philox(key=KEY, counter=[0, 0, replicate, n]).random_raw(n)
     return np.bincount((words % n).astype(np.int64), minlength=n)
+
+
+def drawn(n: int, size: int, draw: int) -> NDArray[np.int64]:
+    """The numbers of `size` different images of `n`, (size,): a function of the arguments alone.
+
+    They are in the order of random words, which are those of `resampled` with another counter.
+    """
+    words = np.random.Philox(key=KEY, counter=[0, 1, draw, n]).random_raw(n)
+    return np.argsort(words, kind="stable")[:size]
 
 
 def blocks(features: Array) -> list[NDArray[np.float32]]:

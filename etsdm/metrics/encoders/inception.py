@@ -55,12 +55,18 @@ class Inception(Encoder):
     file: ClassVar[str] = "inception-2015-12-05.pt"
     timed: ClassVar[bool] = True
     where: ClassVar[frozenset[str]] = frozenset({"weights"})
-    prefixes: ClassVar[Mapping[str, str]] = {"frechet": "fid-clean-inception", "kernel": "kid-clean-inception"}
+    prefixes: ClassVar[Mapping[str, str]] = {
+        "frechet": "fid-clean-inception",
+        "frechet-infinity": "fid-infinity-clean-inception",
+        "kernel": "kid-clean-inception",
+        "kernel-subsets": "kid-subsets-clean-inception",
+    }
     about: ClassVar[Mapping[str, str]] = {
         "frechet": "FID: Frechet distance between Inception features, images resized as by clean-fid; "
         "equal to clean-fid's own number within 1e-3.",
         "kernel": "KID: unbiased kernel distance between the same features, over all pairs of images "
         "instead of random subsets.",
+        "kernel-subsets": "KID as usually computed: mean over 100 subsets of 1,000 images of each set.",
     }
 
     name: Literal["inception"]

@@ -1,0 +1,122 @@
+"""Distances beside Frechet's and the kernel's, each against a formula of its own that compares every pair of images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cleanfid import fid
+from scipy import stats
+
+from etsdm.metrics.distances import DISTANCES, kernel_subsets
+from etsdm.metrics.distances.frechet import Frechet
+from etsdm.metrics.distances.frechet_infinity import FrechetInfinity, sizes
+from etsdm.metrics.distances.kernel import Kernel
+from etsdm.metrics.evaluation import Evaluation
+from etsdm.metrics.moments import drawn
+
+
+def two_sets(n: int = 300, m: int = 260, length: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, length) and (m, length) of two laws that overlap."""
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((length, length)) / np.sqrt(length)
+    generated, real = rng.normal(0.2, 1.1, (n, length)) @ mixing, rng.standard_normal((m, length)) @ mixing
+    return generated.astype(np.float32), real.astype(np.float32)
+
+
+def distance(name: str, generated: np.ndarray, real: np.ndarray) -> float:
+    """The named distance, which must be the same with the summary that a workflow makes once."""
+    value = DISTANCES[name].between(generated, real)
+    assert DISTANCES[name].between(generated, real, DISTANCES[name].summarise(real)) == value
+    return value
+
+
+# Images that are drawn
+
+
+def test_images_are_drawn_without_replacement_by_the_arguments_alone():
+    """So a subset is the same on every machine, and one of another draw or count is another."""
+    subsets = {(n, draw): tuple(drawn(n, 20, draw)) for n in (50, 51) for draw in range(4)}
+    assert len(set(subsets.values())) == len(subsets)
+    assert all(len(set(numbers)) == 20 and max(numbers) < n for (n, _), numbers in subsets.items())
+    assert sorted(drawn(9, 9, 0)) == list(range(9))
+    assert drawn(9, 4, 0).tolist() == [4, 8, 7, 0], "another version of NumPy draws the same"
+    counts = np.bincount(np.concatenate([drawn(50, 10, draw) for draw in range(2000)]))
+    assert stats.chisquare(counts).pvalue > 0.01, "each image is drawn equally often"
+
+
+# Frechet distance of infinitely many images
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "first"), [(50_000, 2048, 5000), (10_000, 2048, 5000), (6000, 2048, 3000), (130, 64, 65)]
+)
+def test_sizes_are_equally_spaced_up_to_all_images(count, length, first):
+    assert sizes(count, length).tolist() == np.linspace(first, count, 15).round().tolist()
+
+
+def test_frechet_infinity_is_the_intercept_of_clean_fids_distances():
+    generated, real = two_sets()
+    chosen = sizes(300, 16)
+    assert (chosen[0], chosen[-1]) == (150, 300)
+    subsets = [generated[drawn(300, size, draw)].astype(np.float64) for draw, size in enumerate(chosen)]
+    distances = [fid.fid_from_feats(subset, real.astype(np.float64)) for subset in subsets]
+    expected = stats.linregress(1 / chosen, distances).intercept
+    assert distance("frechet-infinity", generated, real) == pytest.approx(expected, rel=1e-6)
+
+
+def test_frechet_infinity_has_less_bias_than_the_distance_itself():
+    """Of sets of one law and a long reference the distance should be 0: its mean over ten sets of 500 images."""
+    rng = np.random.default_rng(0)
+    summary = Frechet.summarise(rng.standard_normal((50_000, 32)))
+    sets = [rng.standard_normal((500, 32)) for _ in range(10)]
+    usual = np.mean([Frechet.between(a, a, summary) for a in sets])
+    assert usual > 0.5
+    assert abs(np.mean([FrechetInfinity.between(a, a, summary) for a in sets])) < usual / 20
+
+
+# Kernel distance over subsets
+
+
+def test_kernel_over_subsets_is_its_definition(monkeypatch):
+    """Five subsets of 40 images, every pair of which is compared in float64."""
+    monkeypatch.setattr(kernel_subsets, "SIZE", 40)
+    monkeypatch.setattr(kernel_subsets, "SUBSETS", 5)
+    generated, real = two_sets()
+
+    def mmd(x: np.ndarray, y: np.ndarray) -> float:
+        k = (np.concatenate([x, y]).astype(np.float64) @ np.concatenate([x, y]).T / 16 + 1) ** 3
+        within = sum((k[part, part].sum() - k[part, part].trace()) / (40 * 39) for part in (slice(40), slice(40, None)))
+        return within - 2 * k[:40, 40:].mean()
+
+    expected = np.mean([mmd(generated[drawn(300, 40, i)], real[drawn(260, 40, 5 + i)]) for i in range(5)])
+    assert distance("kernel-subsets", generated, real) == pytest.approx(expected, abs=1e-6)
+
+
+def test_kernel_over_subsets_is_that_of_clean_fid_but_for_the_draw():
+    """Both draw 100 subsets of 1,000 images. They differ as such draws do, and so does the value of all pairs."""
+    generated, real = two_sets(1500, 1400)
+    np.random.seed(0)
+    theirs = [fid.kernel_distance(real, generated) for _ in range(4)]
+    spread = np.std(theirs, ddof=1)
+    ours = distance("kernel-subsets", generated, real)
+    assert ours == pytest.approx(np.mean(theirs), abs=5 * spread)
+    assert ours == pytest.approx(Kernel.between(generated, real), abs=5 * spread)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "least"),
+    [("frechet-infinity", "inception", 4098), ("kernel-subsets", "inception", 1000)],
+)
+def test_too_few_images_are_refused_before_anything_runs(name, encoder, least):
+    block = {"encoders": [encoder], "distances": [name]}
+    assert Evaluation.model_validate(block | {"samples": least}).minimum_images() == least
+    with pytest.raises(ValueError, match=rf"samples = {least - 1} is too few: the .* needs at least {least}"):
+        Evaluation.model_validate(block | {"samples": least - 1})
+
+
+@pytest.mark.parametrize("name", [name for name in DISTANCES.names() if name != "frechet"])
+def test_verdicts_are_made_of_the_frechet_distance_alone(name):
+    assert not DISTANCES[name].judged
