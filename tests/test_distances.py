@@ -7,12 +7,14 @@ import pytest
 from cleanfid import fid
 from scipy import stats
 
-from etsdm.metrics.distances import DISTANCES, kernel_subsets
+from etsdm.metrics import moments
+from etsdm.metrics.distances import DISTANCES, _neighbours, kernel_subsets, mind
 from etsdm.metrics.distances.frechet import Frechet
 from etsdm.metrics.distances.frechet_infinity import FrechetInfinity, sizes
 from etsdm.metrics.distances.kernel import Kernel
 from etsdm.metrics.evaluation import Evaluation
 from etsdm.metrics.moments import drawn
+from etsdm.metrics.score import summary_of
 
 
 def two_sets(n: int = 300, m: int = 260, length: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -103,12 +105,133 @@ def test_kernel_over_subsets_is_that_of_clean_fid_but_for_the_draw():
     assert ours == pytest.approx(Kernel.between(generated, real), abs=5 * spread)
 
 
+# Sliced Wasserstein distance
+
+
+@pytest.mark.parametrize("m", [30, 24, 7])
+def test_mind_is_its_definition(m):
+    """3 d times the mean over directions of W_2^2, of samples that are repeated until both sets are equally large."""
+    generated, real = two_sets(30, m)
+    along = mind.directions(16).astype(np.float64)
+    np.testing.assert_allclose(np.linalg.norm(along, axis=1), 1, rtol=1e-6)
+    assert len(along) == 1000 and abs(along.mean(0)).max() < 5 / np.sqrt(16 * 1000)
+    gaps = [
+        (np.repeat(np.sort(generated @ one), m) - np.repeat(np.sort(real @ one), 30)).astype(np.float64) ** 2
+        for one in along
+    ]
+    assert distance("mind", generated, real) == pytest.approx(3 * 16 * np.mean(gaps), rel=1e-5)
+
+
+def test_mind_of_a_shift_is_three_times_its_square():
+    """Every projection of the shift is u.s, whose square has the mean |s|^2 / d."""
+    points, shift = two_sets(200)[0], np.full(16, 0.5, np.float32)
+    assert distance("mind", points + shift, points) == pytest.approx(3 * 16 * 0.25, rel=0.1)
+    assert distance("mind", points, points[::-1]) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_directions_are_the_same_everywhere():
+    assert mind.directions(4)[0].tolist() == pytest.approx([0.5799686, 0.1315600, 0.3217803, 0.7367399], abs=1e-6)
+
+
+# Shares by nearest neighbours
+
+
+def all_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distances (N, M) of every image to every other, in float64."""
+    return np.linalg.norm(a[:, None].astype(np.float64) - b[None].astype(np.float64), axis=-1)
+
+
+def radii(features: np.ndarray, k: int) -> np.ndarray:
+    """Distance of each image to its k-th nearest other."""
+    return np.sort(all_distances(features, features) + np.diag(np.full(len(features), np.inf)), axis=1)[:, k - 1]
+
+
+def precision(generated: np.ndarray, real: np.ndarray) -> float:
+    return float(np.mean([any(row <= radii(real, 3)) for row in all_distances(generated, real)]))
+
+
+def density(generated: np.ndarray, real: np.ndarray) -> float:
+    return float(np.mean([sum(row <= radii(real, 5)) for row in all_distances(generated, real)]) / 5)
+
+
+def coverage(generated: np.ndarray, real: np.ndarray) -> float:
+    return float(np.mean(all_distances(generated, real).min(0) <= radii(real, 5)))
+
+
+def memorisation(generated: np.ndarray, real: np.ndarray) -> float:
+    nearest = all_distances(generated, real)
+    return float(np.mean(nearest.min(1) <= radii(real, 1)[nearest.argmin(1)]))
+
+
+SHARES = {
+    "precision": precision,
+    "recall": lambda generated, real: precision(real, generated),
+    "density": density,
+    "coverage": coverage,
+    "memorisation": memorisation,
+}
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_a_share_is_its_definition(name, monkeypatch):
+    """Whatever the size of the blocks."""
+    generated, real = two_sets()
+    expected = SHARES[name](generated, real)
+    assert 0.1 < expected < 1.2
+    assert distance(name, generated, real) == pytest.approx(expected, rel=1e-12)
+    monkeypatch.setattr(moments, "BLOCK", 77)
+    assert distance(name, generated, real) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "of_copies"), [("precision", 1), ("recall", 1), ("coverage", 1), ("memorisation", 1)])
+def test_a_share_of_copies(name, of_copies):
+    real = two_sets()[1]
+    assert distance(name, real[::-1], real) == of_copies
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_a_share_of_images_that_are_nowhere_near(name):
+    generated, real = two_sets()
+    assert distance(name, generated + 1000, real) == 0
+
+
+def test_copies_count_as_memorised_where_the_data_have_twins():
+    """A twin is at a distance of 0, and so is the copy."""
+    real = np.repeat(two_sets()[1][:50], 2, axis=0)
+    assert distance("memorisation", real[:30], real) == 1
+    assert distance("memorisation", real[:30] + 1e-3, real) == 0
+
+
+def test_new_images_are_memorised_as_often_as_references_are_mutual_neighbours():
+    """Known for a uniform density in the plane: 0.6215 of all points are nearest to their nearest neighbour."""
+    rng = np.random.default_rng(0)
+    generated, real = (rng.random((4000, 2)).astype(np.float32) for _ in range(2))
+    assert distance("memorisation", generated, real) == pytest.approx(0.6215, abs=0.03)
+
+
+def test_the_neighbours_of_a_reference_are_found_once(monkeypatch):
+    """However many distances need them."""
+    calls = []
+    among = _neighbours.among_themselves
+    monkeypatch.setattr(
+        _neighbours, "among_themselves", lambda features: calls.append(len(features)) or among(features)
+    )
+    summary = summary_of(two_sets()[1], ["precision", "recall", "density", "coverage", "memorisation"])
+    assert summary.keys() == {"neighbours"} and calls == [260]
+    assert summary["neighbours"].shape == (260, 5)
+
+
 # What is refused
 
 
 @pytest.mark.parametrize(
     ("name", "encoder", "least"),
-    [("frechet-infinity", "inception", 4098), ("kernel-subsets", "inception", 1000)],
+    [
+        ("frechet-infinity", "inception", 4098),
+        ("kernel-subsets", "inception", 1000),
+        ("precision", "inception", 6),
+        ("memorisation", "inception", 6),
+    ],
 )
 def test_too_few_images_are_refused_before_anything_runs(name, encoder, least):
     block = {"encoders": [encoder], "distances": [name]}

@@ -17,8 +17,10 @@ from reports import (
     configuration,
     found,
     k_of,
+    measure,
     read,
     read_cell,
+    write_report,
 )
 from scipy import stats
 
@@ -76,6 +78,35 @@ def test_replicates_of_the_bootstrap_reach_the_cells(built: tuple[Path, Path]) -
 def test_published_fid_does_not_stand_beside_a_kernel_distance(built: tuple[Path, Path]) -> None:
     cell = read_cell(built[0], "fast-sampling", solver="ddim", nfe=50, method="etsdm", metric="kd-classifier-1k")
     assert math.isnan(cell["published"])
+
+
+def report_with(folder: Path, distances: list[str]) -> Path:
+    """The report of the hand-chosen values, as if these distances had been measured."""
+    config = configuration()
+    config["evaluation"]["distances"] = distances
+    write_report(report := write_results(folder, config, measure), folder)
+    return report
+
+
+def test_a_share_changes_by_a_difference_and_the_title_says_that_higher_is_better(tmp_path: Path) -> None:
+    report = report_with(tmp_path, ["frechet", "precision", "memorisation"])
+    where = {"solver": "ddim", "nfe": 50, "method": "etsdm"}
+    cell = read_cell(report, "fast-sampling", metric="precision-classifier-1k", **where)
+    assert cell["mean"] == pytest.approx(0.32e-3)
+    assert pd.isna(cell["change_unit"]) and pd.isna(cell["verdict"])
+    assert cell["change"] == pytest.approx(-0.08e-3), "from 0.4e-3 to 0.32e-3"
+    title = (report / "tables" / "fast-sampling.md").read_text(encoding="utf-8")
+    assert "; lower is better (higher for precision-classifier-1k). " in title
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert "<summary>precision-classifier-1k (higher is better)" in page
+    assert "<summary>memorisation-classifier-1k (lower is better)" in page
+    assert "with the whole data set; lower is better." in page, "figures show the Frechet distance"
+    assert "precision-classifier-1k: Precision: share of generated images" in page
+
+
+def test_a_report_of_shares_alone_draws_them(tmp_path: Path) -> None:
+    report = report_with(tmp_path, ["recall"])
+    assert "with the whole data set; higher is better." in (report / "report.html").read_text(encoding="utf-8")
 
 
 def test_published_fid_does_not_stand_beside_another_data_set(built: tuple[Path, Path]) -> None:

@@ -346,7 +346,7 @@ def test_one_place_knows_the_metrics(name: str, better: int, judged: bool, frech
         ([], "lower is better"),
         (["K", "fd-classifier-1k"], "lower is better"),
         (["psnr", "ssim"], "higher is better"),
-        (["psnr", "colour-bias", "ssim"], "lower is better, but of psnr and ssim higher"),
+        (["psnr", "colour-bias", "ssim"], "lower is better (higher for psnr and ssim)"),
     ],
 )
 def test_which_way_is_better_is_said_of_every_metric(names: list[str], words: str) -> None:

@@ -90,11 +90,11 @@ def better(name: str) -> int:
 
 
 def directions(names: list[str]) -> str:
-    """Which way is better, in words: `lower is better`, or that and the metrics of which it is not so."""
+    """Which way is better, in words: `lower is better`, or that and the metrics for which it is not so."""
     ways = {name: of(name).better for name in names}
     usual = "lower" if "lower" in ways.values() or not ways else "higher"
     others = [name for name, way in ways.items() if way != usual]
-    return f"{usual} is better" + (f", but of {listed(others)} higher" if others else "")
+    return f"{usual} is better" + (f" (higher for {listed(others)})" if others else "")
 
 
 def unit(name: str) -> str | None:

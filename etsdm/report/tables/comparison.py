@@ -16,9 +16,10 @@ from etsdm.report.verdicts import SEEN, visible, visible_text
 DISTANCE = "distance to the data"
 LEVELS_DIFFER = "the paper's levels, of other data and networks, cannot be compared, its changes can"
 NOTES = (
-    "Changes are means of paired logarithms. Verdicts of single cells are exploratory: p carries Holm's correction "
-    f"over the cells of this table. Visible: the change that would have been called so, {SEEN}. Sampling: standard "
-    "deviation of one seed's change if other images were drawn from the same two networks (bootstrap)"
+    "Changes in % are means of paired logarithms, others of paired differences. Verdicts of single cells are "
+    f"exploratory: p carries Holm's correction over the cells of this table. Visible: the change that would have "
+    f"been called so, {SEEN}. Sampling: standard deviation of one seed's change if other images were drawn from the "
+    "same two networks (bootstrap)"
 )
 
 
