@@ -101,7 +101,18 @@ def _solver_error(model: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]
     return {"n": spec["images"], "reference_nfe": 600, "reference_error": 1e-4, "points": points}
 
 
-BY_HAND = {"stability": _stability, "solver-error": _solver_error}
+def _mismatch(model: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    gain = GAIN.get(model["method"]["name"], 1.1)
+    points = [
+        {"t": t, "offset": offset, "error": t / 1000 + excess, "error_std": 0.1, "excess": excess, "excess_std": 0.1}
+        for t in spec["t"]
+        for offset in (0, *spec["offsets"])
+        for excess in [gain * 1e-6 * offset**2 * spread(model, t)]
+    ]
+    return {"n": spec["images"], "points": points, "left_out": []}
+
+
+BY_HAND = {"stability": _stability, "solver-error": _solver_error, "mismatch": _mismatch}
 
 
 def theory() -> dict[str, Any]:

@@ -101,6 +101,14 @@ BAD = {
         {"experiments.stability": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": 10, "nfe": 20}},
         "experiments.stability: nfe = 20 is more than the 11 timesteps from t = 10 down; allowed: up to 11",
     ),
+    "offset of nothing": (
+        {"experiments.mismatch": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "offsets": [0, 5]}},
+        "experiments.mismatch.offsets[0]: 0 is always measured, so it need not be given; leave it out",
+    ),
+    "mismatch beyond T": (
+        {"experiments.mismatch": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": [1000]}},
+        "experiments.mismatch: t: t = 1000 lies outside the times of the linear schedule; allowed: 0 to 999",
+    ),
     "n does not divide": (
         {f"{METHODS}.1": {"name": "etsdm", "t_tilde": 100, "n": 7}},
         "n = 7 does not divide t_tilde = 100",

@@ -130,6 +130,7 @@ def test_a_method_that_repeats_another_does_not_lower_the_floor() -> None:
             "t_prime": None,
             "t": None,
             "perturbation_std": None,
+            "condition_offset": None,
             "seed": seed,
             "value": value,
         }

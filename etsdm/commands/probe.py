@@ -20,7 +20,7 @@ OF_A_PROBE = "spec.json of a probe, or its content.  [default: K of 512 images, 
 @out_file("JSON file to write.")
 @DEVICE
 def probe(weights: Path, data: Path, spec: Specification | None, out: Path, device: str) -> None:
-    """Probe a trained network: K, stability, solvers' errors.
+    """Probe a trained network: K, stability, wrong conditions, solvers' errors.
 
     K(t', t) is the network's time-Lipschitz constant. Within a sub-interval, E-TSDM's is 0. The measured points are
     printed as well.

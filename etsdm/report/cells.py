@@ -21,7 +21,7 @@ NETWORK = ["dataset", "resolution", *PROCESS]
 SETTING = ["experiment", *NETWORK, "images_seen", "ema_half_life"]
 METHOD = ["method", "method_parameters", "method_label"]
 SOLVER = ["solver", "solver_parameters", "solver_label", "nfe"]
-POINT = ["t_prime", "t", "perturbation_std"]
+POINT = ["t_prime", "t", "perturbation_std", "condition_offset"]
 COMPARED = [*SETTING, *SOLVER, "metric", *POINT]
 """What two cells must share for their methods to be compared."""
 CELL = [*COMPARED, *METHOD]

@@ -40,6 +40,8 @@ METRICS = (
     Metric("K-per-sqrt-dimension", judged=False),
     Metric("change-predicted"),
     Metric("change-solved"),
+    Metric("error-predicted", label="error of the predicted x_0"),
+    Metric("excess-predicted", judged=False, label="excess error of the predicted x_0"),
     Metric("solver-error", label="distance to the solution"),
     Metric("psnr", better="higher", unit="dB"),
     Metric("ssim", better="higher", unit=""),

@@ -41,6 +41,7 @@ COLUMNS = [
     "t_prime",
     "t",
     "perturbation_std",
+    "condition_offset",
     "n",
     "value",
     "bootstrap",
@@ -53,7 +54,7 @@ COLUMNS = [
     "revision",
     "file",
 ]
-POINT = ["solver", "solver_parameters", "nfe", "t_prime", "t", "perturbation_std"]
+POINT = ["solver", "solver_parameters", "nfe", "t_prime", "t", "perturbation_std", "condition_offset"]
 """Where a probe measures."""
 DISTANCE = "distance"
 """Kind of the measurements that an encoder and a reference belong to."""

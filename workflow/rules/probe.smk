@@ -1,8 +1,9 @@
 # ------------------------------------------------------------------------------------------------------------------
-# weights.safetensors -> what the trained network is like: K(t', t), its stability, the errors of its solvers.
+# weights.safetensors -> what the trained network is like: K(t', t), its stability, the cost of a wrong condition, the
+# errors of its solvers.
 # ------------------------------------------------------------------------------------------------------------------
 rule probe:
-    """Measure a trained network: its K(t', t), its stability or the errors of its solvers."""
+    """Measure a trained network: its K(t', t), its stability or what another probe finds."""
     input:
         weights="results/models/{model}/weights.safetensors",
         data=lambda wildcards: f"{data_of(wildcards.model)}/images.digest",

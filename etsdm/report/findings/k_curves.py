@@ -1,16 +1,14 @@
 """Findings on K(t', t) against t: how it grows, where it is 0, and its largest value."""
 
-import json
 import math
 import statistics
-from itertools import pairwise
-from typing import Any
 
 import pandas as pd
 
 from etsdm.report.cells import BASELINE, CELL, NETWORK, OURS, Cell, cells, same
 from etsdm.report.changes import change, paired
 from etsdm.report.findings.finding import Finding, Pair, mean_text, seeds_text, summary, where
+from etsdm.report.findings.sub_intervals import inside
 from etsdm.report.published import curves_of, published_value
 from etsdm.report.results import Results
 from etsdm.report.section import Claim
@@ -95,25 +93,11 @@ def _trend(results: Results, claim: Claim, curve: pd.DataFrame) -> Finding | Non
     return Finding(claim, text, change=power, expected=-1, published=paper)
 
 
-def _left_ends(settings: dict[str, Any]) -> list[float] | None:
-    """Left ends of the shared sub-intervals and t_tilde; None if the settings alone do not tell them."""
-    ends, t_tilde, n = settings["partition"], settings["t_tilde"], settings["n"]
-    if ends == "uniform":
-        ends = [i * t_tilde / n for i in range(n)]
-    return None if isinstance(ends, str) else [*ends, t_tilde]
-
-
-def _inside(cell: Cell) -> bool:
-    """Whether the pair of times lies inside one shared sub-interval."""
-    ends = _left_ends(json.loads(cell["method_parameters"]))
-    return ends is not None and any(low <= cell["t_prime"] and cell["t"] < high for low, high in pairwise(ends))
-
-
 def zero_inside(results: Results, claim: Claim) -> list[Finding]:
     """K of etsdm inside its sub-intervals; only a network that predicts eps itself repeats its answer there."""
     table = _k(results, claim.experiment)
     table = table[(table["method"] == OURS) & (table["prediction"] == "eps") & (table["n"] > 0)]
-    shared = table[[_inside(cell) for _, cell in table.iterrows()]] if len(table) else table
+    shared = table[[inside(cell, cell["t_prime"], cell["t"]) for _, cell in table.iterrows()]] if len(table) else table
     found = []
     for label, group in shared.groupby("method_label", sort=False):
         times = listed(sorted({int(t) for t in group["t"]}))

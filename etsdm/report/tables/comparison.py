@@ -100,6 +100,7 @@ def _display(one: Compared) -> dict[str, object]:
         "NFE": whole(cell["nfe"]),
         "t": whole(cell["t"]),
         "Noise std": "" if pd.isna(cell["perturbation_std"]) else f"{cell['perturbation_std']:g}",
+        "Offset": "" if pd.isna(cell["condition_offset"]) else f"{cell['condition_offset']:+.0f}",
         "Metric": cell["metric"],
         "Method": cell["method_label"],
         "Mean ± sd": mean_sd(cell["mean"], cell["sd"]),

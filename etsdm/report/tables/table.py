@@ -11,7 +11,7 @@ CONSTANTS = ("Data", "Schedule", "Time", "Prediction", "Solver", "NFE", "t", "Me
 """Columns that go into the heading where all rows agree."""
 UNSAID = ("Training times", "Loss weight", "Images seen", "Half-life")
 """Columns that are left out where all rows agree: the settings of the training hold them."""
-OPTIONAL = ("Solver", "NFE", "t", "Noise std", "K at", "95 % interval", "Paper", "Note")
+OPTIONAL = ("Solver", "NFE", "t", "Noise std", "Offset", "K at", "95 % interval", "Paper", "Note")
 """First words of columns that are left out where they are empty throughout."""
 
 
