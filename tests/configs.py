@@ -71,6 +71,12 @@ EVERY: dict[str, Any] = TINY["experiments"] | {
     "flow": {"datasets": ["digits"], "methods": BOTH, "solvers": FEW, "images": 4},
     "alternatives": {"datasets": ["digits"], "methods": [*BOTH, "regularization", "shared-noise"], "solvers": FEW},
     "confound": {"datasets": ["digits"], "loss_weights": ["none"], "methods": BOTH, "solvers": FEW},
+    "no-training": {
+        "datasets": ["digits"],
+        "methods": BOTH,
+        "solvers": [{"name": "ddim", "nfe": [2], "denoise": True}],
+        "options": [{"t_end": 50}, {"eps_scale": 1.01}],
+    },
     "told-less": {"datasets": ["digits"], "methods": [*BOTH, "unconditional"], "solvers": FEW, "images": 4},
     "ablation": {"datasets": ["digits"], "t_tilde": [100], "n": [2, 5], "solvers": FEW},
     "stability": {"datasets": ["digits"], "methods": BOTH, "images": 4, "nfe": 2},

@@ -144,6 +144,12 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "lipschitz": {"datasets": ["digits"], "methods": METHODS, "images": 8},
     "comparison": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddpm", "nfe": [4]}]},
     "fast-sampling": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddim", "nfe": [4, 8]}]},
+    "no-training": {
+        "datasets": ["digits"],
+        "methods": METHODS,
+        "solvers": [{"name": "ddim", "nfe": [4, 8], "denoise": True}],
+        "options": [{"t_end": 50}, {"eps_scale": 1.01}],
+    },
     "schedules": {
         "datasets": ["digits"],
         "schedules": ["linear", "cosine"],

@@ -198,6 +198,24 @@ def test_other_losses_are_compared_with_ddpms_usual_one(tmp_path: Path) -> None:
     assert sharing.change.mean == pytest.approx(-10) and "in 4 of 4 cells" in sharing.said
 
 
+def test_sharing_is_compared_with_the_best_that_sampling_alone_gives(tmp_path: Path) -> None:
+    """t_end gains a fifth at 4 NFE and loses a tenth at 8, the scale loses a twentieth; sharing gains a tenth."""
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        factor = {4: 0.8, 8: 1.1}[solver["nfe"]] if "t_end" in solver else 1.05 if "eps_scale" in solver else 1.0
+        return factor * (0.9 if model["method"]["name"] == "etsdm" else 1.0) * (5 + model["seed"])
+
+    made = findings_of(tmp_path, "no-training", distance)
+    (best,) = [f for f in made if f.claim.primary]
+    assert best.change.mean == pytest.approx(100 * ((0.9 / 0.8 * 0.9) ** 0.5 - 1)), "t_end is best at 4, none at 8"
+    assert "in 1 of 2 cells" in best.said
+    each = {f.said.split(" is lower")[0]: f.change.mean for f in made if f.claim.short == "gain of an option alone"}
+    gains = {"stopped at t = 50": 100 * ((0.8 * 1.1) ** 0.5 - 1), "eps / 1.01": 5}
+    assert each == pytest.approx({f"ddpm's fd-classifier-1k, {option},": gain for option, gain in gains.items()})
+    beside = [f.change.mean for f in made if f.claim.short == "gain of sharing beside an option"]
+    assert beside == pytest.approx([-10, -10])
+
+
 def test_the_growth_of_k_on_a_straight_path_is_compared_by_its_power(tmp_path: Path) -> None:
     """K goes as t to the power -1.03 and -1.07 under linear, and as t to the power -0.25 on the straight path."""
 

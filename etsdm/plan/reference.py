@@ -209,7 +209,7 @@ def _type(node: Node, path: tuple[str, ...]) -> str:
         return f"list of {_type(node.get('items') or node['prefixItems'][0], path)}"
     if node.get("type") == "object":
         inside = [*node.get("patternProperties", {}).values(), *filter(None, [node.get("additionalProperties")])]
-        return f"mapping of name to {_type(inside[0], path)}"
+        return "mapping" if inside == [True] else f"mapping of name to {_type(inside[0], path)}"
     return f"{node.get('type', 'any')}{_bounds(node)}"
 
 

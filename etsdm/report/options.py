@@ -21,3 +21,8 @@ def in_words(values: dict[str, Any]) -> str:
 def has_options(parameters: dict[str, Any]) -> bool:
     """Whether a solver with these settings has an option on."""
     return any(parameters.get(key) is not None for key in OPTIONS)
+
+
+def options_of(parameters: dict[str, Any]) -> str:
+    """The options of a solver with these settings, in words; empty where it has none."""
+    return in_words({key: value for key, value in parameters.items() if key in OPTIONS})
