@@ -136,7 +136,7 @@ def test_report_of_one_experiment_alone_with_one_seed(tmp_path: Path, experiment
     text = (report / "report.html").read_text(encoding="utf-8")
     assert "have a value" in text
     exact = (
-        ("K is 0 inside sub-intervals",)
+        ("K is 0 inside sub-intervals", "a wrong condition is free inside sub-intervals")
         if experiment != "theory"
         else tuple(f.claim.short for f in findings(read(report)))
     )
