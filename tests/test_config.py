@@ -202,7 +202,7 @@ BAD = {
     "times inside the steps of a multistep": (
         {f"{SOLVERS}.0": {"name": "dpm-solver++-2m", "nfe": [10], "inner_times": "grid"}},
         "inner_times: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start, t_end, eps_scale, "
-        "lower_order_final",
+        "time_shift, lower_order_final",
     ),
     "unknown times inside a step": (
         {f"{SOLVERS}.0": {"name": "dpm-solver-2", "nfe": [10], "inner_times": "uniform"}},
@@ -299,6 +299,18 @@ BAD = {
     "a scale that the reference does not have": (
         {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddim", "nfe": [4], "eps_scale": 1.01}]}},
         "eps_scale: the reference takes the network as it is",
+    ),
+    "a window that holds no time": (
+        {f"{SOLVERS}.0.time_shift": {"window": 0, "cutoff": 300}},
+        "time_shift.window: input should be greater than or equal to 1",
+    ),
+    "a shift without a cut-off": ({f"{SOLVERS}.0.time_shift": {"window": 10}}, "time_shift.cutoff"),
+    "a shift that the reference does not have": (
+        {
+            "experiments.solver-error": ERROR
+            | {"solvers": [{"name": "ddim", "nfe": [4], "time_shift": {"window": 10, "cutoff": 300}}]}
+        },
+        "time_shift: the reference takes the network as it is",
     ),
     "no time left to share": (
         {
@@ -523,7 +535,14 @@ class TestIdentity:
         folders = [path.rsplit("/", 1)[1] for path in demo.samples if "/ddpm-linear-" in path and "/seed0/" in path]
         assert folders == SAMPLE_SETS
 
-    @pytest.mark.parametrize(("option", "values"), [("t_end", (0, 50)), ("eps_scale", (1.01, {"k": 1e-5, "b": 1.01}))])
+    @pytest.mark.parametrize(
+        ("option", "values"),
+        [
+            ("t_end", (0, 50)),
+            ("eps_scale", (1.01, {"k": 1e-5, "b": 1.01})),
+            ("time_shift", ({"window": 10, "cutoff": 300}, {"window": 20, "cutoff": 300})),
+        ],
+    )
     def test_an_option_is_part_of_a_sample_set_that_has_it(self, option, values):
         def sets(value):
             return plan(**{SOLVERS: [{"name": "ddim", "nfe": [2], option: value}]}).samples.keys()

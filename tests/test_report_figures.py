@@ -122,7 +122,8 @@ def test_solvers_with_options_are_told_apart_in_words(tmp_path: Path) -> None:
     ddim = {"name": "ddim", "nfe": [50]}
     scaled = [ddim | {"eps_scale": scale} for scale in (1.005, {"k": 2e-5, "b": 1.0})]
     stopped = [ddim | {"t_end": 20}, ddim | {"t_end": 50, "eta": 1.0}]
-    config["experiments"]["fast-sampling"]["solvers"] = [ddim, *stopped, *scaled]
+    shifted = ddim | {"time_shift": {"window": 40, "cutoff": 300}}
+    config["experiments"]["fast-sampling"]["solvers"] = [ddim, *stopped, *scaled, shifted]
     report = write_results(tmp_path, config)
     results = load(report, tmp_path, PUBLISHED)
     fast = results.experiment("fast-sampling")
@@ -132,6 +133,7 @@ def test_solvers_with_options_are_told_apart_in_words(tmp_path: Path) -> None:
         "ddim (stopped at t = 50, eta 1.0)",
         "ddim (eps / 1.005, eta 0.0)",
         "ddim (eps / (2e-05 t + 1.0), eta 0.0)",
+        "ddim (time shifted in a window of 40 above t = 300, eta 0.0)",
     ]
     (said,) = {line for line in solvers(results, "fast-sampling") if "20" in line}
     assert said.startswith("ddim at 50 NFE (grid uniform, ") and "stopped at t = 20" in said and "none" not in said

@@ -248,6 +248,18 @@ def test_every_solver_can_scale_the_noise(weights, tmp_path, name):
     assert shades(smaller) > 0.2
 
 
+@pytest.mark.parametrize("name", SOLVERS.names())
+def test_every_solver_can_tell_the_network_the_time_that_fits(weights, tmp_path, name):
+    """With no other time to tell, or none above the cut-off, that changes no bit."""
+    plain, alone, never, shifted = (
+        images(weights, tmp_path, spec(name, nfe=12, time_shift=shift))
+        for shift in (None, *({"window": w, "cutoff": c} for w, c in ((1, 0), (80, 999), (80, 100))))
+    )
+    assert np.array_equal(plain, alone) and np.array_equal(plain, never)
+    assert not np.array_equal(plain, shifted)
+    assert shades(shifted) > 0.2
+
+
 def test_smaller_noise_leaves_more_noise_in_the_images(weights, tmp_path):
     """Each step takes less of it away: neighbours in an image differ more."""
     rough = []
@@ -273,6 +285,15 @@ def test_a_person_can_scale_the_noise(weights, tmp_path):
     done = CliRunner().invoke(main, ["sample", *options, "--eps-scale", "1.05"])
     assert done.exit_code == 0, done.output
     expected = images(weights, tmp_path, spec(nfe=6, count=3, eps_scale=1.05), few=True)
+    assert np.array_equal(read_images(tmp_path / "mine.zip"), expected)
+
+
+def test_a_person_can_shift_the_time(weights, tmp_path):
+    options = ["--weights", str(weights), "--nfe", "6", "-n", "3", "--out", str(tmp_path / "mine.zip")]
+    done = CliRunner().invoke(main, ["sample", *options, "--time-shift", "80", "100"])
+    assert done.exit_code == 0, done.output
+    shift = {"window": 80, "cutoff": 100}
+    expected = images(weights, tmp_path, spec(nfe=6, count=3, time_shift=shift), few=True)
     assert np.array_equal(read_images(tmp_path / "mine.zip"), expected)
 
 

@@ -21,7 +21,7 @@ from etsdm.commands._specification import Specification, spec_option
 from etsdm.errors import UserError
 
 ORDER = 90
-OF_A_SAMPLE_SET = "spec.json of a sample set, or its content. It replaces the ten options that follow."
+OF_A_SAMPLE_SET = "spec.json of a sample set, or its content. It replaces the eleven options that follow."
 
 
 @click.command()
@@ -39,6 +39,12 @@ OF_A_SAMPLE_SET = "spec.json of a sample set, or its content. It replaces the te
 @click.option("--lambda-start", type=float, help="Start where lambda is this, if that is later.  [default: at t_max]")
 @click.option("--t-end", type=int, help="Stop at this time, in steps, and predict x_0 there.  [default: at t_min]")
 @click.option("--eps-scale", type=float, help="Divide the predicted noise by this.  [default: 1]")
+@click.option(
+    "--time-shift",
+    type=(int, int),
+    metavar="WINDOW CUTOFF",
+    help="Tell the network the time in this window whose noise fits x, above the cut-off.  [default: its own time]",
+)
 @click.option(
     "--precision", type=PRECISIONS, help="Of the network's products. A CPU uses float32 for tf32.  [default: tf32]"
 )
@@ -59,6 +65,7 @@ def sample(
     lambda_start: float | None,
     t_end: int | None,
     eps_scale: float | None,
+    time_shift: tuple[int, int] | None,
     precision: str | None,
     count: int,
     seed: int,
@@ -80,7 +87,8 @@ def sample(
     if out.suffix not in (".png", ".zip"):
         raise UserError(f"{out}: must end in .png, for a picture, or in .zip, for an archive of images")
     if spec is None:
-        given = {"grid": grid, "lambda_start": lambda_start, "eps_scale": eps_scale}
+        shift = time_shift and dict(zip(("window", "cutoff"), time_shift, strict=True))
+        given = {"grid": grid, "lambda_start": lambda_start, "eps_scale": eps_scale, "time_shift": shift}
         solved = _solver(solver or "ddim", nfe, clip_x0, t_end, **given)
         values: dict[str, Any] = {"solver": solved, "samples": count, "precision": precision or "tf32", "seed": seed}
     else:

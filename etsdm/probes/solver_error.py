@@ -48,10 +48,11 @@ class Solutions(Strict):
                 raise ValueError("lambda_start: the reference starts at t_max, so each solver must; leave it out")
             if solver.t_end is not None:
                 raise ValueError("t_end: the reference ends at t_stop, so each solver must; leave it out")
-            if solver.eps_scale is not None:
-                raise ValueError(
-                    "eps_scale: the reference takes the network as it is, so each solver must; leave it out"
-                )
+            for option in ("eps_scale", "time_shift"):
+                if getattr(solver, option) is not None:
+                    raise ValueError(
+                        f"{option}: the reference takes the network as it is, so each solver must; leave it out"
+                    )
         return self
 
 

@@ -8,6 +8,7 @@ from etsdm.report.text import settings
 OPTIONS: dict[str, Callable[[Any], str]] = {
     "t_end": "stopped at t = {}".format,
     "eps_scale": lambda scale: "eps / ({k} t + {b})".format(**scale) if scale["k"] else f"eps / {scale['b']}",
+    "time_shift": "time shifted in a window of {0[window]} above t = {0[cutoff]}".format,
 }
 """From the value of each option, as JSON holds it, to its words."""
 

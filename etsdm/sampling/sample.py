@@ -63,7 +63,7 @@ def sample_batch(
         raise UserError(reason)
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
     noise = ImageNoise(seed, indices, shape, device)
-    predict.eps_scale = solver.eps_scale
+    predict.eps_scale, predict.told = solver.eps_scale, solver.told(schedule)
     before = predict.nfe
     with computing_in(precision, device):
         settings = solver.model_copy(update={"clip_x0": predict.clip_x0})  # `auto` is decided by now
