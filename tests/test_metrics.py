@@ -16,6 +16,7 @@ from cleanfid.resize import build_resizer
 from configs import tiny
 from PIL import Image
 from sklearn.datasets import load_digits
+from torch.nn import functional
 
 from etsdm.config.registry import Registry
 from etsdm.data.archive import Pixels, iterate_images, write_images
@@ -27,7 +28,7 @@ from etsdm.metrics.distances import DISTANCES
 from etsdm.metrics.distances import kernel as kernel_module
 from etsdm.metrics.distances.frechet import Frechet
 from etsdm.metrics.distances.kernel import Kernel
-from etsdm.metrics.encoders import ENCODERS, classifier, inception
+from etsdm.metrics.encoders import ENCODERS, classifier, inception, inception_legacy
 from etsdm.metrics.encoders.classifier import Classifier, load_classifier, logits_of, train_classifier
 from etsdm.metrics.encoders.inception import OFFLINE_SHA256, offline_weights, provide_inception
 from etsdm.metrics.evaluation import Evaluation
@@ -271,8 +272,56 @@ def test_features_are_those_of_clean_fid(inception_weights, clean_fid_network, k
     with torch.inference_mode():
         theirs = clean_fid_network(resized_by_clean_fid(pixels))
     network = inception.load_inception(inception_weights, CPU)
-    for encode in (inception.make_encoder(inception_weights, CPU), inception._encoder_in_batches(network, CPU)):
+    in_batches = inception._encoder_in_batches(network, CPU, inception.resized)
+    for encode in (inception.make_encoder(inception_weights, CPU), in_batches):
         torch.testing.assert_close(encode(pixels), theirs, rtol=0, atol=2e-4)
+
+
+def resized_inside_the_network(pixels: Pixels) -> torch.Tensor:
+    """What NVIDIA's file of the network does before its layers, in float64; the offline package's copy has no resizing.
+
+    A grid of points between -1 and 1 is moved by half a pixel less half a new one, and the image is sampled there.
+    """
+    x = torch.from_numpy(in_rgb(pixels).copy()).permute(0, 3, 1, 2).double()
+    move = [[1, 0, 1 / x.shape[3] - 1 / 299], [0, 1, 1 / x.shape[2] - 1 / 299]]
+    shape = [len(x), 3, 299, 299]
+    grid = functional.affine_grid(torch.tensor([move] * len(x), dtype=torch.float64), shape, align_corners=False)
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False).float()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(8, 8), (32, 32), (64, 48), (256, 256), (299, 299), (301, 500), (1024, 1024)])
+def test_legacy_resizing_is_that_inside_the_network(size, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *size, channels), dtype=np.uint8)
+    ours = inception_legacy.resized(torch.from_numpy(pixels))
+    assert ours.shape == (2, 3, 299, 299) and ours.dtype == torch.float32
+    torch.testing.assert_close(ours, resized_inside_the_network(pixels), rtol=0, atol=0.02)
+
+
+def test_legacy_resizing_has_no_half_pixel():
+    """Of a ramp, pixel i is i times the ratio of the sizes, until the last column, which goes on as it is."""
+    ramp = torch.arange(23, dtype=torch.uint8).expand(1, 13, 23)[..., None]
+    expected = (torch.arange(299) * 23 / 299).clamp(max=22)
+    torch.testing.assert_close(inception_legacy.resized(ramp)[0, 2], expected.expand(299, 299), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["photos", "digits"])
+def test_legacy_features_are_those_of_the_same_network(inception_weights, clean_fid_network, kind):
+    pixels = photos_and_digits()[kind]
+    with torch.inference_mode():
+        theirs = clean_fid_network(resized_inside_the_network(pixels))
+    encode = inception_legacy.make_encoder(inception_weights, CPU)
+    torch.testing.assert_close(encode(pixels), theirs, rtol=0, atol=2e-4)
+    assert (inception.make_encoder(inception_weights, CPU)(pixels) - theirs).abs().max() > 0.1
+
+
+def test_both_encoders_have_the_same_weights_and_metrics_of_their_own(tmp_path, inception_weights):
+    settings = ENCODERS.read({"name": "inception-legacy"})
+    found = ENCODERS.load("inception-legacy").make_weights(settings, tmp_path / settings.file)
+    assert found["sha256"] == sha256(inception_weights)
+    names = {metric_name(distance, "inception-legacy", 10_000) for distance in ("frechet", "kernel")}
+    assert names == {"fid-legacy-10k", "kid-legacy-10k"}
+    assert report_metrics.is_fid("fid-legacy-10k") and report_metrics.is_fid("fid-clean-inception-10k")
 
 
 def test_no_bit_of_the_features_depends_on_threads_or_batch(inception_weights, monkeypatch):

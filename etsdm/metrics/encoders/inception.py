@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Network = Callable[[Tensor], Tensor]
     """Images resized, floats in [0, 255], (B, 3, 299, 299), to features (B, 2048)."""
+    Resize = Callable[[Tensor], Tensor]
+    """uint8 images (B, H, W, C), C of 1 or 3, to floats in [0, 255], (B, 3, 299, 299)."""
 
 URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
 NVIDIA_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
@@ -45,16 +47,33 @@ SHARE = 8
 """Images at a time in a thread on a CPU."""
 GPU_SHARE = 64
 """Images at a time that a GPU resizes: they are resized as floats, which take four times the memory."""
+LENGTH = 2048
+"""Of a feature vector."""
 
 
-class Inception(Encoder):
-    """The Inception network of FID, as clean-fid uses it."""
+class InceptionEncoder(Encoder):
+    """What the encoders of this network have in common."""
 
-    order: ClassVar[int] = 20
-    length: ClassVar[int] = 2048
+    length: ClassVar[int] = LENGTH
     file: ClassVar[str] = "inception-2015-12-05.pt"
     timed: ClassVar[bool] = True
     where: ClassVar[frozenset[str]] = frozenset({"weights"})
+
+    weights: str | None = None
+    """A local copy of inception-2015-12-05.pt, where `~` and `$SCRATCH` may stand; null: the installed offline package,
+    else a download."""
+
+    def missing(self) -> str | None:
+        """Why the local copy cannot be used."""
+        if self.weights is None or Path(expanded(self.weights)).is_file():
+            return None
+        return f"no weights file {self.weights!r}; give an existing one or null"
+
+
+class Inception(InceptionEncoder):
+    """The Inception network of FID, as clean-fid uses it."""
+
+    order: ClassVar[int] = 20
     prefixes: ClassVar[Mapping[str, str]] = {
         "frechet": "fid-clean-inception",
         "frechet-infinity": "fid-infinity-clean-inception",
@@ -70,19 +89,10 @@ class Inception(Encoder):
     }
 
     name: Literal["inception"]
-    weights: str | None = None
-    """A local copy of inception-2015-12-05.pt, where `~` and `$SCRATCH` may stand; null: the installed offline package,
-    else a download."""
-
-    def missing(self) -> str | None:
-        """Why the local copy cannot be used."""
-        if self.weights is None or Path(expanded(self.weights)).is_file():
-            return None
-        return f"no weights file {self.weights!r}; give an existing one or null"
 
 
 def make_weights(
-    settings: Inception, out: Path, images: Path | None = None, device: torch.device | None = None
+    settings: InceptionEncoder, out: Path, images: Path | None = None, device: torch.device | None = None
 ) -> dict[str, Any]:
     """Put a verified copy of the network at `out`; see `provide_inception`."""
     return provide_inception(settings.weights, out)
@@ -140,7 +150,7 @@ def _verified(file: Path, source: Path) -> str:
 
 def pooled(layers: Network) -> Network:
     """The network whose layers these are: 2,048 pooled features, as clean-fid's `InceptionV3W` computes them."""
-    return lambda x: layers((x - 128) / 128).view(len(x), Inception.length)
+    return lambda x: layers((x - 128) / 128).view(len(x), LENGTH)
 
 
 def load_inception(weights: Path, device: torch.device) -> Network:
@@ -175,26 +185,33 @@ def resized(pixels: Tensor) -> Tensor:
 
 def make_encoder(weights: Path, device: torch.device) -> Callable[[Pixels], Tensor]:
     """The Inception network behind clean-fid's resizing: uint8 images (B, H, W, C) to features (B, 2048)."""
-    return encoder_of(load_inception(weights, device), device)
+    return encoder_of(load_inception(weights, device), device, resized)
 
 
 def untrained(device: torch.device) -> tuple[Callable[[Pixels], Tensor], int]:
     """An encoder of Inception's layout that was never trained, and how many images to time it by."""
+    return never_trained(device, resized)
+
+
+def never_trained(device: torch.device, resize: Resize) -> tuple[Callable[[Pixels], Tensor], int]:
+    """`untrained` behind a resizing."""
     import torch
     from torchvision.models import inception_v3
 
     layers = inception_v3(weights=None, init_weights=False)
     layers.fc = torch.nn.Identity()
     images = SHARE * torch.get_num_threads() if device.type == "cpu" else 4 * GPU_SHARE
-    return encoder_of(pooled(layers.to(device).eval()), device), images
+    return encoder_of(pooled(layers.to(device).eval()), device, resize), images
 
 
-def encoder_of(network: Network, device: torch.device) -> Callable[[Pixels], Tensor]:
-    """The same with a network that is on the device already."""
-    return _encoder_in_threads(network) if device.type == "cpu" else _encoder_in_batches(network, device)
+def encoder_of(network: Network, device: torch.device, resize: Resize) -> Callable[[Pixels], Tensor]:
+    """Features of images, by a resizing and a network that is on the device already."""
+    if device.type == "cpu":
+        return _encoder_in_threads(network, resize)
+    return _encoder_in_batches(network, device, resize)
 
 
-def _encoder_in_threads(network: Network) -> Callable[[Pixels], Tensor]:
+def _encoder_in_threads(network: Network, resize: Resize) -> Callable[[Pixels], Tensor]:
     """For a CPU: each thread has a few images of its own.
 
     This is 1.3 times as fast as all threads on all images, and makes no bit depend on how many threads there are.
@@ -205,13 +222,13 @@ def _encoder_in_threads(network: Network) -> Callable[[Pixels], Tensor]:
 
     @torch.inference_mode()
     def features(share: Tensor) -> Tensor:
-        found: Tensor = network(resized(share).contiguous(memory_format=torch.channels_last))
+        found: Tensor = network(resize(share).contiguous(memory_format=torch.channels_last))
         return found
 
     return lambda pixels: torch.cat(list(pool.map(features, torch.from_numpy(pixels).split(SHARE))))
 
 
-def _encoder_in_batches(network: Network, device: torch.device) -> Callable[[Pixels], Tensor]:
+def _encoder_in_batches(network: Network, device: torch.device, resize: Resize) -> Callable[[Pixels], Tensor]:
     """For a GPU: a batch is moved once, as uint8, and resized there; nothing waits for it."""
     import torch
 
@@ -220,7 +237,7 @@ def _encoder_in_batches(network: Network, device: torch.device) -> Callable[[Pix
     @torch.inference_mode()
     def encode(pixels: Pixels) -> Tensor:
         shares = to_device(pixels, device).split(GPU_SHARE)
-        found: Tensor = network(torch.cat([resized(share) for share in shares]))
+        found: Tensor = network(torch.cat([resize(share) for share in shares]))
         return found
 
     return encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etsdm.report import captions
-from etsdm.report.metrics import is_frechet
+from etsdm.report.metrics import is_fid, is_frechet
 from etsdm.report.section import Claim, Figure, Section
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw(results: Results) -> Canvas:
 def caption(results: Results) -> list[str]:
     """Settings and cost."""
     bars = f"Bar: mean over {captions.seed_words(results)}; line: ± one standard deviation; points: single seeds."
-    if any(encoder["name"] == "inception" for encoder in results.config["evaluation"]["encoders"]):
+    if any(map(is_fid, results.experiment(NAME)["metric"])):
         bars += " Dash: the paper's FID, where it has that data set."
     return [*captions.distances(results, NAME), bars, captions.cost(results, NAME, "sample sets")]
 
