@@ -81,6 +81,7 @@ EVERY: dict[str, Any] = TINY["experiments"] | {
     "ablation": {"datasets": ["digits"], "t_tilde": [100], "n": [2, 5], "solvers": FEW},
     "stability": {"datasets": ["digits"], "methods": BOTH, "images": 4, "nfe": 2},
     "mismatch": {"datasets": ["digits"], "methods": BOTH, "images": 4, "t": [45], "offsets": [-50, 5, 20]},
+    "x-lipschitz": {"datasets": ["digits"], "methods": BOTH, "images": 4, "fine_until": 20, "iterations": 2},
     "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": BOTH, "solvers": FEW},
     "solver-error": {"datasets": ["digits"], "methods": BOTH, "images": 4, "solvers": FEW, "reference_nfe": 60},
     "resolution": {"datasets": ["photos"], "resolutions": [8, 16], "methods": BOTH, "solvers": FEW, "images": 4},

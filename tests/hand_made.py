@@ -112,7 +112,17 @@ def _mismatch(model: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     return {"n": spec["images"], "points": points, "left_out": []}
 
 
-BY_HAND = {"stability": _stability, "solver-error": _solver_error, "mismatch": _mismatch}
+def _x_lipschitz(model: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    points = [{"t": t, "K": 60 / t**0.5 * spread(model, t), "K_std": 0.1, "residual": 0.01} for t in spec["t"]]
+    return {"n": spec["images"], "points": points}
+
+
+BY_HAND = {
+    "stability": _stability,
+    "solver-error": _solver_error,
+    "mismatch": _mismatch,
+    "x-lipschitz": _x_lipschitz,
+}
 
 
 def theory() -> dict[str, Any]:

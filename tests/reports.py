@@ -174,6 +174,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "ablation": {"datasets": ["digits"], "t_tilde": [50, 100], "n": [5, 1], "solvers": DDIM},
     "stability": {"datasets": ["digits"], "methods": METHODS, "images": 8},
     "mismatch": {"datasets": ["digits"], "methods": METHODS, "images": 8},
+    "x-lipschitz": {"datasets": ["digits"], "methods": METHODS, "images": 8},
     "super-resolution": {"train": "train", "test": "test", "factor": 2, "methods": METHODS, "solvers": DDIM},
     "solver-error": {
         "datasets": ["digits"],

@@ -118,12 +118,14 @@ def test_evaluations_of_the_other_probes():
             "stability": model | {"images": 14, "stds": [0.1, 0.2], "nfe": 9},
             "solver-error": model | {"images": 7, "solvers": solvers, "reference_nfe": 90},
             "mismatch": model | {"images": 7, "t": [20, 95], "offsets": [-50, 5, 10]},
+            "x-lipschitz": model | {"images": 7, "fine_until": 30, "coarse_until": 100, "iterations": 4},
             "theory": {"schedules": ["linear"], "times": ["discrete"]},
         }
     )
-    stability, mismatch, solver_error, theory = estimate(plan, RATES)
+    stability, mismatch, x_lipschitz, solver_error, theory = estimate(plan, RATES)
     assert stability.seconds == pytest.approx(256 / 64 + 14 * 3 * 10 / 140)
     assert mismatch.seconds == pytest.approx(7 * (3 + 4) / 140)
+    assert x_lipschitz.seconds == pytest.approx(7 * (2 * 4 + 3 * (1 + 7 * 4)) / 140)
     assert solver_error.seconds == pytest.approx(7 * (90 + 45 + 15) / 140)
     assert (theory.seconds, theory.bytes, jobs(plan)["theory"]) == (0, 0, 1)
 

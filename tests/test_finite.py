@@ -95,6 +95,7 @@ def test_restored_images_that_are_not_finite_are_no_pixels(tmp_path: Path, image
         ("lipschitz", {"fine_step": 10, "fine_until": 20, "coarse_step": 20, "coarse_until": 20}, r"K\(0, 10\)"),
         ("stability", {"t": 100, "stds": [0.1], "nfe": 2}, "the predicted x_0 at t = 100"),
         ("mismatch", {"t": [45], "offsets": [5]}, "the error of x_0 at t = 45, with an offset of 0"),
+        ("x-lipschitz", {"t": [45], "iterations": 2}, "the constant in x of each image at t = 45"),
         ("solver-error", {"solvers": [DDIM | {"nfe": [2]}], "reference_nfe": 60}, "reference of 60 evaluations"),
     ],
 )

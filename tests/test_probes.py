@@ -79,7 +79,7 @@ def probe(weights, images, spec, device="auto", progress=True):
 
 
 def test_the_registry_names_modules_with_a_probe():
-    assert PROBES.names() == ["lipschitz", "stability", "solver-error", "mismatch"]
+    assert PROBES.names() == ["lipschitz", "stability", "solver-error", "mismatch", "x-lipschitz"]
     for name in PROBES.names():
         assert PROBES.load(name).probe.__module__ == PROBES.module(name)
     with pytest.raises(UserError, match="unknown probe 'fid'"):
@@ -116,7 +116,7 @@ def test_images_are_spread_evenly_over_the_archive(tmp_path):
         assert ((found[:, 0, 0, 0] + 1) * 127.5).tolist() == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["lipschitz", "stability", "mismatch"])
+@pytest.mark.parametrize("name", ["lipschitz", "stability", "mismatch", "x-lipschitz"])
 def test_images_unlike_those_of_the_training_are_refused(tmp_path, name):
     write_images(tmp_path / "colour.zip", np.zeros((2, 16, 16, 3), dtype=np.uint8))
     weights = write_weights(tmp_path / "weights.safetensors")

@@ -22,8 +22,8 @@ OF_A_PROBE = "spec.json of a probe, or its content.  [default: K of 512 images, 
 def probe(weights: Path, data: Path, spec: Specification | None, out: Path, device: str) -> None:
     """Probe a trained network: K, stability, solvers' errors.
 
-    K(t', t) is the network's time-Lipschitz constant. Within a sub-interval, E-TSDM's is 0. Other probes measure what a
-    wrong condition costs, stability and solvers' errors. The measured points are printed as well.
+    K(t', t) is the network's time-Lipschitz constant. Within a sub-interval, E-TSDM's is 0. Other probes measure the
+    constant in x, what a wrong condition costs, stability and solvers' errors. The measured points are printed as well.
 
     \b
     Example:  etsdm probe --weights RUN/weights.safetensors --data images.zip --out k.json

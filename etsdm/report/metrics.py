@@ -38,6 +38,7 @@ class Metric:
 METRICS = (
     Metric("K", judged=False),
     Metric("K-per-sqrt-dimension", judged=False),
+    Metric("K-in-x", label="K in x"),
     Metric("change-predicted"),
     Metric("change-solved"),
     Metric("error-predicted", label="error of the predicted x_0"),
