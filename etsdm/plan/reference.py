@@ -106,7 +106,7 @@ def _family(family: str) -> Iterator[str]:
         yield from _table(own) if own else ()
     inside = {key: _block_in(field.annotation) for thing in things for key, field in thing.model_fields.items()}
     for key, block in inside.items():
-        if block and key not in FAMILIES:
+        if block and key not in {*FAMILIES, *PLACES}:
             yield from [f"#### {key}", "", _about(block), "", *_table(_rows(block).values())]
 
 
@@ -206,7 +206,8 @@ def _type(node: Node, path: tuple[str, ...]) -> str:
     if "enum" in node:
         return ", ".join(f"`{value}`" for value in node["enum"])
     if node.get("type") == "array":
-        return f"list of {_type(node.get('items') or node['prefixItems'][0], path)}"
+        item = _type(node.get("items") or node["prefixItems"][0], path)
+        return f"list of {item.replace(' or null', ' (or null)')}"
     if node.get("type") == "object":
         inside = [*node.get("patternProperties", {}).values(), *filter(None, [node.get("additionalProperties")])]
         return "mapping" if inside == [True] else f"mapping of name to {_type(inside[0], path)}"
