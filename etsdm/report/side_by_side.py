@@ -18,7 +18,10 @@ from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
 
 Reduce = Callable[[list[float]], float]
-CONSTANTS: dict[str, tuple[str, Reduce]] = {"largest K": ("K", max)}
+CONSTANTS: dict[str, tuple[str, Reduce]] = {
+    "largest K": ("K", max),
+    "cost of a wrong condition": ("excess-predicted", statistics.fmean),
+}
 """Measures of a probe by their names: the metric, and how its points become one value a seed."""
 DISTANCE = "distance"
 

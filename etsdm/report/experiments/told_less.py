@@ -28,6 +28,12 @@ TOGETHER = Claim(
     "Do methods with a lower K have a lower distance? (Yes: a rank correlation above 0.)",
     question=True,
 )
+COSTS = Claim(
+    NAME,
+    "a cheaper wrong condition goes with a lower distance",
+    "Do methods for which a wrong condition costs less have a lower distance? (Yes: a rank correlation above 0.)",
+    question=True,
+)
 GAIN = Claim(
     NAME,
     "gain of being told less",
@@ -50,7 +56,8 @@ def caption(results: Results) -> list[str]:
     return [
         "Rows: methods, those whose network is told most different times first. Changes against ddpm, paired by seed "
         f"over {captions.seed_words(results)}, with 95 % intervals. Distance: mean over solvers and budgets. "
-        "The largest K is that over all pairs of times; a change of −100 % is a K of 0.",
+        "The largest K is that over all pairs of times; a change of −100 % is a K of 0. The cost of a wrong "
+        "condition is the excess error of the predicted x_0, the mean over times and offsets.",
         captions.pairs(results.block(NAME)),
         *captions.distances(results, NAME),
         captions.cost(results, NAME, "probes and sample sets"),
@@ -61,7 +68,7 @@ def table(results: Results) -> Table:
     """Every cell beside ddpm's."""
     from etsdm.report.tables.comparison import DISTANCE, comparison_table
 
-    return comparison_table(results, NAME, f"{DISTANCE}, and K")
+    return comparison_table(results, NAME, f"{DISTANCE}, K, and errors where the condition is wrong")
 
 
 def findings(results: Results) -> list[Finding]:
@@ -72,6 +79,7 @@ def findings(results: Results) -> list[Finding]:
     return [
         *told.withheld(results, WITHHELD, NOTHING, ("eps", "v")),
         *told.go_together(results, TOGETHER, "largest K"),
+        *told.go_together(results, COSTS, "cost of a wrong condition"),
         *against_ddpm(results, GAIN),
     ]
 
@@ -80,8 +88,16 @@ SECTION = Section(
     name=NAME,
     title="How much the network is told",
     order=68,
-    figures=(Figure(NAME, "Told less", "Change of distance and of K against ddpm for each method", draw, caption),),
+    figures=(
+        Figure(
+            NAME,
+            "Told less",
+            "Distance, K and the cost of a wrong condition against ddpm for each method",
+            draw,
+            caption,
+        ),
+    ),
     table=table,
-    claims=(WITHHELD, TOGETHER, GAIN),
+    claims=(WITHHELD, TOGETHER, COSTS, GAIN),
     findings=findings,
 )

@@ -1,6 +1,7 @@
 """Several measures of each method side by side: a row a method, a panel a measure."""
 
 import math
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,8 @@ from etsdm.report.side_by_side import CONSTANTS, DISTANCE, Side, sides
 
 ROW = 0.34
 """Inches."""
+LINE = 16
+"""Characters of a line below a panel."""
 
 
 def draw_side_by_side(results: Results, experiment: str) -> Figure:
@@ -39,7 +42,7 @@ def draw_side_by_side(results: Results, experiment: str) -> Figure:
             colour = colours[kinds[place]]
             _point(panel, side, measure, y, colour, MARKERS[place % len(MARKERS)])
         panel.axvline(0, color="#555555", lw=1)
-        panel.set(xlabel=f"{measure}\nchange (%)")
+        panel.set(xlabel=f"{fill(measure, LINE)}\nchange (%)")
         panel.grid(axis="y", visible=False)
         panel.margins(x=0.12)
     first = axes.flat[0]
