@@ -116,6 +116,23 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
         assert "quadratic" in drawn[name]
 
 
+def test_the_control_compares_solvers_without_options(tmp_path: Path) -> None:
+    """DDIM that stops early comes first and is far better than 2M; DDIM itself is twice as far as 2M."""
+
+    def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
+        return 0.1 if "t_end" in solver else 2.0 if solver["name"] == "ddim" else 1.0
+
+    def measure(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
+        write_measurement(results, inventory, measurement, distance)
+
+    config = configuration()
+    solvers = [{"name": "ddim", "nfe": [10], "t_end": 50}, {"name": "ddim", "nfe": [10]}]
+    config["experiments"]["fast-sampling"]["solvers"] = [*solvers, {"name": "dpm-solver++-2m", "nfe": [10]}]
+    report = write_results(tmp_path, config, measure)
+    (control,) = [f for f in findings(read(report)) if f.claim.short == "control: 2M beats DDIM at 10 NFE"]
+    assert control.change is not None and control.change.effect == pytest.approx(math.log(0.5))
+
+
 def test_solvers_with_options_are_told_apart_in_words(tmp_path: Path) -> None:
     """And they are none of the paper's."""
     config = configuration() | {"seeds": [3]}

@@ -1,5 +1,6 @@
 """Findings on budgets: what more evaluations do, and the controls, whose answers are known."""
 
+import json
 from collections.abc import Sequence
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from etsdm.report.cells import BASELINE, REPLICA, SETTING, Cell, cells
 from etsdm.report.findings.finding import Finding, pair, pairs, summary
 from etsdm.report.metrics import is_frechet
+from etsdm.report.options import has_options
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
 from etsdm.report.section import Claim
@@ -68,9 +70,11 @@ def known_difference(results: Results, claim: Claim, nfe: int, solvers: dict[str
 
 
 def _of(group: pd.DataFrame, solver: str) -> Cell | None:
-    """The first cell of a solver."""
-    cells = group[group["solver"] == solver]
-    return cells.iloc[0] if len(cells) else None
+    """The first cell of a solver that has none of the `OPTIONS`."""
+    for _, cell in group[group["solver"] == solver].iterrows():
+        if not has_options(json.loads(cell["solver_parameters"])):
+            return cell
+    return None
 
 
 def chance(results: Results, claim: Claim) -> list[Finding]:
