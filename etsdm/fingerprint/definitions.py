@@ -17,6 +17,7 @@ QUIET = frozenset(
         "etsdm.config.registry",
         "etsdm.config.strict",
         "etsdm.sampling.spec",
+        "etsdm.solvers.eps_scale:_scale",
         "etsdm.solvers.solver:_listed",
         "etsdm.runtime.attempts",
         "etsdm.runtime.digests",
