@@ -18,6 +18,7 @@ from trained import data_spec, model_spec, write_weights
 from etsdm import commands
 from etsdm.cli import main
 from etsdm.data.prepare import prepare
+from etsdm.metrics.distances import DISTANCES
 from etsdm.metrics.store import save_features
 from etsdm.runtime.files import read_json, sha256, write_json
 from etsdm.runtime.manifest import manifest
@@ -170,6 +171,12 @@ def test_replicates_stand_beside_the_scores_and_change_none(tmp_path):
     assert list(replicates) == ["fd-classifier-70"] and len(set(replicates["fd-classifier-70"])) == 3
     assert run("score", *files, "--distance", "kernel", "--bootstrap", 3, "--out", again).exit_code == 0
     assert "bootstrap" not in read_json(again)
+
+
+@pytest.mark.parametrize("command", ["score", "reference"])
+def test_the_help_names_the_distances_that_are_computed_unasked(command):
+    usual = [name for name, distance in DISTANCES.all().items() if distance.usual]
+    assert f"[default: {', '.join(usual)}]" in " ".join(run(command, "--help").output.split())
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,12 @@ def _distances() -> Iterable[str]:
     return DISTANCES.names()
 
 
+def _usual_distances() -> tuple[str, ...]:
+    from etsdm.metrics.distances import DISTANCES
+
+    return tuple(name for name, distance in DISTANCES.all().items() if distance.usual)
+
+
 def _schedules() -> Iterable[str]:
     from etsdm.diffusion.schedules import SCHEDULES
 
@@ -154,8 +160,8 @@ DISTANCE = click.option(
     "--distance",
     type=DISTANCES,
     multiple=True,
-    callback=lambda _, __, given: given or (*_distances(),),
-    help="Distance to compute. Give it again for each further one.  [default: all]",
+    callback=lambda _, __, given: given or _usual_distances(),
+    help="Distance to compute. Give it again for each further one.  [default: frechet, kernel]",
 )
 COMPILE = flag("--compile", "compiled", "Compile the network with torch.compile. This changes the last bits.")
 DEVICE = click.option(

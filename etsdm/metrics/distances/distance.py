@@ -26,6 +26,7 @@ class Distance:
         about: what it is, as the beginning of a sentence; empty where the title says it.
         higher_is_better: whether a larger value is the better one.
         judged: whether verdicts are made of it; others stand in the tables alone.
+        usual: whether a command computes it where no distance is named.
         unit: unit of a change that is a difference, as of a share; None: changes are differences of logarithms.
     """
 
@@ -36,6 +37,7 @@ class Distance:
     about: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = False
     judged: ClassVar[bool] = True
+    usual: ClassVar[bool] = False
     unit: ClassVar[str | None] = None
 
     @staticmethod

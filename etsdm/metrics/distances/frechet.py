@@ -21,6 +21,7 @@ class Frechet(Distance):
     name: ClassVar[str] = "frechet"
     short: ClassVar[str] = "fd"
     title: ClassVar[str] = "Frechet distance"
+    usual: ClassVar[bool] = True
 
     @staticmethod
     def fewest(length: int) -> int:

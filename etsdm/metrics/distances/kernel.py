@@ -28,6 +28,7 @@ class Kernel(Distance):
     short: ClassVar[str] = "kd"
     title: ClassVar[str] = "kernel distance"
     judged: ClassVar[bool] = False
+    usual: ClassVar[bool] = True
 
     @staticmethod
     def summarise(real: Array) -> dict[str, Array]:
