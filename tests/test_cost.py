@@ -171,7 +171,7 @@ def test_given_rates_scale_with_the_number_of_pixels():
     plan = plan_of(sizes, datasets={"digits": photos()}, cost=COST)
     rates = given_rates(plan)
     speeds = {Shape(3, 16): Speed(100.0, 1000.0), Shape(3, 32): Speed(25.0, 250.0)}
-    assert rates == Rates("a device", speeds, {"inception": 50.0, "inception-legacy": 50.0})
+    assert rates == Rates("a device", speeds, {"inception": 50.0, "inception-legacy": 50.0, "dinov2": 50.0 / 14})
 
 
 def test_without_rates_there_are_no_hours():

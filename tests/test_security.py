@@ -116,6 +116,17 @@ def test_a_pickle_as_inception_weights_is_refused(tmp_path: Path, sprung: Path) 
     assert not sprung.exists()
 
 
+def test_a_pickle_as_dinov2_weights_is_refused(tmp_path: Path, sprung: Path) -> None:
+    (tmp_path / "dinov2.pth").write_bytes(zipped_pickle(sprung))
+    write_json(tmp_path / "spec.json", {"name": "dinov2", "weights": str(tmp_path / "dinov2.pth")})
+    out = tmp_path / "out" / "dinov2_vitl14_pretrain.pth"
+    done = CliRunner().invoke(main, ["encoder", "--spec", str(tmp_path / "spec.json"), "--out", str(out)])
+    assert done.exit_code == 2
+    assert "not the weights of DINOv2" in done.output
+    assert not out.exists()
+    assert not sprung.exists()
+
+
 def test_a_pickle_as_images_is_refused(tmp_path: Path, sprung: Path) -> None:
     """In an .npz, and among those of CIFAR-10: instead of a file, of its texts and of its arrays."""
     trap, out = Trap(sprung), tmp_path / "out"

@@ -45,7 +45,7 @@ def _fetch_encoder(run: "Run", results: Path) -> None:
     spec, code = Specification(run.spec, None), code_of("encoder", ENCODERS.module(name))
     with recorded(out.with_name("manifest.json"), [], [out], spec, code=code) as record:
         record.update(ENCODERS.load(name).make_weights(settings, out))
-    click.echo(f"{out}: from {record['source']}, verified")
+    click.echo(f"{out}: from {record['source']}, verified; its SHA-256 is {record['sha256']}")
 
 
 def _fetch_data(name: str, dataset: "Dataset") -> None:

@@ -17,7 +17,7 @@ class Cost(Strict):
     sample: Real = Field(gt=0)
     """Images times network evaluations a second in sampling."""
     features: Real = Field(gt=0)
-    """Images a second through the Inception network, which brings every image to the same size; other encoders whose
-    features take as long are taken to be as fast."""
+    """Images a second through the Inception network, which brings every image to the same size; for other encoders this
+    is divided by the ratio of their operations."""
     images: dict[Name, Count] = Field(default_factory=dict)
     """Number of images by data set. One that is not named is counted if its source is there, and else left out."""

@@ -65,8 +65,8 @@ def given_rates(plan: "Plan") -> Rates | None:
     shapes = {shape_of(model) for model in plan.models.values()}
     pixels = {shape: (shape.resolution / cost.resolution) ** 2 for shape in shapes}
     speeds = {shape: Speed(cost.train / factor, cost.sample / factor) for shape, factor in pixels.items()}
-    timed = [name for name, encoder in ENCODERS.all().items() if encoder.timed]
-    return Rates(cost.device, speeds, dict.fromkeys(timed, cost.features))
+    features = {name: cost.features / encoder.work for name, encoder in ENCODERS.all().items() if encoder.timed}
+    return Rates(cost.device, speeds, features)
 
 
 Rate = Callable[[int, Callable[[], object]], float]

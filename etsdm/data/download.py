@@ -17,7 +17,7 @@ def download(url: str, path: Path, *digests: str, otherwise: str | None = None, 
     Args:
         url: where it is.
         path: the file to write.
-        digests: SHA-256, hexadecimal, of each file that is accepted.
+        digests: SHA-256, hexadecimal, of each file that is accepted; none: any file is.
         otherwise: how to get the file without internet, for the message of a failure.
         progress: show a progress bar.
 
@@ -34,7 +34,8 @@ def download(url: str, path: Path, *digests: str, otherwise: str | None = None, 
                 shown: dict[str, Any] = {"unit": "B", "unit_scale": True, "disable": not progress}
                 with tqdm.wrapattr(response, "read", total, desc=path.name, **shown) as source:
                     shutil.copyfileobj(source, file)
-            if (digest := sha256(temporary)) not in digests:
+            digest = sha256(temporary)
+            if digests and digest not in digests:
                 wanted = " or ".join(digests)
                 raise UserError(f"{url}: not the expected file: its SHA-256 is {digest}, not {wanted}; fetch it again")
             return digest

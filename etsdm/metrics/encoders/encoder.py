@@ -17,6 +17,7 @@ class Encoder(Strict):
         file: its weights, in its folder. One that `needs_labels` keeps this name.
         needs_labels: whether it is trained on a data set's labels, so that each data set has one of its own.
         timed: whether its features take so long that an estimate counts them.
+        work: operations an image, as a multiple of the Inception network's; an estimate divides given rates by it.
         where: settings that say where its weights are, and no more.
         prefixes: beginnings of the names of its metrics by distance, where they are not the usual ones.
         about: what a report says of its metrics by distance.
@@ -27,6 +28,7 @@ class Encoder(Strict):
     file: ClassVar[str] = "weights.safetensors"
     needs_labels: ClassVar[bool] = False
     timed: ClassVar[bool] = False
+    work: ClassVar[float] = 1.0
     where: ClassVar[frozenset[str]] = frozenset()
     prefixes: ClassVar[Mapping[str, str]] = {}
     about: ClassVar[Mapping[str, str]] = {}

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from etsdm.data.archive import Pixels
 
     Network = Callable[[Tensor], Tensor]
-    """Images resized, floats in [0, 255], (B, 3, 299, 299), to features (B, 2048)."""
+    """Images resized, floats in [0, 255], (B, 3, H, W), to features (B, d)."""
     Resize = Callable[[Tensor], Tensor]
-    """uint8 images (B, H, W, C), C of 1 or 3, to floats in [0, 255], (B, 3, 299, 299)."""
+    """uint8 images (B, H, W, C), C of 1 or 3, to floats in [0, 255] of the size that the network wants."""
 
 URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt"
 NVIDIA_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
@@ -171,15 +171,15 @@ def load_inception(weights: Path, device: torch.device) -> Network:
     return pooled(base.layers.to(device))
 
 
-def resized(pixels: Tensor) -> Tensor:
-    """uint8 images (B, H, W, C), C of 1 or 3, at the network's size, (B, 3, 299, 299), floats in [0, 255].
+def resized(pixels: Tensor, size: tuple[int, int] = SIZE) -> Tensor:
+    """uint8 images (B, H, W, C), C of 1 or 3, at this height and width, (B, 3, height, width), floats in [0, 255].
 
     This is clean-fid's resizing (mode "clean"), Pillow's bicubic filter on floats, within 0.01 grey levels.
     """
     import torch.nn.functional as F  # noqa: N812
 
     channels_first = pixels.permute(0, 3, 1, 2).float().contiguous()
-    scaled = F.interpolate(channels_first, SIZE, mode="bicubic", antialias=True, align_corners=False)
+    scaled = F.interpolate(channels_first, size, mode="bicubic", antialias=True, align_corners=False)
     return scaled.clamp(0, 255).expand(-1, 3, -1, -1)
 
 
@@ -200,8 +200,14 @@ def never_trained(device: torch.device, resize: Resize) -> tuple[Callable[[Pixel
 
     layers = inception_v3(weights=None, init_weights=False)
     layers.fc = torch.nn.Identity()
-    images = SHARE * torch.get_num_threads() if device.type == "cpu" else 4 * GPU_SHARE
-    return encoder_of(pooled(layers.to(device).eval()), device, resize), images
+    return encoder_of(pooled(layers.to(device).eval()), device, resize), images_to_time(device)
+
+
+def images_to_time(device: torch.device) -> int:
+    """How many images an encoder is timed by."""
+    import torch
+
+    return SHARE * torch.get_num_threads() if device.type == "cpu" else 4 * GPU_SHARE
 
 
 def encoder_of(network: Network, device: torch.device, resize: Resize) -> Callable[[Pixels], Tensor]:
