@@ -20,9 +20,9 @@ def root_on_path(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
 
 
-def bench(name, *arguments):
+def bench(name, *arguments, repeats=1):
     main = importlib.import_module(f"benchmarks.{name}").main
-    done = CliRunner().invoke(main, [*map(str, arguments), "--repeats", "1"])
+    done = CliRunner().invoke(main, [*map(str, arguments), *(["--repeats", str(repeats)] if repeats else [])])
     assert done.exit_code == 0, (done.output, done.exception)
     return done.stdout
 
@@ -59,6 +59,12 @@ def test_fid():
     said = bench("fid", "--images", 3)
     assert "| clean-fid |" in said.replace("  ", "")
     assert float(said.rpartition("difference ")[2]) < 1e-2
+
+
+@pytest.mark.slow
+def test_resizing():
+    said = bench("resizing", "--images", 3, repeats=None)
+    assert "fid-clean-inception-3" in said and "fid-legacy-3" in said
 
 
 def test_score():
