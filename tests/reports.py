@@ -169,7 +169,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "datasets": ["digits"],
         "methods": [*METHODS, "unconditional", {"name": "embedding-scale", "scale": 16}],
         "solvers": DDIM,
-        "images": 8,
+        "images": 6,  # no measurement is another experiment's
     },
     "ablation": {"datasets": ["digits"], "t_tilde": [50, 100], "n": [5, 1], "solvers": DDIM},
     "stability": {"datasets": ["digits"], "methods": METHODS, "images": 8},
