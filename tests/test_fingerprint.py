@@ -1,5 +1,6 @@
 """The digest of a stage's code covers all that can change a number, and nothing else."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,24 @@ CACHED = (files._classes, files.is_settings, definitions._uses, digest)
 
 
 # ------------------------------------------------------------------------------------------------ what runs is covered
+
+
+def arrays_in(function: ast.FunctionDef) -> set[str]:
+    """The types of arrays that a signature names."""
+    names = {node.id for node in ast.walk(function.args) if isinstance(node, ast.Name)}
+    if function.returns:
+        names |= {node.id for node in ast.walk(function.returns) if isinstance(node, ast.Name)}
+    return names & {"Array", "Tensor", "Pixels", "Features"}
+
+
+def test_settings_compute_nothing():
+    """Classes of settings do not count in the digest of code, so a formula in one could change without a word."""
+    for path in sorted((ROOT / "etsdm").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for one in ast.parse(path.read_text()).body:
+            if isinstance(one, ast.ClassDef) and files.is_settings(f"{module}.{one.name}"):
+                methods = [method for method in one.body if isinstance(method, ast.FunctionDef)]
+                assert not [f"{module}.{one.name}.{method.name}" for method in methods if arrays_in(method)]
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from etsdm.diffusion.predictions import DATA
 from etsdm.diffusion.predictor import NoisePredictor
 from etsdm.diffusion.schedules import Schedule, make_schedule
 from etsdm.diffusion.sharing import shared
-from etsdm.solvers.time_shift import TimeShift
+from etsdm.sampling.sample import set_options
+from etsdm.solvers.time_shift import TimeShift, fitting_times
 
 SCHEDULES = [
     make_schedule(name, 1000, 16, time)
@@ -30,7 +31,7 @@ def at_level(schedule: Schedule, *times: float) -> Tensor:
 
 def told(x: Tensor, t: float, schedule: Schedule = LINEAR, window: int = 40, cutoff: int = 300) -> list[float]:
     shift = TimeShift(window=window, cutoff=cutoff)
-    times: list[float] = shift.told(x, np.full(len(x), t), schedule, schedule.t_max).tolist()
+    times: list[float] = fitting_times(x, np.full(len(x), t), shift, schedule, schedule.t_max).tolist()
     return times
 
 
@@ -81,7 +82,7 @@ def test_the_network_is_told_the_condition_of_that_time_and_its_answer_is_read_a
     settings = solver("ddim", 10, time_shift=TimeShift(window=200, cutoff=300))
     x = at_level(LINEAR, 430, 610)
     plain = predict(x, 520)
-    predict.told = settings.told(LINEAR)
+    set_options(predict, settings)
     assert torch.equal(predict(x, 520), plain)
     assert conditions == [[500, 500], [400, 600]]
     eps = (1 - 0.1 * float(LINEAR.alpha(520))) / float(LINEAR.sigma(520)) * x
@@ -92,7 +93,10 @@ def test_a_later_start_is_a_start():
     settings = solver("ddim", 10, time_shift=TimeShift(window=40, cutoff=300), lambda_start=-4.0)
     x, t = at_level(LINEAR, 880), float(LINEAR.t_of_lambda(-4.0))
     assert 870 < t < 890
-    tell = settings.told(LINEAR)
-    assert tell(x, np.array([t])) == [t]
-    assert tell(x, np.array([865.0])) == [880]
-    assert solver("ddim", 10).told(LINEAR) is None
+    predict = NoisePredictor(lambda x, c: x, LINEAR)
+    set_options(predict, settings)
+    assert predict.told is not None
+    assert predict.told(x, np.array([t])) == [t]
+    assert predict.told(x, np.array([865.0])) == [880]
+    set_options(predict, solver("ddim", 10))
+    assert predict.told is None

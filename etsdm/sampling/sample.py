@@ -1,6 +1,7 @@
 """From a trained network and a solver's settings to images."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.noise import ImageNoise
 from etsdm.sampling.spec import SampleSpec
 from etsdm.solvers import SOLVERS, Solver
+from etsdm.solvers.eps_scale import lambda_
+from etsdm.solvers.grids import start
+from etsdm.solvers.time_shift import fitting_times
 
 BATCH_VALUES = 16_000
 """On a CPU the default batch holds this many pixel values: small batches stay in the cache."""
@@ -63,7 +67,7 @@ def sample_batch(
         raise UserError(reason)
     device = next(predict.network.parameters()).device  # type: ignore[attr-defined]
     noise = ImageNoise(seed, indices, shape, device)
-    predict.eps_scale, predict.told = solver.eps_scale, solver.told(schedule)
+    set_options(predict, solver)
     before = predict.nfe
     with computing_in(precision, device):
         settings = solver.model_copy(update={"clip_x0": predict.clip_x0})  # `auto` is decided by now
@@ -77,6 +81,14 @@ def sample_batch(
         "set clip_x0: true in the solver, or train with a lower training.learning_rate",
     )
     return to_pixels(x).cpu().numpy()
+
+
+def set_options(predict: NoisePredictor, solver: Solver) -> None:
+    """Give the predictor the options of a solver that change what it answers."""
+    scale, shift, schedule = solver.eps_scale, solver.time_shift, predict.schedule
+    first = start(schedule, solver.lambda_start)
+    predict.eps_scale = partial(lambda_, scale=scale) if scale else None
+    predict.told = partial(fitting_times, shift=shift, schedule=schedule, first=first) if shift else None
 
 
 class _Ticking(NoisePredictor):

@@ -16,9 +16,10 @@ class Scale(Strict):
     b: Positive
     """lambda at t = 0. With k = 0, their uniform version, it is 1.004 to 1.017 in their examples of 100 steps."""
 
-    def __call__(self, t: Array) -> Array:
-        """lambda(t), like t."""
-        return self.k * t + self.b
+
+def lambda_(t: Array, scale: Scale) -> Array:
+    """lambda(t) = k t + b, like t (Ning et al. 2024, section 5)."""
+    return scale.k * t + scale.b
 
 
 def _scale(value: Any) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from etsdm.config.strict import MOST_STEPS, Real, Strict, distinct
-from etsdm.diffusion.schedules import Array, Schedule
+from etsdm.diffusion.schedules import Schedule
 from etsdm.solvers.eps_scale import EpsScale
 from etsdm.solvers.grids import GridName, start
 from etsdm.solvers.time_shift import TimeShift
@@ -115,12 +114,6 @@ class Solver(Strict):
         if self.t_end is None or self.t_end < first:
             return None
         return f"t_end = {self.t_end} of {self.name} must be below t = {first:g}, where sampling starts"
-
-    def told(self, schedule: Schedule) -> Callable[[Tensor, Array], Array] | None:
-        """The times that the network is told, a function of x and t (see `TimeShift.told`); None: t."""
-        if self.time_shift is None:
-            return None
-        return partial(self.time_shift.told, schedule=schedule, first=start(schedule, self.lambda_start))
 
     @model_validator(mode="after")
     def _enough_evaluations(self) -> Self:

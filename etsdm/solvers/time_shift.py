@@ -22,24 +22,26 @@ class TimeShift(Strict):
     cutoff: int = Field(ge=0, le=MOST_STEPS)
     """The network is told t itself at this time and below, where the images' own variance is no longer small."""
 
-    def told(self, x: Tensor, t: Array, schedule: Schedule, first: float) -> Array:
-        """The time that the network is told for each image, (B,).
 
-        An image's variance is that of its values, and the noise's is sigma^2, as in the authors' code. Noise levels
-        stay those of t. At the start x is the noise that was drawn, so nothing is shifted there. Of times that fit
-        equally well, the one nearest to t is told.
+def fitting_times(x: Tensor, t: Array, shift: TimeShift, schedule: Schedule, first: float) -> Array:
+    """The time that the network is told for each image, (B,).
 
-        Args:
-            x: (B, C, H, W).
-            t: where x is on its way, (B,).
-            schedule: the noise levels; no time outside t_min to t_max is told.
-            first: where sampling starts.
-        """
-        moves = (t > self.cutoff) & (t < first)
-        if not moves.any():
-            return t
-        steps = sorted(range(-(self.window // 2), self.window // 2 + 1), key=abs)
-        times = np.clip(t[:, None] + np.array(steps), schedule.t_min, schedule.t_max)
-        variance = x.flatten(1).var(1).cpu().double().numpy()
-        nearest = np.abs(schedule.sigma(times) ** 2 - variance[:, None]).argmin(1)
-        return np.where(moves, times[np.arange(len(t)), nearest], t)
+    An image's variance is that of its values, and the noise's is sigma^2, as in the authors' code. Noise levels stay
+    those of t. At the start x is the noise that was drawn, so nothing is shifted there. Of times that fit equally
+    well, the one nearest to t is told.
+
+    Args:
+        x: (B, C, H, W).
+        t: where x is on its way, (B,).
+        shift: the window and the cut-off.
+        schedule: the noise levels; no time outside t_min to t_max is told.
+        first: where sampling starts.
+    """
+    moves = (t > shift.cutoff) & (t < first)
+    if not moves.any():
+        return t
+    steps = sorted(range(-(shift.window // 2), shift.window // 2 + 1), key=abs)
+    times = np.clip(t[:, None] + np.array(steps), schedule.t_min, schedule.t_max)
+    variance = x.flatten(1).var(1).cpu().double().numpy()
+    nearest = np.abs(schedule.sigma(times) ** 2 - variance[:, None]).argmin(1)
+    return np.where(moves, times[np.arange(len(t)), nearest], t)
