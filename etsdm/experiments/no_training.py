@@ -18,7 +18,13 @@ class NoTraining(Sampled):
     name: ClassVar[str] = "no-training"
     order: ClassVar[int] = 35
 
-    options: Options = Field([{"t_end": 20}, {"t_end": 50}, {"t_end": 100}, {"eps_scale": 1.005}, {"eps_scale": 1.02}])
+    options: Options = Field(
+        [
+            *({"t_end": t} for t in (20, 50, 100)),
+            *({"eps_scale": scale} for scale in (1.005, 1.02)),
+            {"time_shift": {"window": 40, "cutoff": 300}},
+        ]
+    )
     """Settings that are added to each solver, one after another."""
 
     @model_validator(mode="after")
