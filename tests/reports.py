@@ -167,7 +167,12 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "confound": {"datasets": ["digits"], "methods": METHODS, "solvers": DDIM},
     "told-less": {
         "datasets": ["digits"],
-        "methods": [*METHODS, "unconditional", {"name": "embedding-scale", "scale": 16}],
+        "methods": [
+            *METHODS,
+            "unconditional",
+            {"name": "embedding-scale", "scale": 16},
+            {"name": "remap", "map": "log-snr"},
+        ],
         "solvers": DDIM,
         "images": 6,  # no measurement is another experiment's
     },

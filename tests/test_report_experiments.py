@@ -23,14 +23,14 @@ from reports import (
     read_cell,
     write_report,
 )
-from scipy.stats import spearmanr
+from scipy.stats import permutation_test, spearmanr
 
 from etsdm.report import contents
 from etsdm.report.figures.by_images import draw_by_images
 from etsdm.report.figures.style import STYLE
 from etsdm.report.findings.judge import findings
 from etsdm.report.rows import collect_rows
-from etsdm.report.side_by_side import rank_correlation, sides
+from etsdm.report.side_by_side import permuted, rank_correlations, sides
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_experiment_has_its_table_figures_and_section(every: Path) -> None:
     inventory = json.loads((every / "inventory.json").read_text())
-    assert contents.table_names(inventory) == [*EXPERIMENTS, "costs"]
+    assert contents.table_names(inventory) == ["verdicts", *EXPERIMENTS, "costs"]
     text = (every / "report.html").read_text(encoding="utf-8")
     for name in contents.table_names(inventory):
         assert (every / "tables" / f"{name}.csv").is_file()
@@ -235,9 +235,9 @@ def test_the_growth_of_k_on_a_straight_path_is_compared_by_its_power(tmp_path: P
 
 
 def test_withholding_is_compared_between_predictions_and_k_with_the_distance(tmp_path: Path) -> None:
-    """Withholding doubles the distance for eps and adds a tenth for v. Of K and distance, two of three pairs agree."""
-    cost = {"ddpm": 1.0, "etsdm": 1.2, "embedding-scale": 0.8}
-    largest = {"ddpm": 4.0, "etsdm": 2.0, "embedding-scale": 1.0, "unconditional": 3.0}
+    """Withholding doubles the distance for eps and adds a tenth for v, where the distance orders as K does."""
+    cost = {"ddpm": 1.0, "etsdm": 0.9, "embedding-scale": 0.8, "remap": 1.2}
+    largest = {"ddpm": 4.0, "etsdm": 2.0, "embedding-scale": 1.0, "unconditional": 5.0, "remap": 6.0}
 
     def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
         withheld = 2.0 + 0.01 * model["seed"] if model["diffusion"]["prediction"] == "eps" else 1.1
@@ -247,27 +247,37 @@ def test_withholding_is_compared_between_predictions_and_k_with_the_distance(tmp
     (withheld,) = [f for f in made if f.claim.primary]
     assert withheld.change.by_seed == pytest.approx({seed: 100 * ((2 + 0.01 * seed) / 1.1 - 1) for seed in SEEDS})
     assert withheld.verdict == "same direction"
-    together = [f for f in made if f.claim.short == "a lower K goes with a lower distance"]
-    assert [f.change.mean for f in together] == pytest.approx([1.0, 0.5]), "v: 1.2, 0.8 and 1.1 against 2, 1 and 3"
+    eps, v = (f for f in made if f.claim.short == "a lower K goes with a lower distance")
+    assert (eps.change.mean, v.change.mean) == pytest.approx((0.9, 1.0)), "eps: the two worst change places"
+    assert v.change.p == pytest.approx(2 / 120) and eps.change.p == pytest.approx(10 / 120)
+    assert np.isnan(v.change.low), "the spread over seeds tells nothing of other methods"
     each = {f.said.split("'s ")[0]: f.change.mean for f in made if f.claim.short == "gain of being told less"}
-    assert each["etsdm"] == pytest.approx(20) and each["embedding-scale"] == pytest.approx(-20)
+    assert each["etsdm"] == pytest.approx(-10) and each["embedding-scale"] == pytest.approx(-20)
 
 
 def test_methods_stand_in_the_order_of_how_much_their_network_is_told(every: Path) -> None:
     found = sides(read(every), "told-less")
     told = {side.label: side.conditions for side in found}
-    assert told == {"embedding-scale": 1000, "etsdm": 905, "unconditional": 1}
-    assert list(told) == ["embedding-scale", "etsdm", "unconditional"]
+    assert told == {"embedding-scale": 1000, "remap": 1000, "etsdm": 905, "unconditional": 1}
+    assert list(told)[2:] == ["etsdm", "unconditional"]
     assert {side.network["prediction"] for side in found} == {"eps", "v"}
 
 
-def test_the_rank_correlation_is_spearmans() -> None:
+def test_the_rank_correlation_is_spearmans_and_its_p_value_that_of_all_permutations() -> None:
     generator = np.random.default_rng(0)
     for _ in range(20):
-        x, y = generator.integers(0, 6, (2, 9)).astype(float).tolist()
-        assert rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic)
-    assert np.isnan(rank_correlation([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]))
-    assert rank_correlation([-np.inf, 0.0, 1.0], [1.0, 2.0, 3.0]) == 1.0
+        x, y = generator.integers(0, 6, (2, 1, 7)).astype(float)
+        expected = spearmanr(x[0], y[0])
+        assert rank_correlations(x, y)[0] == pytest.approx(expected.statistic)
+    x, y = generator.normal(size=(2, 1, 6))
+
+    def statistic(*columns: Any) -> Any:
+        return spearmanr(*columns).statistic
+
+    exact = permutation_test((x[0], y[0]), statistic, permutation_type="pairings", n_resamples=np.inf)
+    assert permuted(x, y) == pytest.approx(exact.pvalue)
+    assert np.isnan(rank_correlations(np.ones((1, 3)), np.array([[1.0, 2.0, 3.0]]))[0])
+    assert rank_correlations(np.array([[-np.inf, 0.0, 1.0]]), np.array([[1.0, 2.0, 3.0]]))[0] == 1.0
 
 
 # ---------------------------------------------------------------- progress of training

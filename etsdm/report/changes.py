@@ -22,12 +22,14 @@ class Change:
         unit: `%` if the effects are differences of logarithms, else the metric's own.
         error: standard error of the mean effect; NaN if it is not known.
         freedom: degrees of freedom of that error.
+        permuted: p value of no change by permutations, where Student's t does not apply; NaN elsewhere.
     """
 
     effects: dict[int, float]
     unit: str
     error: float
     freedom: float
+    permuted: float = math.nan
 
     def shown(self, effect: float) -> float:
         """An effect in `unit`: a difference of logarithms x is a change by 100 (e^x - 1) %."""
@@ -65,7 +67,9 @@ class Change:
 
     @property
     def p(self) -> float:
-        """Two-sided p value of no change (Student's t); NaN without a standard error."""
+        """Two-sided p value of no change, Student's t or `permuted`; NaN without a standard error."""
+        if not math.isnan(self.permuted):
+            return self.permuted
         if math.isnan(self.error) or self.effect == 0 == self.error:
             return math.nan
         return 0.0 if self.error == 0 else float(2 * student_t.sf(abs(self.effect) / self.error, self.freedom))

@@ -5,9 +5,12 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from etsdm.diffusion.make import make_process
 from etsdm.diffusion.methods import METHODS
@@ -24,6 +27,10 @@ CONSTANTS: dict[str, tuple[str, Reduce]] = {
 }
 """Measures of a probe by their names: the metric, and how its points become one value a seed."""
 DISTANCE = "distance"
+MOST_PERMUTED = 7
+"""Columns of which all orders are tried."""
+Values = NDArray[np.float64]
+"""A row a seed, a column a method."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +112,30 @@ def _reduced(table: pd.DataFrame, reduce: Reduce) -> dict[int, float]:
     return {seed: reduce([by_seed[seed] for by_seed in table["by_seed"]]) for seed in sorted(seeds)}
 
 
-def rank_correlation(x: list[float], y: list[float]) -> float:
-    """Spearman's: Pearson's of the ranks, ties at their mean rank; NaN where either is constant."""
-    ranks = [pd.Series(values).rank().to_list() for values in (x, y)]
-    if any(len(set(rank)) < 2 for rank in ranks):
-        return math.nan
-    return statistics.correlation(*ranks)
+def rank_correlations(x: Values, y: Values) -> Values:
+    """Spearman's for each row: Pearson's of the ranks, ties at their mean rank; NaN where either row is constant."""
+    a, b = (_centred_ranks(values) for values in (x, y))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((a * b).sum(1) / np.sqrt((a**2).sum(1) * (b**2).sum(1)))
+
+
+def _centred_ranks(values: Values) -> Values:
+    ranks = rankdata(values, axis=1)
+    return np.asarray(ranks - ranks.mean(1, keepdims=True))
+
+
+def permuted(x: Values, y: Values) -> float:
+    """Two-sided p value of the mean rank correlation over rows, by permutations of the columns of `y`.
+
+    The same permutation holds in all rows. All of them are tried up to `MOST_PERMUTED` columns; beyond, as many
+    random ones as `MOST_PERMUTED` columns have, drawn by a fixed seed, and the identity.
+    """
+    columns = x.shape[1]
+    generator = np.random.default_rng(0)
+    draws = math.factorial(MOST_PERMUTED)
+    if columns <= MOST_PERMUTED:
+        orders = [*permutations(range(columns))]
+    else:
+        orders = [tuple(range(columns)), *(tuple(generator.permutation(columns)) for _ in range(draws))]
+    means = np.array([rank_correlations(x, y[:, list(order)]).mean() for order in orders])
+    return float((np.abs(means) >= abs(means[0]) - 1e-12).mean())

@@ -1,18 +1,19 @@
 """Findings on how much of t a network is told, and on what goes with the distance."""
 
 import math
-import statistics
+
+import numpy as np
 
 from etsdm.report.cells import BASELINE
 from etsdm.report.changes import Change, paired
-from etsdm.report.findings.finding import Finding, mean_text
+from etsdm.report.findings.finding import Finding, mean_text, seeds_text
 from etsdm.report.results import Results
 from etsdm.report.section import Claim
-from etsdm.report.side_by_side import DISTANCE, Side, rank_correlation, sides
+from etsdm.report.side_by_side import DISTANCE, Side, permuted, rank_correlations, sides
 from etsdm.report.text import listed
 
-FEWEST = 3
-"""Methods that a rank correlation is made of."""
+FEWEST = 5
+"""Methods that a rank correlation is made of, ddpm among them: of fewer, no order is rarer than 5 %."""
 
 
 def withheld(results: Results, claim: Claim, method: str, predictions: tuple[str, str]) -> list[Finding]:
@@ -46,26 +47,39 @@ def _difference(claim: Claim, label: str, changes: list[Change], predictions: tu
 
 
 def go_together(results: Results, claim: Claim, measure: str) -> list[Finding]:
-    """Spearman's correlation over methods between the change of a measure and that of the distance, seed by seed."""
+    """Spearman's correlation over methods between the change of a measure and that of the distance.
+
+    The mean over seeds is tested by permutations of the methods, the same in all seeds: seeds repeat one choice of
+    methods, so their spread does not tell how a correlation would come out with other ones.
+    """
     found: dict[tuple[object, ...], list[Side]] = {}
     for side in sides(results, claim.experiment):
         if {DISTANCE, measure} <= side.changes.keys():
             found.setdefault(tuple(side.network.values()), []).append(side)
     return [
-        finding for group in found.values() if len(group) >= FEWEST and (finding := _together(claim, measure, group))
+        finding
+        for group in found.values()
+        if len(group) + 1 >= FEWEST and (finding := _together(claim, measure, group))
     ]
 
 
 def _together(claim: Claim, measure: str, group: list[Side]) -> Finding | None:
-    seeds = set.intersection(*(set(side.changes[name].effects) for side in group for name in (DISTANCE, measure)))
-    correlations = {
-        seed: rank_correlation(*([side.changes[name].effects[seed] for side in group] for name in (measure, DISTANCE)))
-        for seed in sorted(seeds)
-    }
-    known = {seed: value for seed, value in correlations.items() if not math.isnan(value)}
-    if not known:
+    seeds = sorted(
+        set.intersection(*(set(side.changes[name].effects) for side in group for name in (DISTANCE, measure)))
+    )
+    first, other = (  # ddpm, whose change is 0, and the others
+        np.array([[0.0, *(side.changes[name].effects[seed] for side in group)] for seed in seeds])
+        for name in (measure, DISTANCE)
+    )
+    correlations = rank_correlations(first, other) if seeds else np.array([])
+    if not seeds or np.isnan(correlations).any():
         return None
-    prediction, words = group[0].network["prediction"], listed([side.label for side in group])
-    text = f"Over {len(group)} methods ({words}), predicting {prediction}, the rank correlation between the {measure} "
-    text += f"and the distance is {statistics.fmean(known.values()):+.2f}. Mean".replace("-", "−")
-    return Finding(claim, f"{mean_text(paired(known, ''), text)}.", change=paired(known, ""), expected=1)
+    change = Change(
+        dict(zip(seeds, correlations.tolist(), strict=True)), "", math.nan, math.nan, permuted(first, other)
+    )
+    prediction, words = group[0].network["prediction"], listed([BASELINE, *(side.label for side in group)])
+    text = (
+        f"Over {len(group) + 1} methods ({words}), predicting {prediction}, the rank correlation between the {measure} "
+    )
+    text += f"and the distance is {change.text}, the mean over {seeds_text(len(seeds))} (each: {change.each})."
+    return Finding(claim, text, change=change, expected=1)
