@@ -43,7 +43,7 @@ def test_what_a_section_states_stands_in_its_own_file(one: Any) -> None:
 
 def test_no_other_file_of_the_report_names_an_experiment() -> None:
     """But for words that are also columns, metrics or kinds of runs."""
-    others = {*COLUMNS, *STAGES, *(metric.name for metric in metrics.METRICS), "samples", "losses", "costs"}
+    others = {*COLUMNS, *STAGES, *(metric.name for metric in metrics.METRICS), "samples", "losses", "costs", "verdicts"}
     names = {one.name for one in sections()} - others
     assert len(names) >= 10
     for file in REPORT.rglob("*.py"):
@@ -55,10 +55,10 @@ def test_no_other_file_of_the_report_names_an_experiment() -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (("lipschitz",), ["lipschitz", "losses", "costs"]),
-        (("theory", "lipschitz"), ["lipschitz", "theory", "losses", "costs"]),
-        (("theory",), ["theory", "costs"]),
-        (("fast-sampling",), ["fast-sampling", "samples", "losses", "costs"]),
+        (("lipschitz",), ["verdicts", "lipschitz", "losses", "costs"]),
+        (("theory", "lipschitz"), ["verdicts", "lipschitz", "theory", "losses", "costs"]),
+        (("theory",), ["verdicts", "theory", "costs"]),
+        (("fast-sampling",), ["verdicts", "fast-sampling", "samples", "losses", "costs"]),
     ],
 )
 def test_a_report_has_the_sections_of_its_experiments_in_order(names: tuple[str, ...], expected: list[str]) -> None:

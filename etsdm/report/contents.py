@@ -77,8 +77,9 @@ def rows_code() -> list[str]:
 
 
 def tables_code(inventory: dict[str, Any]) -> list[str]:
-    """What builds the tables, and what picks published values for them."""
-    return code_of(*(function for one in sections_of(inventory) for function in (one.table, one.published)))
+    """What builds the tables, what picks published values for them, and what judges the claims."""
+    shown = sections_of(inventory)
+    return code_of(*(function for one in shown for function in (one.table, one.published, one.findings)))
 
 
 def figure_code(inventory: dict[str, Any], name: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Content = dict[str, Any]
 """What a result file holds."""
@@ -76,6 +76,7 @@ class Section:
         name: the experiment's name in a configuration; the name of the section's table.
         title: its heading.
         order: its place among the sections: lower numbers come first.
+        topic: what its findings tell of E-TSDM: its effect on the network, its gain in the images, or what explains it.
         figures: its figures.
         table: function of the section's file that builds its `Table`.
         claims: what its findings are about.
@@ -92,6 +93,7 @@ class Section:
     name: str
     title: str
     order: int
+    topic: Literal["effect", "gain", "cause"] | None = None
     figures: tuple[Figure, ...] = ()
     table: Callable[[Results], Any] | None = None
     claims: tuple[Claim, ...] = ()

@@ -66,6 +66,7 @@ SECTION = Section(
     name=NAME,
     title="E-TSDM's own settings",
     order=70,
+    topic="gain",
     figures=(Figure(NAME, "t̃ and n", "Heat map of the change against ddpm by t̃ and n", draw, caption),),
     table=table,
     claims=(EVERYWHERE, MORE),

@@ -67,6 +67,7 @@ SECTION = Section(
     name=NAME,
     title="Alternatives to E-TSDM",
     order=60,
+    topic="cause",
     figures=(Figure(NAME, "Alternatives", "Distance and its change against ddpm for each method", draw, caption),),
     table=table,
     claims=(BEST,),

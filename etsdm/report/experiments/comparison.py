@@ -66,6 +66,7 @@ SECTION = Section(
     name=NAME,
     title="Data sets",
     order=20,
+    topic="gain",
     figures=(Figure(NAME, "Distance by method", "Bars of the distance for each data set and method", draw, caption),),
     table=table,
     claims=(GAIN,),

@@ -66,6 +66,7 @@ SECTION = Section(
     name=NAME,
     title="Training times and weights",
     order=65,
+    topic="cause",
     figures=(
         Figure(
             NAME,

@@ -112,6 +112,7 @@ SECTION = Section(
     name=NAME,
     title="Few-step solvers",
     order=30,
+    topic="gain",
     figures=(
         Figure(
             NAME,

@@ -80,6 +80,7 @@ SECTION = Section(
     name=NAME,
     title="Flow matching",
     order=55,
+    topic="cause",
     figures=(
         Figure(NAME, "Flow matching", "Distance and its change against ddpm on each schedule", draw, caption),
         Figure(f"{NAME}-k", "K of flow matching", "K against timestep on each schedule", draw_k, caption_of_k),

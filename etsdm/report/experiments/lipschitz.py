@@ -86,6 +86,7 @@ SECTION = Section(
     name=NAME,
     title="Time-Lipschitz constants",
     order=10,
+    topic="effect",
     figures=(
         Figure(
             NAME,

@@ -81,6 +81,7 @@ SECTION = Section(
     name=NAME,
     title="A wrong condition",
     order=82,
+    topic="effect",
     figures=(
         Figure(
             NAME,

@@ -77,6 +77,7 @@ SECTION = Section(
     name=NAME,
     title="Sampling alone",
     order=35,
+    topic="cause",
     figures=(Figure(NAME, "Sampling alone", "Distance with each option, and its change by sharing", draw, caption),),
     table=table,
     claims=(GAIN, EACH, BESIDE),

@@ -54,6 +54,7 @@ SECTION = Section(
     name=NAME,
     title="What the network predicts",
     order=50,
+    topic="gain",
     figures=(
         Figure(
             NAME,

@@ -63,6 +63,7 @@ SECTION = Section(
     name=NAME,
     title="Progress of training",
     order=120,
+    topic="cause",
     figures=(
         Figure(
             NAME,

@@ -66,6 +66,7 @@ SECTION = Section(
     name=NAME,
     title="Size of the images",
     order=110,
+    topic="cause",
     figures=(
         Figure(
             NAME,

@@ -65,6 +65,7 @@ SECTION = Section(
     name=NAME,
     title="Noise schedules",
     order=40,
+    topic="gain",
     figures=(
         Figure(
             NAME,

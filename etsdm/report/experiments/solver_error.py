@@ -82,6 +82,7 @@ SECTION = Section(
     name=NAME,
     title="The solvers' own errors",
     order=100,
+    topic="effect",
     figures=(
         Figure(NAME, "Solver error", "Distance to the exact solution against NFE for each solver", draw, caption),
     ),

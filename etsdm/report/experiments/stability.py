@@ -98,6 +98,7 @@ SECTION = Section(
     name=NAME,
     title="Stability under perturbation",
     order=80,
+    topic="effect",
     figures=(
         Figure(
             NAME,

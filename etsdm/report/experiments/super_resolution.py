@@ -72,6 +72,7 @@ SECTION = Section(
     name=NAME,
     title="Super-resolution",
     order=90,
+    topic="gain",
     figures=(
         Figure(
             NAME,

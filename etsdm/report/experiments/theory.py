@@ -99,6 +99,7 @@ SECTION = Section(
     name=NAME,
     title="Theory on exact data",
     order=130,
+    topic="effect",
     figures=(
         Figure(
             f"{NAME}-derivative",

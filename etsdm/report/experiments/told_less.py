@@ -88,6 +88,7 @@ SECTION = Section(
     name=NAME,
     title="How much the network is told",
     order=68,
+    topic="cause",
     figures=(
         Figure(
             NAME,

@@ -70,6 +70,7 @@ SECTION = Section(
     name=NAME,
     title="Lipschitz constants in x",
     order=84,
+    topic="effect",
     figures=(
         Figure(
             NAME,

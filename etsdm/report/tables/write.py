@@ -14,6 +14,7 @@ from etsdm.runtime.files import atomic, write_text
 NUMERIC = (
     "NFE",
     "n",
+    "p",
     "t",
     "K",
     "Mean",

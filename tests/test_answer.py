@@ -1,0 +1,87 @@
+"""The page that several benchmarks answer together, and the table of verdicts that it is made from."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from reports import built_in, findings, read
+
+from etsdm.cli import main
+from etsdm.errors import UserError
+from etsdm.report.answer import answer, read_verdicts
+from etsdm.report.overview import limits
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report folder of the hand-chosen values."""
+    return built_in(tmp_path_factory.getbasetemp())[0]
+
+
+def table_of(report: Path) -> Path:
+    return report / "tables" / "verdicts.csv"
+
+
+def test_the_table_of_verdicts_holds_every_finding_and_every_limit(built: Path) -> None:
+    table = read_verdicts([table_of(built)])
+    results = read(built)
+    found = [finding for finding in findings(results) if finding.verdict != "not run"]
+    rows = table[table["kind"] != "limit"]
+    assert list(rows["verdict"]) == [finding.verdict for finding in found]
+    assert list(rows["measured"]) == [finding.measured for finding in found]
+    tested = [finding for finding in found if finding.change]
+    assert pd.to_numeric(rows["change"]).dropna().to_list() == pytest.approx(
+        [f.change.mean for f in tested if f.change]
+    )
+    assert list(table[table["kind"] == "limit"]["measured"]) == limits(results)
+
+
+def section(text: str, title: str) -> str:
+    return text.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def other(table: pd.DataFrame, **values: str) -> pd.DataFrame:
+    return table.assign(benchmark="other", **values)
+
+
+def test_a_gain_stands_where_its_verdict_puts_it(built: Path) -> None:
+    table = read_verdicts([table_of(built)])
+    row = table[(table["topic"] == "gain") & (table["role"] == "primary")].iloc[:1]
+    both = pd.concat([row.assign(verdict="same direction"), other(row, verdict="opposite")])
+    text = answer(both)
+    assert "(tiny, " in section(text, "Where it helps") and "(other, " not in section(text, "Where it helps")
+    assert "(other, " in section(text, "Where it hurts") and "Nothing." in section(text, "Where it is undecided")
+    assert row["measured"].iloc[0] in section(text, "Where it helps")
+    for name in ("tiny", "other"):
+        assert f"`make reproduce CONFIG=config/{name}.yaml`" in text
+
+
+def test_exploratory_findings_are_listed_where_they_are_decided(built: Path) -> None:
+    table = read_verdicts([table_of(built)])
+    row = table[table["topic"] == "effect"].iloc[:1].assign(role="exploratory")
+    text = answer(pd.concat([row.assign(verdict="undecided"), row.assign(verdict="opposite", claim="This one.")]))
+    assert "**This one.** Opposite" in text and text.count("- **") == 1
+    assert "1 further exploratory finding is undecided." in text
+
+
+def test_limits_name_the_benchmarks_that_share_them(built: Path) -> None:
+    table = read_verdicts([table_of(built)])
+    table = table[table["kind"] == "limit"]
+    text = section(answer(pd.concat([table, other(table)])), "What was not tested")
+    assert text.count("- tiny and other: ") == len(table) > 1
+
+
+def test_files_that_cannot_be_answered_from_are_refused(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"rows.csv: no table of verdicts; give the file verdicts.csv"):
+        read_verdicts([tmp_path / "rows.csv"])
+    with pytest.raises(UserError, match="the verdicts of tiny are given twice"):
+        read_verdicts([table_of(built), table_of(built)])
+
+
+def test_the_command_writes_the_page(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "answer.md"
+    done = CliRunner().invoke(main, ["answer", str(table_of(built)), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert out.read_text(encoding="utf-8") == answer(read_verdicts([table_of(built)]))
