@@ -404,10 +404,22 @@ def without_times_and_records(project):
         os.utime(project.folder / file, (1_700_000_000 + second, 1_700_000_000 + second))
 
 
-def test_results_without_times_and_records_are_taken_over(project):
-    without_times_and_records(project)
-    assert "train" in project.would_run()
-    done = project.run("etsdm", "adopt", str(project.config))
+def test_a_bundle_is_taken_over_in_another_place(project):
+    """Without times and records, as a copy is. A part of it is taken over as far as it goes."""
+    kinds = ("data", "weights", "samples", "features")
+    done = project.run("etsdm", "bundle", str(project.config), *(f"--include={kind}" for kind in kinds))
+    assert done.returncode == 0, done.stderr
+    done = project.run("etsdm", "bundle", str(project.config), "--out", "small.zip")
+    assert done.returncode == 0, done.stderr
+    results = project.folder / "results"
+    for left in (results, project.folder / ".snakemake"):
+        shutil.rmtree(left)
+    (whole,) = (file for file in project.folder.glob("*.zip") if file.name != "small.zip")
+    assert (project.folder / "small.zip").stat().st_size < whole.stat().st_size / 2
+    done = project.run("etsdm", "adopt", str(project.config), "--bundle", "small.zip")
+    assert "images.zip" not in done.stdout and (results / "reports").exists()
+    assert project.would_run()["train"] == 2, "weights are not in it"
+    done = project.run("etsdm", "adopt", str(project.config), "--bundle", str(whole))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "28 results are taken over, 0 not"), done.stderr
     assert project.would_run() == {}
     write_config(project.config, **{"evaluation.bootstrap": 3})

@@ -11,6 +11,8 @@ from etsdm.config.strict import Name, Strict, allowed_instead
 from etsdm.data.sources import Dataset, expanded
 
 FILE = Path(__file__).with_name("datasets.yaml")
+PART = {"split", "resolution", "resize"}
+"""Settings that choose among the images of a data set, or their size."""
 
 
 class File(Strict):
@@ -61,6 +63,15 @@ def how_to_get(dataset: Dataset) -> str:
         return ""
     entry = registry()[dataset.registered]
     return f"; how to get {dataset.registered} ({entry.images:,} images, licence: {entry.licence}): {entry.get}"
+
+
+def licence_of(dataset: Dataset) -> str:
+    """The licence of a data set: that of the registered one of its name, or of one that differs in `PART` alone."""
+    entry = registry().get(dataset.registered or "")
+    own = dataset.model_dump(exclude=PART)
+    alike = (one for one in registry().values() if one.settings.model_dump(exclude=PART) == own)
+    found = entry or next(alike, None)
+    return found.licence if found else "not known here; ask who gave the images"
 
 
 def files_of(dataset: Dataset) -> dict[Path, File]:
