@@ -33,7 +33,7 @@ def bare(folder: Path, jobs: int) -> Path:
 
 
 def with_runs(values: dict[str, Any], runs: int) -> dict[str, Any]:
-    """The configuration with so many seeds that it has at least `runs` runs."""
+    """The configuration with enough seeds that it has at least `runs` runs."""
 
     def count(seeds: int) -> int:
         plan = make_plan(values | {"seeds": list(range(seeds))}, "benchmark", look=False)

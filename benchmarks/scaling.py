@@ -42,7 +42,7 @@ def run_stage(manifest: Path, *arguments: object) -> Cost:
 
 
 class Stages:
-    """Stages of the small benchmark, run by hand in `folder`: so many times what is given here."""
+    """Stages of the small benchmark, run by hand in `folder`: each as often as is given here."""
 
     def __init__(self, folder: Path, device: str, images: int, samples: int, nfe: int) -> None:
         self.folder, self.device, self.images, self.samples, self.nfe = folder, device, images, samples, nfe

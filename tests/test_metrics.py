@@ -341,7 +341,7 @@ def test_a_gpu_takes_larger_batches():
 def frechet_and_clean_fid(folder: Path, sets: list[Pixels], weights: Path, network, features: int) -> list[float]:
     """The distance of two sets of images by this project, and by clean-fid from folders of PNGs.
 
-    Both take the first so many of the features: the square root of the whole matrix takes minutes.
+    Both take the first of the features: the square root of the whole matrix takes minutes.
     """
     encode, ours = inception.make_encoder(weights, CPU), []
     for name, pixels in zip("ab", sets, strict=True):

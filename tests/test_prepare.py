@@ -72,7 +72,7 @@ def test_the_size_of_parts_changes_no_byte(
 
 
 class Stop:
-    """Asks to stop after so many questions."""
+    """Asks to stop after this many questions."""
 
     def __init__(self, questions: int) -> None:
         self.questions = questions

@@ -43,7 +43,7 @@ class StandIn:
 
 
 def pretend(count: int, patch: Callable[..., None]) -> None:
-    """Let PyTorch see so many GPUs."""
+    """Let PyTorch see this many GPUs."""
     patch(torch.cuda, "is_available", lambda: count > 0)
     patch(torch.cuda, "device_count", lambda: count)
     patch(torch.cuda, "get_device_properties", StandIn)
@@ -63,7 +63,7 @@ def nobody_says_anything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 @pytest.fixture
 def see(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let PyTorch see so many GPUs, and set variables."""
+    """Let PyTorch see this many GPUs, and set variables."""
 
     def arrange(count: int, **variables: str) -> None:
         pretend(count, monkeypatch.setattr)

@@ -70,7 +70,7 @@ def given_rates(plan: "Plan") -> Rates | None:
 
 
 Rate = Callable[[int, Callable[[], object]], float]
-"""(images, work) -> images a second of the work that takes in so many."""
+"""(images, work) -> images per second of the work that takes in this many images."""
 
 
 def measure_rates(plan: "Plan", device: str = "auto", progress: bool = True) -> Rates:

@@ -31,7 +31,7 @@ DIGEST_FILE = "images.digest"
 PART_VALUES = 2**22
 """Pixel values in a part, of which two a process are in memory."""
 MOST_ERRORS = 20
-"""So many bad images are named before the preparation gives up."""
+"""The preparation names this many bad images, and gives up."""
 MOST_NAMES = 5
 """Images that are named as an example of a remark."""
 

@@ -48,8 +48,9 @@ The first command takes over what the bundle holds; the second makes only what i
 """
 LICENCES = """# Licences
 
-The code that made these results is under the MIT licence. Whoever passes this bundle on says under which licence the
-numbers are; none is chosen here. Networks and images were made from the data below, whose licences may bind them.
+The code that made these results is under the MIT licence. If you pass this bundle on, say under
+which licence the numbers are; none is chosen here. Networks and images were made from the data below, and the licences
+of these may bind them.
 
 {data}
 

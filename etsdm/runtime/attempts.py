@@ -30,7 +30,7 @@ SAVED = (".pt", ".npy")
 MARKER = 1.0
 """Seconds in which the marker of a process that was killed on this machine is found out."""
 KILLS = 3
-"""So many attempts in a row that are killed and leave nothing behind are enough."""
+"""After this many attempts in a row that were killed and left nothing behind, no other is made."""
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """What NumPy says on a full disk, without an error number."""
 

@@ -20,7 +20,7 @@ def cpus() -> int:
 
 
 def ordered(function: Callable[[Argument], Result], arguments: Iterable[Argument], workers: int) -> Iterator[Result]:
-    """`map(function, arguments)`, in its order, by so many processes (1: this one).
+    """`map(function, arguments)`, in its order, by this many processes (1: this one).
 
     Without room for the locks that processes share (in /dev/shm, say), this one works alone, and says so.
 
