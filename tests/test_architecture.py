@@ -56,6 +56,18 @@ def circle(graph):
     return None
 
 
+def test_the_page_names_files_that_there_are():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| [`")]
+    named = 0
+    for room, holds, where in rows:
+        folders = [ROOT / "docs" / link for link in re.findall(r"\]\(([^)]+)\)", room + holds)]
+        for name in re.findall(r"`([\w/*.]+\.(?:py|yaml|csv|j2))`", where):
+            named += 1
+            assert any(list(folder.glob(name)) for folder in folders), f"{name} of {room}"
+    assert named > 30
+
+
 def test_no_circle_of_imports():
     assert circle(ARROWS) is None
 
