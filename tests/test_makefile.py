@@ -85,11 +85,22 @@ def test_no_other_profile_counts(made: Made) -> None:
     assert "--profile my-cluster --workflow-profile none" in call
 
 
+def heed_interrupts() -> None:
+    """Tests that a script started in the background ignore them, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_is_no_failure(made: Made) -> None:
     environment = OUTSIDE | {"FAKE_DO": ": > running; exec sleep 60", "FAKE_STATUS": "1", "FAKE_BEGIN": "1"}
     command, pipe = made.command("reproduce"), subprocess.PIPE
     process = subprocess.Popen(
-        command, cwd=made.folder, env=environment, stderr=pipe, text=True, start_new_session=True
+        command,
+        cwd=made.folder,
+        env=environment,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     while not (made.folder / "running").exists():
         assert process.poll() is None
