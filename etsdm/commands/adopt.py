@@ -25,8 +25,8 @@ def adopt(config: Path, any_code: bool, bundle: Path | None, dry_run: bool, snak
     its settings and its code. Further arguments go to Snakemake.
 
     \b
-    Examples:  etsdm adopt config/digits.yaml
-               etsdm adopt config/digits.yaml --bundle digits.zip
+    Example:  etsdm adopt config/digits.yaml
+              etsdm adopt config/digits.yaml --bundle digits.zip
     """
     from tqdm import tqdm
 

@@ -23,8 +23,8 @@ def bundle(config: Path, results: Path, include: tuple[str, ...], out: Path | No
     the configuration, a digest of each file, and the licences of the data. `etsdm adopt --bundle` reads it.
 
     \b
-    Examples:  etsdm bundle config/digits.yaml
-               etsdm bundle config/digits.yaml --include weights --out digits.zip
+    Example:  etsdm bundle config/digits.yaml
+              etsdm bundle config/digits.yaml --include weights --out digits.zip
     """
     from tqdm import tqdm
 
