@@ -8,11 +8,12 @@ import pytest
 import yaml
 from configs import every
 
+from etsdm.commands.bundle import KINDS
 from etsdm.data.registered import licence_of, registry
 from etsdm.errors import UserError
 from etsdm.plan.adopt import results_of
 from etsdm.plan.benchmark import Benchmark
-from etsdm.plan.bundle import LARGE, SUMS, unpack
+from etsdm.plan.bundle import LARGE, SUMS, of_others, unpack
 from etsdm.plan.plan import load_plan
 
 FILES = {"scores/a.json": b"1\n", "weights.bin": bytes(range(256)) * 40}
@@ -87,6 +88,20 @@ def test_every_stage_is_large_or_small(tmp_path: Path) -> None:
         if result.code[0] not in large:
             assert {file.suffix for file in result.outputs} <= {".json", ".npz"}, result.code[0]
             assert result.outputs[0].name in {"result.json", "scores.json", "reference.npz"}
+
+
+def test_a_network_of_others_is_not_packed_with_the_weights(tmp_path: Path) -> None:
+    """LICENSES.md says so. A classifier is trained on the data, and is ours."""
+    file = tmp_path / "both.yaml"
+    encoders = [*every()["evaluation"]["encoders"], "inception"]
+    file.write_text(yaml.safe_dump(every(**{"evaluation.encoders": encoders, "evaluation.samples": 2049})))
+    found = [result for result in results_of(load_plan(file, look=False), tmp_path) if result.code[0] == "encoder"]
+    names = {of_others(result): result.outputs[0].name for result in found}
+    assert names == {True: "inception-2015-12-05.pt", False: "weights.safetensors"}
+
+
+def test_the_command_offers_every_kind() -> None:
+    assert tuple(LARGE) == KINDS
 
 
 def test_the_licence_of_a_data_set_is_that_of_the_registered_one() -> None:

@@ -44,13 +44,13 @@ To go on from here, in a clone of the benchmark's repository at a revision that 
     etsdm adopt config.yaml --bundle {name}.zip
     make reproduce CONFIG=config.yaml
 
-The first command takes over what the bundle holds; the second makes only what is missing.
+The first command takes over what the bundle holds; the second makes only what is missing. Published networks that
+features are made with, such as Inception's, are not packed: `etsdm fetch config.yaml` gets them first.
 """
 LICENCES = """# Licences
 
-The code that made these results is under the MIT licence. If you pass this bundle on, say under
-which licence the numbers are; none is chosen here. Networks and images were made from the data below, and the licences
-of these may bind them.
+The code that made these results is under the MIT licence. If you pass this bundle on, say under which licence the
+numbers are; none is chosen here. Networks and images were made from the data below, whose licences may bind them.
 
 {data}
 
@@ -101,7 +101,7 @@ def _files(plan: Plan, root: Path, wanted: list[str]) -> list[Path]:
             missing.append(result.manifest)
             continue
         found |= dict.fromkeys([result.manifest, *_small_beside(result)])
-        if result.code[0] not in left_out and not result.is_gone:
+        if result.code[0] not in left_out and not result.is_gone and not of_others(result):
             found |= dict.fromkeys(_whole(result))
     if missing:
         raise UserError(
@@ -114,6 +114,11 @@ def _files(plan: Plan, root: Path, wanted: list[str]) -> list[Path]:
 def _results(plan: Plan, root: Path) -> Iterator[Result]:
     yield from results_of(plan, root)
     yield from report_of(plan, root)
+
+
+def of_others(result: Result) -> bool:
+    """Whether it is a copy of a published network, such as Inception's, which is made from nothing here."""
+    return result.code[0] == "encoder" and not result.inputs
 
 
 def _small_beside(result: Result) -> list[Path]:
