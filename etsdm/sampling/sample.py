@@ -26,7 +26,7 @@ from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.noise import ImageNoise
 from etsdm.sampling.spec import SampleSpec
 from etsdm.solvers import SOLVERS, Solver
-from etsdm.solvers.eps_scale import lambda_
+from etsdm.solvers.eps_scale import divisor
 from etsdm.solvers.grids import start
 from etsdm.solvers.time_shift import fitting_times
 
@@ -87,7 +87,7 @@ def set_options(predict: NoisePredictor, solver: Solver) -> None:
     """Give the predictor the options of a solver that change what it answers."""
     scale, shift, schedule = solver.eps_scale, solver.time_shift, predict.schedule
     first = start(schedule, solver.lambda_start)
-    predict.eps_scale = partial(lambda_, scale=scale) if scale else None
+    predict.eps_scale = partial(divisor, scale=scale) if scale else None
     predict.told = partial(fitting_times, shift=shift, schedule=schedule, first=first) if shift else None
 
 

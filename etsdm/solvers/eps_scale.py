@@ -17,8 +17,8 @@ class Scale(Strict):
     """lambda at t = 0. With k = 0, their uniform version, it is 1.004 to 1.017 in their examples of 100 steps."""
 
 
-def lambda_(t: Array, scale: Scale) -> Array:
-    """lambda(t) = k t + b, like t (Ning et al. 2024, section 5)."""
+def divisor(t: Array, scale: Scale) -> Array:
+    """lambda(t) = k t + b, which the predicted noise is divided by, like t (Ning et al. 2024, arXiv 2308.15321)."""
     return scale.k * t + scale.b
 
 
