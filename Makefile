@@ -4,6 +4,8 @@ CONFIG = config/digits.yaml
 PROFILE = workflow/profiles/default
 # How many cores, when the profile's own answer is not wanted.
 CORES =
+# How a run speaks: live lines on a terminal, short ones elsewhere. Empty: as Snakemake does by itself.
+LOGGER = etsdm
 # The interpreter that makes the environment, and where. An active conda environment serves as it is: VENV=$CONDA_PREFIX.
 PYTHON = python3
 VENV = .venv
@@ -14,7 +16,7 @@ DEVICE = cpu
 REPEATS =
 
 # make knows no variable `config`, and would take the default without a word.
-CAPITALS = config profile cores python venv bench device repeats confirm
+CAPITALS = config profile cores logger python venv bench device repeats confirm
 $(foreach name,$(CAPITALS),$(if $(filter command,$(firstword $(origin $(name)))),\
     $(error $(name)=... is not known: write $(shell echo $(name) | tr a-z A-Z)=...)))
 
@@ -23,6 +25,9 @@ INSTALLED = $(VENV)/.installed
 SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
 # PROFILE alone: without the last word Snakemake would add the default profile to it.
 AS_PROFILE = --profile "$(PROFILE)" --workflow-profile none
+# Snakemake looks for plugins in the folders of PYTHONPATH. It finds none in an editable install.
+RUN = PYTHONPATH="$(CURDIR)/workflow/logger$${PYTHONPATH:+:$$PYTHONPATH}" $(SNAKEMAKE) \
+    $(if $(LOGGER),--logger $(LOGGER)) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)")
 # The rules call `etsdm` by name.
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
@@ -84,9 +89,9 @@ define run-workflow
 $(CHECK)
 @outdated=$$("$(BIN)/etsdm" check --outdated "$(CONFIG)") && if [ -n "$$outdated" ]; then \
     echo "Preparing again, as the source has changed:" $$outdated; \
-    $(SNAKEMAKE) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)") $$outdated; fi
+    $(RUN) $$outdated; fi
 @begun="$$(mktemp)"; trap 'rm -f "$$begun"' EXIT; trap 'stopped=yes' INT; \
-ETSDM_BEGUN="$$begun" $(SNAKEMAKE) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)") && exit; status=$$?; \
+ETSDM_BEGUN="$$begun" $(RUN) && exit; status=$$?; \
 if [ "$$stopped" ]; then echo 'Stopped: the same command goes on.' >&2; \
 elif [ -s "$$begun" ]; then \
     echo 'Some jobs failed: what they should have measured is NA, with the reason, in' >&2; \

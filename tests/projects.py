@@ -38,7 +38,7 @@ class Project:
         given = dict(os.environ) if environment is None else environment
         self.environment = given | {
             "PATH": f"{TOOLS}{os.pathsep}{given['PATH']}",
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'workflow' / 'logger'}",
             "OMP_NUM_THREADS": "1",
         }
 

@@ -90,6 +90,16 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def test_a_run_speaks_through_the_plugin_or_as_snakemake_does(made: Made) -> None:
+    path = {"FAKE_DO": 'echo "$PYTHONPATH" > path', "PYTHONPATH": "mine"}
+    made.make("reproduce", **path)
+    (call,) = [call for call in made.calls() if call.startswith("snakemake")]
+    assert "--logger etsdm --profile" in call
+    assert (made.folder / "path").read_text().strip() == f"{made.folder}/workflow/logger:mine"
+    made.make("reproduce", "LOGGER=")
+    assert "--logger" not in " ".join(made.calls())
+
+
 def test_an_interrupt_is_no_failure(made: Made) -> None:
     environment = OUTSIDE | {"FAKE_DO": ": > running; exec sleep 60", "FAKE_STATUS": "1", "FAKE_BEGIN": "1"}
     command, pipe = made.command("reproduce"), subprocess.PIPE

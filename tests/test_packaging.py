@@ -134,7 +134,8 @@ def test_build_backend_is_locked() -> None:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a wheel holds, in a folder away from the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(ROOT / "etsdm", folder / "source" / "etsdm", ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("etsdm", "workflow"):
+        shutil.copytree(ROOT / part, folder / "source" / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, folder / "source")
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
@@ -157,6 +158,13 @@ def test_a_wheel_holds_what_the_checkout_holds(installed: Path) -> None:
         return {str(path.relative_to(root)) for path in (root / "etsdm").rglob("*.*") if path.suffix != ".pyc"}
 
     assert files(installed) == files(ROOT)
+
+
+def test_snakemake_finds_the_logger_of_a_wheel(installed: Path) -> None:
+    """It finds none in an editable install: the Makefile names the plugin's folder."""
+    code = "from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry as R; print(*R().plugins)"
+    done = run_outside(installed, "-c", code)
+    assert "etsdm" in done.stdout.split(), done.stderr
 
 
 def test_the_library_works_with_torch_and_numpy_alone(installed: Path) -> None:

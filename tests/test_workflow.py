@@ -41,9 +41,9 @@ def finished(tmp_path_factory):
             copy_project(folder)
             project = Project(folder)
             write_config(project.config)
-            done = project.snakemake()
+            done = project.snakemake("--logger", "etsdm")
             assert done.returncode == 0, done.stdout + done.stderr
-            (folder / "done").touch()
+            (folder / "done").write_text(done.stdout + done.stderr)
     return folder
 
 
@@ -70,6 +70,15 @@ def test_the_report_has_every_measurement(finished):
     page = (finished / "results/reports/tiny/report.html").read_text()
     for word in ("ddpm", "etsdm", "ddim", "dpm-solver-2", "fd-classifier-70"):
         assert word in page
+
+
+def test_without_a_terminal_a_whole_run_is_a_few_short_lines(finished):
+    said = (finished / "done").read_text()
+    assert len(said.splitlines()) < 20
+    assert max(map(len, said.splitlines())) < 200
+    assert not re.search("localrule|Assuming|jobid|Finished", said)
+    last = said.splitlines()[-1]
+    assert re.fullmatch(r"(\d+) of \1 jobs done in .+; all jobs together took .+; the largest needed [\d,]+ MB", last)
 
 
 def test_as_many_files_are_made_as_the_plan_says(project):
@@ -466,9 +475,9 @@ def fresh(tmp_path):
     project.stop()
 
 
-def start_training(project):
-    """Start the workflow and wait until its training has saved a state."""
-    options = ["--cores", "2", "--rerun-incomplete", "--set-resources", "train:save_minutes=0"]
+def start_training(project, *given):
+    """Start the workflow, with the options given, and wait until its training has saved a state."""
+    options = ["--cores", "2", "--rerun-incomplete", "--set-resources", "train:save_minutes=0", *given]
     workflow = project.start("snakemake", "--configfile", str(project.config), *options)
     while not list(project.folder.glob("results/models/**/state/*.pt")):
         assert workflow.poll() is None, (project.folder / "snakemake.out").read_text()
@@ -505,9 +514,13 @@ def test_a_killed_workflow_goes_on_from_what_its_training_has_saved(fresh, tmp_p
 
 
 def test_a_workflow_that_is_told_to_stop_leaves_nothing_half_done(fresh):
-    workflow = start_training(fresh)
+    workflow = start_training(fresh, "--logger", "etsdm")
     os.killpg(workflow.pid, signal.SIGINT)  # as a terminal does
     assert workflow.wait(300) != 0
+    said = (fresh.folder / "snakemake.out").read_text().splitlines()
+    assert "Stopping: the running jobs save what they have and leave." in said
+    assert "Interrupted: train digits-8px ddpm-linear seed0" in said
+    assert not [line for line in said if line.startswith(("Error", "Failed"))]
     assert not list(fresh.folder.glob("results/models/**/weights.safetensors"))
     done = fresh.snakemake("--rerun-incomplete")
     assert done.returncode == 0, done.stderr
