@@ -94,18 +94,10 @@ $(CHECK)
 ETSDM_BEGUN="$$begun" $(RUN) && exit; status=$$?; \
 if [ "$$stopped" ]; then echo 'Stopped: the same command goes on.' >&2; \
 elif [ -s "$$begun" ]; then \
-    echo 'Some jobs failed: what they should have measured is NA, with the reason, in' >&2; \
+    echo 'Some jobs failed: what they should have measured is NA in the report, with the reason.' >&2; \
     "$(BIN)/etsdm" report "$(CONFIG)" >&2; fi; \
 exit $$status
-@"$(BIN)/python" -c '$(say-where)' "$(CONFIG)"
-endef
-
-define say-where
-import sys, pathlib, yaml; \
-name = yaml.safe_load(pathlib.Path(sys.argv[1]).read_text())["name"]; \
-folder = pathlib.Path("results", "reports", name).resolve(); \
-lines = [line for log in folder.glob("page.log") for line in log.read_text().splitlines()]; \
-print(*[line for line in lines if line.startswith("etsdm: warning")], f"Report: {folder}/report.html", sep="\n")
+@"$(BIN)/etsdm" summary "$(CONFIG)"
 endef
 
 plan: ## Show what CONFIG asks for and costs, what would run and why; run nothing.

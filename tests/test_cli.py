@@ -240,6 +240,29 @@ def test_a_report_of_what_there_is_shows_the_rest_as_na(tmp_path):
     assert set(rows["reason"]) == {"not run"}
 
 
+def test_a_summary_says_where_the_report_is_and_what_it_warned_of(tmp_path):
+    config, results = write_config(tmp_path / "tiny.yaml"), tmp_path / "results"
+    done = run("summary", config, "--results", results)
+    assert (done.exit_code, done.stderr.count("there is no report yet; make it with: etsdm report")) == (2, 1)
+    report = results / "reports" / "tiny"
+    (report / "tables").mkdir(parents=True)
+    (report / "report.html").touch()
+    (report / "page.log").write_text(f"etsdm: warning: few images\n{report / 'report.html'}\n")
+    (report / "tables" / "verdicts.csv").write_text(
+        "experiment,kind,short,role,verdict\n"
+        "lipschitz,claim,K is 0 inside,,same direction\n"
+        "lipschitz,claim,K explodes,primary,undecided\n"
+        "mismatch,question,does it matter,,opposite\n"
+        ",limit,,,\n"
+    )
+    assert run("summary", config, "--results", results).output.splitlines() == [
+        "undecided  K explodes (lipschitz)",
+        "opposite   does it matter? (mismatch)",
+        "etsdm: warning: few images",
+        f"Report: {report / 'report.html'}",
+    ]
+
+
 def test_a_manifest_tells_how_a_file_came_to_be(tmp_path):
     (tmp_path / "input").write_text("x")
     made = tmp_path / "output"

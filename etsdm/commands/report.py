@@ -27,10 +27,13 @@ def report(context: click.Context, config: Path, results: Path) -> None:
     from etsdm.commands.rows import rows
     from etsdm.commands.tables import tables
     from etsdm.plan.plan import load_plan
+    from etsdm.report.first_lines import first_lines
 
     planned = load_plan(config, look=False)
     inventory = results / planned.report / "inventory.json"
     write_json(inventory, planned.inventory())
     for stage, options in ((rows, {}), (tables, {}), (figure, {"names": ()}), (page, {})):
         context.invoke(stage, inventory=inventory, results=results, **options)
+    for line in first_lines(results / planned.report):
+        click.echo(line)
     click.echo(f"{results / planned.report / 'report.html'}")
