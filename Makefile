@@ -44,9 +44,12 @@ install: $(INSTALLED) ## Make .venv and install requirements.lock and the packag
 $(INSTALLED): requirements.lock pyproject.toml
 	@"$(BIN)/python" -m pip --version > /dev/null 2>&1 || { $(make-venv); }
 	@"$(BIN)/python" -P -c '$(refuse-other)' "$(CURDIR)"
-	"$(BIN)/python" -m pip install --no-deps -r requirements.lock
-	"$(BIN)/python" -m pip install --no-deps --no-build-isolation -e .
+	@echo 'Installing requirements.lock into $(VENV), which takes minutes if it is new ...'
+	@$(PIP) -r requirements.lock
+	@$(PIP) --no-build-isolation -e .
 	@touch "$@"
+
+PIP = "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --no-deps
 
 # An editable install of another folder is left alone.
 define refuse-other

@@ -130,6 +130,16 @@ def test_what_runs_nothing_installs_nothing(made: Made, target: str) -> None:
     assert not (made.folder / "venv").exists()
 
 
+def test_an_installation_is_one_line(made: Made) -> None:
+    """pip lists some 150 packages, each with what it needs."""
+    (made.folder / "venv" / ".installed").unlink()
+    done = made.make("install")
+    assert done.stdout == "Installing requirements.lock into venv, which takes minutes if it is new ...\n"
+    pips = [call for call in made.calls() if " install " in call]
+    assert len(pips) == 2
+    assert all("--quiet" in call for call in pips)
+
+
 def test_a_variable_in_lower_case_is_refused(made: Made) -> None:
     done = made.make("reproduce", "config=config/mine.yaml")
     assert done.returncode == 2
