@@ -2,7 +2,7 @@
 
 import sys
 import time
-from logging import LogRecord
+from logging import Handler, LogRecord
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
@@ -18,6 +18,7 @@ class LogHandler(LogHandlerBase):
     needs_rulegraph = False
 
     def __post_init__(self) -> None:
+        Handler.__init__(self)  # which the interface before 2.0 leaves out
         given = self.common_settings
         self._teller = None if given.dryrun else Teller(sys.stderr, given.show_failed_logs)
 
