@@ -40,15 +40,15 @@ NAME = "train digits-8px etsdm-100-5-linear seed1"
 def only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that looks at the jobs by itself waits for longer than a test takes."""
     monkeypatch.setattr(teller, "LIVE", 3600.0)
-    monkeypatch.setattr(teller, "PLAIN", 3600.0)
+    monkeypatch.setattr(teller, "UNDRAWN", 3600.0)
 
 
 def record(event: LogEvent | None = None, at: float = 0.0, text: str = "", **values: Any) -> logging.LogRecord:
     level = logging.ERROR if event in (LogEvent.JOB_ERROR, LogEvent.ERROR) else logging.INFO
-    made = logging.makeLogRecord({"msg": text, "levelno": level, "created": at} | values)
+    entry = logging.makeLogRecord({"msg": text, "levelno": level, "created": at} | values)
     if event:
-        made.event = event
-    return made
+        entry.event = event
+    return entry
 
 
 class Run:
@@ -56,7 +56,7 @@ class Run:
 
     Args:
         folder: for logs and manifests.
-        stream: what it is told to.
+        stream: where it is said.
         total: number of trainings.
         remote: whether the jobs run on a cluster.
     """
@@ -88,7 +88,7 @@ class Run:
         self.teller.take(record(None, at, text))
 
     def said(self) -> list[str]:
-        """The lines since this was last asked, without what is said once at the beginning."""
+        """The lines since the last call, without what is said once at the beginning."""
         lines = self.stream.getvalue().splitlines()
         self.stream.seek(0)
         self.stream.truncate()
@@ -97,9 +97,9 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run(tmp_path)
-    yield made
-    made.teller.close(0.0)
+    by_hand = Run(tmp_path)
+    yield by_hand
+    by_hand.teller.close(0.0)
 
 
 class TestContract(TestLogHandlerBase):
@@ -358,11 +358,11 @@ class Terminal:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.setenv("TERM", "xterm")
-    made = Terminal(columns=100, lines=24)
-    yield made
+    small = Terminal(columns=100, lines=24)
+    yield small
     with suppress(OSError):  # it may be gone
-        made.stream.close()
-    os.close(made.master)
+        small.stream.close()
+    os.close(small.master)
 
 
 def test_on_a_terminal_lines_are_drawn_in_their_place(tmp_path: Path, terminal: Terminal) -> None:
@@ -421,6 +421,6 @@ def test_a_terminal_that_is_gone_stops_nothing(terminal: Terminal) -> None:
     screen.say("b")
 
 
-def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dumb_terminal_gets_lasting_lines(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert not Screen(terminal.stream).is_live

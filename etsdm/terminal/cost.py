@@ -21,10 +21,10 @@ class Peaks:
 
     def add(self, job: Job) -> None:
         """Count a job that has ended well, if it wrote its manifest: one that was kept is put back as it was."""
-        made = _read(job.manifest, (job.since or 0.0) - SKEW) if job.manifest else {}
+        content = _read(job.manifest, (job.since or 0.0) - SKEW) if job.manifest else {}
         for key in KINDS:
-            if isinstance(made.get(key), int):
-                self._most[key] = max(made[key], self._most.get(key, 0))
+            if isinstance(content.get(key), int):
+                self._most[key] = max(content[key], self._most.get(key, 0))
 
     def __str__(self) -> str:
         return " and ".join(f"{self._most[key]:,} MB{where}" for key, where in KINDS.items() if key in self._most)
@@ -48,7 +48,7 @@ def cost_line(jobs: Jobs, peaks: Peaks, elapsed: float, now: float) -> str:
 def _read(manifest: Path, since: float) -> dict[str, Any]:
     """A manifest; empty if it is not there, damaged, or older."""
     try:
-        made = json.loads(manifest.read_text(encoding="utf-8")) if manifest.stat().st_mtime >= since else {}
+        content = json.loads(manifest.read_text(encoding="utf-8")) if manifest.stat().st_mtime >= since else {}
     except (OSError, ValueError):
         return {}
-    return made if isinstance(made, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -54,10 +54,10 @@ class Job:
 def state_of(log: Path) -> tuple[int, int] | None:
     """What tells one state of a file from another; None if it is not there."""
     try:
-        found = log.stat()
+        state = log.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return state.st_ino, state.st_mtime_ns
 
 
 def words(wildcards: dict[str, Any]) -> str:

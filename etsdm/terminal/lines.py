@@ -62,7 +62,7 @@ def progress(job: Job, bar: Bar | None, now: float) -> list[str]:
     return [f"{bar.percent} %", _left(bar) or span(job.seconds(now)), bar.rate]
 
 
-def plain_line(job: Job, bar: Bar | None, now: float) -> str:
+def lasting_line(job: Job, bar: Bar | None, now: float) -> str:
     """A job that has been at work for a while, in a line that stays."""
     said = [f"{bar.percent} %", _left(bar), bar.rate] if bar else []
     return ", ".join([f"{job.name}: {span(job.seconds(now))} so far", *filter(None, said)])

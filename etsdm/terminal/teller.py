@@ -13,10 +13,10 @@ from etsdm.terminal.bars import Bar, bar_at
 from etsdm.terminal.cost import Peaks, cost_line
 from etsdm.terminal.failure import failure, failures, first, last_words
 from etsdm.terminal.jobs import LONG, Job, Jobs, state_of, words
-from etsdm.terminal.lines import job_line, plain_line, plan_line, span, whole_line
+from etsdm.terminal.lines import job_line, lasting_line, plan_line, span, whole_line
 from etsdm.terminal.screen import Screen
 
-LIVE, PLAIN = 1.0, 5.0
+LIVE, UNDRAWN = 1.0, 5.0
 """Seconds between two looks at the jobs, with a terminal and without."""
 LATER = 4
 """A long job has its next line when it has taken this many times as long."""
@@ -118,7 +118,7 @@ class Teller:
         self._watch.start()
 
     def _keep_looking(self) -> None:
-        while not self._over.wait(LIVE if self._live else PLAIN):
+        while not self._over.wait(LIVE if self._live else UNDRAWN):
             self.look(time.time())
 
     def _resources(self, values: Mapping[str, Any], _: float) -> None:
@@ -193,7 +193,7 @@ class Teller:
         for job in self.jobs.running.values():
             if job.seconds(now) >= job.due:
                 job.due = LATER * job.seconds(now)
-                self._screen.say(plain_line(job, bar_at(job.log, now) if job.log else None, now))
+                self._screen.say(lasting_line(job, bar_at(job.log, now) if job.log else None, now))
 
     def _say_end(self, now: float) -> None:
         took = cost_line(self.jobs, self._peaks, now - self._started, now)
