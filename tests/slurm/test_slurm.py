@@ -1,5 +1,6 @@
 """The workflow on a real cluster of two nodes: time slices, and every way in which a job can be lost."""
 
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -44,7 +45,10 @@ def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> Non
     """Slices of one minute, half of which a training may use; two trainings of five slices go on side by side."""
     changes = {"training.images": images_for(project, 140), "experiments.fast-sampling.solvers": DDIM}
     write_config(project.config, **changes)
-    finish(project, project.start(*snakemake(project)), 1200)
+    finish(project, project.start(*snakemake(project), "--logger", "etsdm"), 1200)
+    said = (project.folder / "snakemake.out").read_text()
+    assert said.count("seed0: is tried again; etsdm: results/models/") >= 8
+    assert not re.search("^Error|^Failed", said, re.MULTILINE)
     rows = pd.read_csv(project.folder / "results/reports/tiny/rows.csv")
     assert rows["value"].notna().all()
     manifests = [read_json(path) for path in project.folder.glob("results/models/*/*/seed0/manifest.json")]
