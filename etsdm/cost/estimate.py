@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tabulate import tabulate
 
@@ -276,6 +276,28 @@ def shared_trainings(plan: "Plan") -> int:
     return sum(len(experiments) > 1 for experiments in users.values())
 
 
+class Footprint(NamedTuple):
+    """What a benchmark takes of a file system, at most, if there are no results yet."""
+
+    bytes: float
+    """Of results, and of the states of one training."""
+    files: int
+    """In results/ and in .snakemake/."""
+
+
+def footprint(plan: "Plan") -> Footprint:
+    """The bytes and files of a benchmark; data sets that are not there are left out. Imports torch."""
+    prices = _Prices(plan, None)
+    rows, notes = _rows(prices), count_notes(_distinct(plan.measurements, plan.shown()).values())
+    return Footprint(sum(row.bytes for row in rows) + _state_bytes(prices), sum(row.files for row in rows) + notes)
+
+
+def _state_bytes(prices: _Prices) -> float:
+    """Of the saved states of the largest network while it is trained."""
+    tensors = 1 + MOMENTS + len(half_lives(prices.plan.config.training))
+    return BYTES_OF_STATE * tensors * max(prices.parameters.values(), default=0)
+
+
 def describe(plan: "Plan", rates: Rates | None) -> str:
     """What a benchmark asks for and costs, for people: jobs by rule, then the rest by experiment.
 
@@ -343,10 +365,9 @@ def _notes(prices: _Prices) -> Iterator[str]:
         )
     if prices.parameters:
         largest = max(prices.parameters.values())
-        tensors = 1 + MOMENTS + len(half_lives(prices.plan.config.training))
         yield (
             f"The largest network has {largest:,} parameters; while one is trained, its saved states take up to "
-            f"{_size(BYTES_OF_STATE * tensors * largest)} more."
+            f"{_size(_state_bytes(prices))} more."
         )
 
 

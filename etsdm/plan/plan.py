@@ -69,17 +69,8 @@ class Plan:
 
     def _check_files(self, results: Path) -> None:
         evaluation = self.config.evaluation
-        scored = {m.model.needs["data"].spec["name"] for m in self.measurements if m.encoder and m.model}
-        of_labels = next((encoder.name for encoder in evaluation.encoders if encoder.needs_labels), None)
-        for name, dataset in self.config.datasets.items():
-            at_least = evaluation.minimum_images() if name in scored else 1
-            spec, needing_labels = dataset.model_dump(), of_labels if name in scored else None
-            specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
-            try:
-                found = prepared.found(specs) or inspect_source(name, spec)
-                self.found[name] = check_found(name, spec, found, at_least, needing_labels)
-            except UserError as error:
-                raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
+        for name in self.config.datasets:
+            self.found[name] = self.find(name, results)
         for encoder in evaluation.encoders:
             if missing := encoder.missing():
                 raise UserError(f"evaluation.encoders: {missing}")
@@ -87,6 +78,24 @@ class Plan:
             from etsdm.models.trained import initial_network  # slow to import, and seldom needed
 
             initial_network(initial, *(run.model for run in self.models.values()))
+
+    def find(self, name: str, results: Path) -> "Overview":
+        """Look for the source of one data set; see `check_files`.
+
+        Raises:
+            UserError: it is not there, or holds too little; the message says how to get it, where that is known.
+        """
+        evaluation, dataset = self.config.evaluation, self.config.datasets[name]
+        is_scored = any(m.encoder and m.model and m.model.needs["data"].spec["name"] == name for m in self.measurements)
+        of_labels = next((encoder.name for encoder in evaluation.encoders if encoder.needs_labels), None)
+        at_least, needing_labels = (evaluation.minimum_images(), of_labels) if is_scored else (1, None)
+        spec = dataset.model_dump()
+        specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
+        try:
+            found = prepared.found(specs) or inspect_source(name, spec)
+            return check_found(name, spec, found, at_least, needing_labels)
+        except UserError as error:
+            raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
 
     def _add(self, experiment: str, grid: Experiment) -> None:
         for measure in grid.alone():

@@ -29,6 +29,12 @@ def without_places(value: Any) -> Any:
     return [without_places(part) for part in value] if isinstance(value, list) else value
 
 
+def without_home(text: str) -> str:
+    """A text with `~` for the user's home, whose path often has the user's name."""
+    home = os.path.expanduser("~")  # noqa: PTH111, Path.home raises where there is none
+    return text.replace(home, "~") if len(home) > 1 else text
+
+
 def relative(file: Path, near: Path) -> str:
     """A file's path from here, else from the innermost folder above both it and `near`."""
     place = file.absolute()

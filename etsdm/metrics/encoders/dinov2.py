@@ -59,6 +59,10 @@ class DINOv2(Encoder):
             return None
         return f"no weights file {self.weights!r}; give an existing one or null"
 
+    def local(self) -> Path | None:
+        """The file that is given."""
+        return Path(expanded(self.weights)) if self.weights else None
+
 
 def make_weights(
     settings: DINOv2, out: Path, images: Path | None = None, device: torch.device | None = None, url: str = URL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from etsdm.config.strict import Strict
@@ -37,4 +38,8 @@ class Encoder(Strict):
 
     def missing(self) -> str | None:
         """Why a file that the settings name cannot be used; None if it can, or if they name none."""
+        return None
+
+    def local(self) -> Path | None:
+        """The file on this machine that its weights are copied from; None where they are downloaded or trained."""
         return None

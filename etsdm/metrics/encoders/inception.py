@@ -69,6 +69,10 @@ class InceptionEncoder(Encoder):
             return None
         return f"no weights file {self.weights!r}; give an existing one or null"
 
+    def local(self) -> Path | None:
+        """The file that is given, or that of the installed offline package."""
+        return Path(expanded(self.weights)) if self.weights else offline_weights()
+
 
 class Inception(InceptionEncoder):
     """The Inception network of FID, as clean-fid uses it."""
