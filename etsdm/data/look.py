@@ -4,19 +4,70 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from etsdm.data.images import size_of
 from etsdm.data.originals import Damaged, Originals, Remark
-from etsdm.data.sources import load_source
+from etsdm.data.sources import SOURCES, inspect_source, load_source
 from etsdm.errors import UserError
 
 MOST_ERRORS = 20
 """Bad images that are named."""
 MOST_CLASSES = 20
 """Classes whose images are counted in the text."""
+GREY = 2
+"""Largest difference between the channels of a pixel that is grey: JPEGs of grey images are off by one, or by two."""
+
+
+class Pictures(NamedTuple):
+    """What is known of a folder or an archive of pictures."""
+
+    source: str
+    """Kind of the source, which reads it."""
+    path: str
+    images: int
+    classes: int
+    """0: they have no labels."""
+    side: int
+    """Shorter side in pixels of the smallest picture that was opened."""
+    is_grey: bool
+    """Whether all that were opened are grey."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know, each in a line."""
+
+
+def survey(path: Path, most: int) -> Pictures:
+    """Open pictures in a folder, or in a zip or tar, to learn what they are like.
+
+    Args:
+        path: of the folder or the archive.
+        most: how many to open, spread evenly where that costs nothing, or else the first.
+
+    Raises:
+        UserError: there are none, or none can be decoded.
+    """
+    kind = "folder" if path.is_dir() else "zip"
+    settings = {"source": kind, "path": str(path), "resolution": 4, "resize": "lanczos"}
+    spec = SOURCES[kind].model_validate(settings).model_dump()
+    overview, source = inspect_source("pictures", spec), load_source(spec | {"name": "pictures"})
+    sides, greys, damaged = [], [], list[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Remark)
+        for item in _some(source.items, source.count, most):
+            try:
+                pixels = source.decode(item)
+            except Damaged as error:
+                damaged.append(str(error))
+            else:
+                sides.append(min(size_of(item[1])))
+                greys.append(bool(np.ptp(pixels, axis=-1).max() <= GREY))
+    if not sides:
+        raise UserError("\n".join(damaged[:MOST_ERRORS]))
+    classes = len(set(source.labels or ()))
+    return Pictures(kind, str(path), overview.images, classes, min(sides), all(greys), overview.remarks)
 
 
 def look(name: str, spec: dict[str, Any], most: int | None = None) -> list[str]:
