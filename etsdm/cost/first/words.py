@@ -43,7 +43,7 @@ def _metric(draft: Draft) -> str:
         return "K alone: without labels distances need Inception's features, which take too long without a GPU."
     if draft.encoder == "classifier":
         return f"Distances by a classifier of your labels, {draft.samples:,} samples a set; they are not FID."
-    kind = "FID" if is_fid(draft.pictures, draft.machine.has_gpu) else "kernel distances"
+    kind = "FID" if is_fid(draft.pictures, draft.machine.has_gpu) else "Kernel distances"
     return f"{kind} by Inception, {draft.samples:,} samples a set."
 
 
