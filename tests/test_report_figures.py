@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -24,10 +26,12 @@ from reports import (
 
 from etsdm.report.captions import solvers
 from etsdm.report.cells import cells
+from etsdm.report.colours import INK, LINE
 from etsdm.report.figures.losses import thinned
 from etsdm.report.figures.style import look
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.judge import findings
+from etsdm.report.plates import inlined
 from etsdm.report.published import published_value
 from etsdm.report.results import load
 
@@ -110,7 +114,8 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
     drawn = {}
     for name, figure in draw(results):
         drawn[name] = " ".join(axes.get_title() for axes in figure.axes)
-    assert set(drawn) == {"lipschitz", "comparison", "fast-sampling", "fast-sampling-changes", "samples", "losses"}
+    names = ["verdicts", "lipschitz", "comparison", "fast-sampling", "fast-sampling-changes", "samples", "losses"]
+    assert list(drawn) == names
     for name in ("lipschitz", "samples"):
         assert "linear" in drawn[name]
         assert "quadratic" in drawn[name]
@@ -171,7 +176,8 @@ def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(t
     assert set(results.methods) == {"ddpm", "remap", *invented}
     for name, figure in draw(results):
         words = " ".join(text.get_text() for text in figure.findobj(Text))
-        assert "my-etsdm" in words or name in ("ablation", "theory-derivative", "theory-sharing"), name
+        unnamed = ("verdicts", "ablation", "theory-derivative", "theory-sharing")
+        assert "my-etsdm" in words or name in unnamed, name
     looks = look(results.experiment("alternatives"), results.methods)
     assert len({colour for colour, _ in looks.values()}) == len(looks) == 5
     assert looks["ddpm"] == look(results.experiment("lipschitz"), results.methods)["ddpm"]
@@ -182,3 +188,30 @@ def test_colours_last_for_any_number_of_methods() -> None:
     names = [f"mine-{i}" for i in range(20)]
     rows = pd.DataFrame({"method": names, "method_label": names})
     assert len({colour for colour, _ in look(rows, names).values()}) == 20
+
+
+# ---------------------------------------------------------------- drawings in the page
+
+
+def test_a_pointer_on_a_point_shows_its_value(built: tuple[Path, Path]) -> None:
+    """In every figure of curves or changes, and nothing of it is seen."""
+    for name in ("lipschitz", "fast-sampling", "fast-sampling-changes", "comparison", "verdicts"):
+        svg = (built[0] / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        titles = re.findall(r'<g class="hint"><title>([^<]+)</title>', svg)
+        assert titles and "hint: " not in svg, name
+        assert all(re.search(r"\d", title) for title in titles)
+    k = (built[0] / "figures" / "lipschitz.svg").read_text(encoding="utf-8")
+    assert re.search(r"<title>ddpm at 10: [\d.]+ ± [\d.]+ \(n = 2\)</title>", k)
+
+
+def test_a_drawing_in_the_page_has_names_of_its_own_and_the_pages_colours(built: tuple[Path, Path]) -> None:
+    svg = (built[0] / "figures" / "lipschitz.svg").read_text(encoding="utf-8")
+    drawing = inlined(svg, "lipschitz", 'K against "t"')
+    assert drawing.startswith('<svg viewBox="0 0 ') and 'aria-label="K against &quot;t&quot;"' in drawing
+    names = set(re.findall(r'id="([^"]+)"', drawing))
+    assert names and all(name.startswith("lipschitz-") for name in names)
+    used = re.findall(r'(?:xlink:href="|url\()#([^")]+)', drawing)
+    assert used and set(used) <= names
+    assert "var(--ink)" in drawing and "var(--line)" in drawing
+    assert not {INK, LINE} & set(re.findall(r"#[0-9a-f]{6}", drawing))
+    ElementTree.fromstring(drawing.replace("xlink:href", "href"))

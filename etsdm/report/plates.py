@@ -1,10 +1,13 @@
 """The figures as the page holds them."""
 
 import base64
+import re
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 from etsdm.report.broken import why_broken
+from etsdm.report.colours import VARIABLES
 from etsdm.report.contents import figures, note_of
 from etsdm.report.results import Results
 from etsdm.report.section import Figure
@@ -21,7 +24,8 @@ class Plate:
     Attributes:
         name: name of its files.
         title: heading.
-        source: data URI of the image; empty if the file is missing.
+        source: data URI of the PNG; empty if the file is missing, or a drawing stands for it.
+        drawing: the SVG to stand in the page itself, in its colours; empty if a PNG stands for it.
         alt: what it shows, for those who can't see it.
         caption: sentences: settings, how the numbers were made, cost.
         failed: why it could not be drawn; empty if it was.
@@ -30,16 +34,36 @@ class Plate:
     name: str
     title: str
     source: str
+    drawing: str
     alt: str
     caption: list[str] = field(default_factory=list)
     failed: str = ""
 
 
-def _data_uri(folder: Path, figure: Figure) -> str:
+def inlined(svg: str, name: str, alt: str) -> str:
+    """A drawing of matplotlib's as an element of the page: see-through, in the page's colours, its names its own.
+
+    Args:
+        svg: text of the file.
+        name: of the figure, unique in the page.
+        alt: what it shows.
+    """
+    box = svg.partition('viewBox="')[2].partition('"')[0]
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    body = body[body.index(">") + 1 :]
+    body = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", body)
+    body = body.replace("fill: #ffffff", "fill: none", 1)  # the sheet
+    for colour, variable in VARIABLES.items():
+        body = body.replace(colour, f"var({variable})")
+    return f'<svg viewBox="{box}" role="img" aria-label="{escape(alt)}">{body}'
+
+
+def _image(folder: Path, figure: Figure, alt: str) -> tuple[str, str]:
+    """(data URI of the PNG, drawing): one of them, or neither."""
     svg, png = folder / f"{figure.name}.svg", folder / f"{figure.name}.png"
-    drawn = not figure.picture and svg.exists() and svg.stat().st_size <= HEAVY
-    file, kind = (svg, "svg+xml") if drawn else (png, "png")
-    return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}" if file.exists() else ""
+    if not figure.picture and svg.exists() and svg.stat().st_size <= HEAVY:
+        return "", inlined(svg.read_text(encoding="utf-8"), figure.name, alt)
+    return (f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" if png.exists() else ""), ""
 
 
 def plates(results: Results, report: Path) -> dict[str, Plate]:
@@ -54,8 +78,8 @@ def plates(results: Results, report: Path) -> dict[str, Plate]:
 
 def _plate(results: Results, report: Path, figure: Figure) -> Plate:
     alt = f"{figure.alt}; the numbers are in the tables."
-    source = _data_uri(report / "figures", figure)
-    return Plate(figure.name, figure.title, source, alt, caption_of(results, figure), _failed(report, figure))
+    image = _image(report / "figures", figure, alt)
+    return Plate(figure.name, figure.title, *image, alt, caption_of(results, figure), _failed(report, figure))
 
 
 def caption_of(results: Results, figure: Figure) -> list[str]:

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import PROCESS, cells
+from etsdm.report.colours import INK
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -13,6 +14,7 @@ from etsdm.report.figures.style import (
     empty,
     groups,
     heading,
+    hint,
     legend_above,
     look,
     panels,
@@ -20,6 +22,7 @@ from etsdm.report.figures.style import (
 from etsdm.report.metrics import is_fid
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
+from etsdm.report.text import mean_sd
 
 BARS = [*PROCESS, "metric", "solver_label", "nfe"]
 
@@ -64,9 +67,10 @@ def _bars(axes: Axes, group: pd.DataFrame, looks: Look) -> None:
         values = mine["value"]
         axes.bar(x, values.mean(), width, color=looks[label][0], alpha=0.85, label=None if label in named else label)
         named.add(label)
+        hint(axes, x, values.mean(), f"{label}: {mean_sd(values.mean(), values.std())} (n = {len(values)})")
         if len(values) > 1:
-            axes.errorbar(x, values.mean(), values.std(), color="#333333", capsize=4, lw=1.2)
-        axes.plot(np.full(len(values), x), values, ls="", marker="o", ms=3.5, mfc="white", mec="#333333")
+            axes.errorbar(x, values.mean(), values.std(), color=INK, capsize=4, lw=1.2)
+        axes.plot(np.full(len(values), x), values, ls="", marker="o", ms=3.5, mfc="white", mec=INK)
     datasets = list(dict.fromkeys(zip(group["dataset"], group["resolution"], strict=True)))
     axes.set_xticks(range(len(datasets)), [f"{name}\n{side} px" for name, side in datasets])
     axes.set_xlim(-0.9, len(datasets) - 0.1)
@@ -79,5 +83,5 @@ def _dashes(axes: Axes, results: Results, group: pd.DataFrame, methods: list[str
     for _, x, mine in _places(group, methods):
         paper = published_value(results.published, cells(mine).iloc[0])
         if paper is not None and is_fid(mine["metric"].iloc[0]):
-            axes.plot(x, paper, ls="", marker="_", ms=18, mew=2, color="black", label=label)
+            axes.plot(x, paper, ls="", marker="_", ms=18, mew=2, color=INK, label=label)
             label = None

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import NETWORK
+from etsdm.report.colours import SOFT
 from etsdm.report.figures.style import (
     NO_VALUES,
     Look,
@@ -102,4 +103,4 @@ def _name_lines(axes: Axes, looks: Look, dashes: dict[int, str]) -> None:
     for label, (colour, marker) in looks.items():
         axes.plot([], [], color=colour, marker=marker, ms=4, label=label)
     for half_life, dash in dashes.items() if len(dashes) > 1 else ():
-        axes.plot([], [], color="#555555", ls=dash, label=f"half-life {_short(half_life)}")
+        axes.plot([], [], color=SOFT, ls=dash, label=f"half-life {_short(half_life)}")

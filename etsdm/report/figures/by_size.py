@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import PROCESS
+from etsdm.report.colours import SOFT
 from etsdm.report.compare import Compared, compare
-from etsdm.report.figures.style import NO_VALUES, Look, curve, empty, legend_above, look, panels, ticks_at
+from etsdm.report.figures.style import NO_VALUES, Look, curve, empty, hint, legend_above, look, panels, ticks_at
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
+from etsdm.report.text import MINUS
 
 LINES = ["dataset", *PROCESS, "method_label"]
 DASHES = ["-", "--", "-.", ":"]
@@ -51,7 +53,7 @@ def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
         for one in compared
         if one.change and is_frechet(one.cell["metric"]) and not math.isnan(one.change.mean)
     ]
-    axes.axhline(0, color="#555555", lw=1)
+    axes.axhline(0, color=SOFT, lw=1)
     axes.set(title="distance", ylabel="change against ddpm (%)")
     frame = pd.DataFrame(rows, columns=[*LINES, "metric", "solver_label", "nfe", "resolution", "change", "low", "high"])
     lines = frame.groupby([*LINES, "metric", "solver_label", "nfe"], sort=False)
@@ -61,6 +63,9 @@ def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
         pixels = group["resolution"] ** 2
         name = f"{first['method_label']}, {first['solver_label']} at {first['nfe']:.0f} NFE"
         axes.plot(pixels, group["change"], marker=marker, ms=4, color=colour, ls=DASHES[i % 4], label=name)
+        for _, row in group.iterrows():
+            interval = f"{row['change']:+.1f} %, {row['low']:+.1f} to {row['high']:+.1f}"
+            hint(axes, row["resolution"] ** 2, row["change"], f"{name}: {interval}".replace("-", MINUS))
         axes.vlines(pixels, group["low"], group["high"], color=colour, lw=1.3, alpha=0.7)
 
 

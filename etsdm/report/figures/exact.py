@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from etsdm.report.colours import SOFT
 from etsdm.report.figures.style import MARKERS, NO_VALUES, empty, legend_above, panels, ticks_at
 from etsdm.report.results import Results
 from etsdm.report.text import number
@@ -41,7 +42,7 @@ def _guide(axes: Axes, plain_ones: list[dict[str, Any]]) -> None:
     t = np.array([point["t"] for point in points[0]])
     t = t[t <= 1]
     level = 3 * max(p["mean"] * np.sqrt(p["t"]) for line in points for p in line if p["t"] <= 1)
-    axes.plot(t, level / np.sqrt(t), color="#555555", ls="--", lw=1, label="slope −1/2")
+    axes.plot(t, level / np.sqrt(t), color=SOFT, ls="--", lw=1, label="slope −1/2")
 
 
 def draw_sharing(results: Results, experiment: str) -> Figure:
@@ -62,7 +63,7 @@ def draw_sharing(results: Results, experiment: str) -> Figure:
         orders = "\n".join(f"{one['schedule']}: {number(one['order'], 2)}" for one in mine)
         panel.text(0.03, 0.03, f"order in t̃/n\n{orders}", transform=panel.transAxes, fontsize=7, va="bottom")
     axes[0].set_ylabel("largest error")
-    lines = [Line2D([], [], color="#555555", ls=dash) for dash in ("-", "--")]
+    lines = [Line2D([], [], color=SOFT, ls=dash) for dash in ("-", "--")]
     figure.legend(lines, ["error", "bound"], loc="outside lower center", ncols=2, frameon=False)
     legend_above(figure, axes)
     return figure

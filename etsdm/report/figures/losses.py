@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from etsdm.report.cells import PROCESS
+from etsdm.report.colours import SOFT
 from etsdm.report.figures.style import Look, empty, few_ticks, groups, heading, legend_above, look, panels
 from etsdm.report.results import Results
 
@@ -83,6 +84,6 @@ def _thousands(value: float, _: float) -> str:
 def _quarters(figure: Figure, steps: int, count: int) -> None:
     """The legend of the dashes."""
     edges = [i * steps // count for i in range(count + 1)]
-    handles: list[Any] = [Line2D([], [], color="#555555", ls=dash) for dash in DASHES]
+    handles: list[Any] = [Line2D([], [], color=SOFT, ls=dash) for dash in DASHES]
     names = [f"t = {low} to {high - 1}" for low, high in pairwise(edges)]
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import SETTING
+from etsdm.report.colours import SOFT
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import (
     NO_VALUES,
@@ -20,10 +21,12 @@ from etsdm.report.figures.style import (
     empty,
     groups,
     heading,
+    hint,
     legend_above,
     look,
 )
 from etsdm.report.results import Results
+from etsdm.report.text import mean_sd
 
 BLOCK = [*SETTING[1:], "solver_label", "nfe", "metric"]
 """What a block of rows has in common, but for what its rows differ in."""
@@ -78,11 +81,17 @@ def _draw(levels: Axes, changes: Axes, group: pd.DataFrame, by: Sequence[str], l
             levels.plot(
                 list(cell["by_seed"].values()), [y] * cell["n"], ls="", marker="|", ms=6, color=colour, alpha=0.6
             )
+            hint(
+                levels,
+                cell["mean"],
+                y,
+                f"{cell['method_label']}: {mean_sd(cell['mean'], cell['sd'])} (n = {cell['n']})",
+            )
             _change(changes, one, y, colour, marker)
     unit = next((one.change.unit for one in group["compared"] if one.change), "%")
     changes.set_xlabel(f"change ({unit})" if unit else "change")
     changes.set_title("against ddpm", loc="left")
-    changes.axvline(0, color="#555555", lw=1)
+    changes.axvline(0, color=SOFT, lw=1)
     levels.set_yticks(range(len(rows)), [_row_label(by, key) for key, _ in rows])
     levels.set_ylim(len(rows) - 0.4, -0.6)
     for axes in (levels, changes):
@@ -99,6 +108,7 @@ def _change(axes: Axes, one: Compared, y: float, colour: object, marker: str) ->
         axes.plot(one.change.mean, y, marker=marker, ms=5, color=colour, ls="")
         if not math.isnan(one.change.low):
             axes.plot([one.change.low, one.change.high], [y, y], color=colour, lw=1.3)
+        hint(axes, one.change.mean, y, f"{one.cell['method_label']}: {one.change.text}, {one.change.interval}")
     if one.paper_change is not None:
         axes.plot(one.paper_change, y, label="change in the paper", **PAPER)
 

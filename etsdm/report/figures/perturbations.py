@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import NETWORK
+from etsdm.report.colours import SOFT
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import (
     NO_VALUES,
@@ -17,6 +18,7 @@ from etsdm.report.figures.style import (
     empty,
     groups,
     heading,
+    hint,
     legend_above,
     look,
     panels,
@@ -72,6 +74,8 @@ def _relative(axes: Axes, compared: list[Compared], looks: Look) -> None:
         changes = [one.change for one in mine if one.change]
         axes.plot(x, [change.mean for change in changes], marker=marker, ms=4, color=colour)
         axes.vlines(x, [c.low for c in changes], [c.high for c in changes], color=colour, lw=1.3)
+        for at, change in zip(x, changes, strict=True):
+            hint(axes, at, change.mean, f"{label} at {at:g}: {change.text}, {change.interval}")
         papers = [math.nan if one.paper_change is None else one.paper_change for one in mine]
         axes.plot(x, papers, label="change in the paper", **PAPER)
-    axes.axhline(0, color="#555555", lw=1)
+    axes.axhline(0, color=SOFT, lw=1)

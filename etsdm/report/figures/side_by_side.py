@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etsdm.report.changes import Change
-from etsdm.report.figures.style import MARKERS, NO_VALUES, WIDTH, empty, legend_above
+from etsdm.report.colours import SOFT
+from etsdm.report.figures.style import MARKERS, NO_VALUES, WIDTH, empty, hint, legend_above
 from etsdm.report.results import Results
 from etsdm.report.side_by_side import CONSTANTS, DISTANCE, Side, sides
 
@@ -41,7 +42,7 @@ def draw_side_by_side(results: Results, experiment: str) -> Figure:
             y = rows.index((side.label, side.conditions)) + (place - (len(kinds) - 1) / 2) * 0.25
             colour = colours[kinds[place]]
             _point(panel, side, measure, y, colour, MARKERS[place % len(MARKERS)])
-        panel.axvline(0, color="#555555", lw=1)
+        panel.axvline(0, color=SOFT, lw=1)
         panel.set(xlabel=f"{fill(measure, LINE)}\nchange (%)")
         panel.grid(axis="y", visible=False)
         panel.margins(x=0.12)
@@ -58,5 +59,6 @@ def _point(axes: Axes, side: Side, measure: str, y: float, colour: Any, marker: 
     if change is None or change.unit != "%" or math.isnan(change.mean):
         return
     axes.plot(change.mean, y, ls="", marker=marker, ms=5, color=colour, label=str(side.network["prediction"]))
+    hint(axes, change.mean, y, f"{side.label}, {side.network['prediction']}: {change.text}, {change.interval}")
     if not math.isnan(change.low):
         axes.plot([change.low, change.high], [y, y], color=colour, lw=1.3)

@@ -18,14 +18,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from etsdm.diffusion.methods import METHODS
+from etsdm.report.colours import INK, LINE
 from etsdm.report.metrics import is_frechet, judged
+from etsdm.report.text import mean_sd
 
 WIDTH = 5.2
 """Inches; with 10-point text, a figure as wide as a phone stays readable."""
 LEGEND = 64
 """Letters in a line of a legend."""
 MARKERS = "osD^vPX"
-PAPER: Any = {"color": "black", "marker": "D", "mfc": "none", "mew": 1.2, "ms": 5, "ls": ""}
+PAPER: Any = {"color": INK, "marker": "D", "mfc": "none", "mew": 1.2, "ms": 5, "ls": ""}
 
 STYLE: Any = {
     "svg.hashsalt": "etsdm",
@@ -37,7 +39,9 @@ STYLE: Any = {
     "ytick.labelsize": 9,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
+    "grid.color": LINE,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "figure.constrained_layout.use": True,
@@ -142,10 +146,22 @@ def chosen_metrics(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+HINT = "hint: "
+"""Beginning of the name of a point in a drawing; its text follows, and becomes what a pointer shows."""
+
+
+def hint(axes: Axes, x: float, y: float, text: str) -> None:
+    """Name a point of a drawing, so that the page shows `text` when a pointer rests on it. Nothing is seen of it."""
+    if math.isfinite(x) and math.isfinite(y):
+        axes.plot(x, y, ls="", marker="o", ms=10, alpha=0, gid=f"{HINT}{text}", zorder=9, scalex=False, scaley=False)
+
+
 def curve(axes: Axes, rows: pd.DataFrame, x: str, colour: Any, marker: str, **settings: Any) -> None:
     """Mean over seeds against the column `x`, a band from the lowest to the highest, and every seed a faint point."""
     by_x = rows.groupby(x)["value"]
     mean, low, high = by_x.mean(), by_x.min(), by_x.max()
+    for at, middle, sd, n in by_x.agg(["mean", "std", "count"]).itertuples():
+        hint(axes, at, middle, f"{settings.get('label', '')} at {at:g}: {mean_sd(middle, sd)} (n = {n})")
     axes.plot(mean.index, mean, marker=marker, ms=4, color=colour, **settings)
     axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(rows[x], rows["value"], ls="", marker=marker, ms=2.5, color=colour, alpha=0.35)

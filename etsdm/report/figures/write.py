@@ -1,5 +1,7 @@
 """Figures as files."""
 
+import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +11,10 @@ from matplotlib.figure import Figure as Canvas
 
 from etsdm.report import contents
 from etsdm.report.broken import why_broken
-from etsdm.report.figures.style import STYLE, empty
+from etsdm.report.figures.style import HINT, STYLE, empty
 from etsdm.report.results import Results, load
 from etsdm.report.section import Figure
+from etsdm.runtime.files import write_text
 
 
 def draw(results: Results) -> Iterator[tuple[str, Canvas]]:
@@ -52,7 +55,14 @@ def write_figure(results: Results, name: str, folder: Path) -> str | None:
 
 def _save(figure: Figure, canvas: Canvas, folder: Path) -> None:
     canvas.savefig(folder / f"{figure.name}.png", dpi=figure.dpi, metadata={"Software": None})
-    canvas.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
+    drawing = io.StringIO()
+    canvas.savefig(drawing, format="svg", metadata={"Date": None})
+    write_text(folder / f"{figure.name}.svg", with_hints(drawing.getvalue()))
+
+
+def with_hints(svg: str) -> str:
+    """The drawing with a title for each point that `style.hint` has named, which browsers show beside the pointer."""
+    return re.sub(f'<g id="{HINT}([^"]*)">', r'<g class="hint"><title>\1</title>', svg)
 
 
 def write_figures(report: Path, results: Path, published: Path | None) -> dict[str, str]:
