@@ -4,6 +4,7 @@ import html
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,12 +78,22 @@ def test_page_is_well_formed_and_its_links_lead_somewhere(built: tuple[Path, Pat
 
 def test_page_needs_nothing_from_outside(text: str) -> None:
     elements = Elements(text).found
-    assert not {tag for tag, _ in elements} & {"script", "link", "iframe", "object", "embed"}
+    assert not {tag for tag, _ in elements} & {"link", "iframe", "object", "embed"}
+    assert all("src" not in attributes for tag, attributes in elements if tag == "script")
     images = [attributes["src"] for tag, attributes in elements if tag == "img"]
-    assert len(images) == 6
+    assert len(images) == 1, "samples; drawings stand in the page itself"
     assert all(source and source.startswith("data:image/") for source in images)
     assert all(attributes.get("alt") for tag, attributes in elements if tag == "img")
-    assert "url(" not in text
+    drawings = [attributes for tag, attributes in elements if tag == "svg"]
+    assert len(drawings) == 8 and all(attributes.get("aria-label") for attributes in drawings)
+    assert {link[:5] for link in re.findall(r"url\((.{5})", text)} <= {
+        "#lips",
+        "#comp",
+        "#fast",
+        "#loss",
+        "#verd",
+        "#firs",
+    }
     assert "@import" not in text
 
 
@@ -108,9 +119,15 @@ def test_page_states_what_the_probes_cost(text: str) -> None:
 
 
 def test_page_says_what_was_not_confirmed(text: str) -> None:
-    confirmed, refuted = text.index("Confirmed at this scale"), text.index("Contradicted at this scale")
-    assert confirmed < text.index("makes K zero inside each sub-interval") < refuted
-    assert refuted < text.index("E-TSDM lowers the distance to the data on every data set")
+    first = text[text.index('id="answer"') : text.index('id="limits"')]
+    badges = re.findall(r'class="badge [a-z]*">([^<]*)<.*?href="#([a-z-]+)">', first, re.DOTALL)
+    assert badges == [
+        ("same direction and size", "lipschitz"),
+        ("opposite", "comparison"),
+        ("undecided", "fast-sampling"),
+    ]
+    comparison = text[text.index('<section id="comparison">') :]
+    assert comparison.index("opposite</span>") < comparison.index("E-TSDM lowers the distance to the data on every")
     assert "No FID was measured" in text
     assert "n = 2 seeds: few, so that only large changes can be seen" in text
     assert "not part of this run: schedules, alternatives, stability and super-resolution" in text
@@ -138,7 +155,7 @@ def test_report_of_a_benchmark_in_which_everything_failed(tmp_path: Path) -> Non
     write_report(report, tmp_path)
     text = (report / "report.html").read_text(encoding="utf-8")
     assert "20 of 20 measurements have no value" in text
-    assert "Confirmed at this scale (0 of" in text
+    assert 'class="badge' not in text[text.index('id="answer"') : text.index('id="limits"')]
     assert {f.verdict for f in found(report).values()} == {"not run"}
 
 
@@ -176,8 +193,8 @@ def test_what_cannot_be_made_says_why_and_the_rest_is_there(tmp_path: Path, monk
         "failed": "ValueError: no figure today",
     }
     assert "failed" not in json.loads((report / "figures" / "comparison.manifest.json").read_text())["result"]
-    assert '<figure id="figure-comparison">\n<img ' in text
-    assert "E-TSDM lowers the distance to the data on every data set" in text[text.index("Contradicted") :]
+    assert '<figure id="figure-comparison">\n<svg ' in text
+    assert "E-TSDM lowers the distance to the data on every data set" in text
 
 
 WRAPPER = """<!DOCTYPE html><body><iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe>
@@ -189,6 +206,12 @@ WRAPPER = """<!DOCTYPE html><body><iframe style="border:0;width:{width}px;height
     width: root.clientWidth, scroll: root.scrollWidth, wide: wide.map(element => element.outerHTML.slice(0, 80)),
     broken: [...view.document.images].filter(image => !image.naturalWidth).length,
     images: view.document.images.length,
+    verdicts: view.document.querySelector("#answer .verdicts").getBoundingClientRect().bottom,
+    figure: view.document.querySelector("#answer svg").getBoundingClientRect(),
+    hidden: [...view.document.querySelectorAll("table")].flatMap(table => {{
+      const place = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === "Verdict");
+      return place < 0 ? [] : [...table.tBodies[0].rows].map(row => row.cells[place]);
+    }}).filter(cell => cell.offsetParent && cell.getBoundingClientRect().right > root.clientWidth).length,
     requests: view.performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
   }};
   document.body.innerHTML = "<pre>" + JSON.stringify(seen) + "</pre>";
@@ -229,8 +252,11 @@ def test_page_fits_its_window_in_a_browser(text: str, tmp_path: Path, width: int
     assert seen["width"] >= width - 20  # a scroll bar's width
     assert seen["scroll"] <= seen["width"], seen["wide"]
     assert seen["wide"] == []
-    assert (seen["images"], seen["broken"]) == (6, 0)
+    assert (seen["images"], seen["broken"]) == (1, 0)
     assert seen["requests"] == []
+    assert seen["hidden"] == 0, "verdicts that are off the screen"
+    if width > 1000:
+        assert seen["verdicts"] < 900 and seen["figure"]["bottom"] < 900, "not on the first screen"
 
 
 # ---------------------------------------------------------------- captions and imports

@@ -94,5 +94,5 @@ def test_the_code_of_a_figure_is_its_own() -> None:
 
 
 def test_a_figure_that_a_report_does_not_have_is_an_error() -> None:
-    with pytest.raises(UserError, match="figure 'mine': this report has none; it has lipschitz, losses"):
+    with pytest.raises(UserError, match="figure 'mine': this report has none; it has verdicts, lipschitz, losses"):
         contents.figure(inventory("lipschitz"), "mine")

@@ -155,7 +155,7 @@ def test_files_are_those_that_the_configuration_announces(built: tuple[Path, Pat
 def test_an_experiment_that_is_not_asked_for_has_no_files() -> None:
     inventory = {"config": {"experiments": {"lipschitz": {"images": 1}, "comparison": None, "fast-sampling": None}}}
     assert contents.table_names(inventory) == ["verdicts", "lipschitz", "costs"]
-    assert contents.figure_names(inventory) == ["lipschitz", "losses"]
+    assert contents.figure_names(inventory) == ["verdicts", "lipschitz", "losses"]
 
 
 def test_latex_has_no_character_outside_ascii(built: tuple[Path, Path]) -> None:

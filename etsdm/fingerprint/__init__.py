@@ -45,7 +45,12 @@ STAGES = {
 DATA = {
     "tables": ["etsdm/report/paper_results.csv"],
     "figure": ["etsdm/report/paper_results.csv"],
-    "page": ["etsdm/report/paper_results.csv", "etsdm/report/templates/*"],
+    "page": [
+        "etsdm/report/paper_results.csv",
+        "etsdm/report/templates/report.html.j2",
+        "etsdm/report/templates/page.js",
+        "etsdm/report/templates/vendor/*.js",
+    ],
 }
 """Files besides modules that a stage reads from the project."""
 HANDED_DOWN = "ETSDM_CODES"

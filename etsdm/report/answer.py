@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from etsdm.errors import UserError
 from etsdm.report.tables.verdicts import LIMIT
 from etsdm.report.text import listed
+from etsdm.report.verdicts import YES
 
-YES = ("same direction and size", "same direction")
 GAINS = {
     "Where it helps": YES,
     "Where it makes no difference": ("equivalent",),

@@ -78,14 +78,20 @@ def rows_code() -> list[str]:
 
 def tables_code(inventory: dict[str, Any]) -> list[str]:
     """What builds the tables, what picks published values for them, and what judges the claims."""
-    shown = sections_of(inventory)
-    return code_of(*(function for one in shown for function in (one.table, one.published, one.findings)))
+    return code_of(
+        *(function for one in sections_of(inventory) for function in (one.table, one.published, one.findings))
+    )
 
 
 def figure_code(inventory: dict[str, Any], name: str) -> list[str]:
-    """What draws a figure, and what picks published values for it."""
+    """What draws a figure, what picks published values for it, and what judges the claims that it shows."""
     one, stated = figure(inventory, name)
-    return code_of(stated.draw, one.published)
+    judged = sections_of(inventory) if one.judges else []
+    return code_of(
+        stated.draw,
+        *(function for section in (one, *judged) for function in (section.published,)),
+        *(section.findings for section in judged),
+    )
 
 
 def page_code() -> list[str]:

@@ -1,18 +1,14 @@
 """The first lines of the page, and the limits of what was measured."""
 
-from dataclasses import dataclass
-
 from etsdm.report.contents import experiments
 from etsdm.report.findings.finding import Finding
 from etsdm.report.manifests import devices, runs
 from etsdm.report.published import not_here
 from etsdm.report.results import Results
-from etsdm.report.section import Claim
 from etsdm.report.setup import data
 from etsdm.report.text import duration, listed
-from etsdm.report.verdicts import RULE, VERDICTS, Verdict
+from etsdm.report.verdicts import RULE, YES
 
-CONFIRMED = ("same direction and size", "same direction")
 KINDS = {
     "models": ("network", "networks"),
     "samples": ("sample set", "sample sets"),
@@ -25,25 +21,10 @@ RULE_TEXT = (
 )
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of the overview: its heading, a sentence, and the claims that it lists."""
-
-    heading: str
-    text: str = ""
-    claims: tuple[Claim, ...] = ()
-
-
-def overview(results: Results, findings: list[Finding]) -> list[Line]:
-    """The first lines of the page: what was run, how long it took, and the claims by verdict."""
-    return [
-        Line("Run", _run(results)),
-        Line("Data", "; ".join(line.split("; source")[0] for line in data(results)) + "."),
-        Line("Time", _time(results)),
-        Line("Values", _values(results)),
-        Line("The gain", gain(findings)),
-        *(_claims(findings, verdict) for verdict in VERDICTS),
-    ]
+def overview(results: Results, findings: list[Finding]) -> list[str]:
+    """The first sentences of the page: the gain, what was run, how long it took, and what failed."""
+    images = "; ".join(line.split("; source")[0] for line in data(results))
+    return [gain(findings), _run(results), f"Images: {images}.", _time(results), _values(results)]
 
 
 def _run(results: Results) -> str:
@@ -78,7 +59,7 @@ def gain(findings: list[Finding]) -> str:
     if not judged:
         return "Whether E-TSDM lowers the distance to the data was not measured."
     kinds = {
-        "E-TSDM lowers the distance to the data, as the paper says of FID, in": CONFIRMED,
+        "E-TSDM lowers the distance to the data, as the paper says of FID, in": YES,
         "Against the paper, E-TSDM raises the distance in": ("opposite",),
         "E-TSDM's distance is equivalent to ddpm's in": ("equivalent",),
         "Whether E-TSDM lowers the distance is undecided in": ("undecided",),
@@ -89,18 +70,6 @@ def gain(findings: list[Finding]) -> str:
 
 def _experiments(findings: list[Finding]) -> list[str]:
     return list(dict.fromkeys(finding.claim.experiment for finding in findings))
-
-
-def _claims(findings: list[Finding], verdict: Verdict) -> Line:
-    """The claims with this verdict; of a claim with a primary finding, that finding's verdict counts."""
-    decided = {f.claim for f in findings if f.role == "primary"}
-    claims = tuple(
-        dict.fromkeys(
-            f.claim for f in findings if f.verdict == verdict and (f.role == "primary" or f.claim not in decided)
-        )
-    )
-    heading = verdict[0].upper() + verdict[1:]
-    return Line(heading, "" if claims else "No claim or question.", claims)
 
 
 def limits(results: Results) -> list[str]:

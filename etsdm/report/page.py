@@ -1,9 +1,11 @@
 """The report as one HTML file: opens from disk, needs no network, reads on a phone."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -13,19 +15,25 @@ from etsdm.report.cells import Cell
 from etsdm.report.findings.finding import Finding
 from etsdm.report.findings.judge import findings
 from etsdm.report.metrics import directions, judged
-from etsdm.report.overview import CONFIRMED, RULE_TEXT, limits, overview
+from etsdm.report.next_steps import next_steps
+from etsdm.report.overview import RULE_TEXT, limits, overview
 from etsdm.report.plates import Plate, plates
 from etsdm.report.results import Results, load
 from etsdm.report.sections import sections_of
 from etsdm.report.setup import what_was_run
 from etsdm.report.tables.table import Table, without_empty
-from etsdm.report.tables.write import build_tables
-from etsdm.report.text import listed
+from etsdm.report.tables.write import NUMERIC, build_tables
+from etsdm.report.text import MINUS, listed
 from etsdm.report.warnings import warnings
 from etsdm.runtime.files import write_text
 from etsdm.runtime.places import without_places
 
 SNAPSHOT = ["images_seen", "ema_half_life"]
+TEMPLATES = Path(__file__).with_name("templates")
+SCRIPTS = ("vendor/sortable.min.js", "vendor/sortable.a11y.min.js", "page.js")
+"""What the page runs: nothing is fetched, and without them it shows the same, but sorts and filters no table."""
+LONG = 30
+"""Rows from which on a table starts folded."""
 
 
 def _failures(results: Results) -> list[dict[str, Any]]:
@@ -53,46 +61,56 @@ def _failure(results: Results, row: Cell) -> dict[str, Any]:
 
 
 def _parts(table: Table) -> list[dict[str, Any]]:
-    """A table split by metric; those that no verdict is made of start folded."""
+    """A table split by metric; those that no verdict is made of start folded, and so do long ones."""
     if "Metric" not in table.display:
-        return [{"metric": None, "open": True, "rows": table.display}]
+        return [_part(None, table.display, len(table.display) <= LONG)]
     return [
-        {
-            "metric": f"{metric} ({directions([str(metric)])})",
-            "open": judged(str(metric)),
-            "rows": without_empty(rows.drop(columns="Metric")),
-        }
+        _part(
+            f"{metric} ({directions([str(metric)])})", without_empty(rows.drop(columns="Metric")), judged(str(metric))
+        )
         for metric, rows in table.display.groupby("Metric", sort=False)
     ]
 
 
-def _sections(results: Results, figures: dict[str, Plate], tables: dict[str, Table]) -> list[dict[str, Any]]:
-    """Headings in order, each with its figures and its table."""
+def _part(metric: str | None, rows: pd.DataFrame, is_open: bool) -> dict[str, Any]:
+    right = [column for column in rows if str(column).startswith(NUMERIC)]
+    return {"metric": metric, "open": is_open, "rows": rows, "right": right}
+
+
+def sort_key(text: object) -> str:
+    """The first number in a cell's text, by which the page sorts; empty where there is none."""
+    found = re.search(r"-?\d[\d,]*\.?\d*(e-?\d+)?", str(text).replace(MINUS, "-"))
+    return found[0].replace(",", "") if found else ""
+
+
+def _sections(results: Results, parts: "Parts") -> list[dict[str, Any]]:
+    """Headings in order, each with its findings, figures and table."""
     return [
         {
             "id": section.name,
             "title": section.title,
-            "figures": [figures[figure.name] for figure in section.figures],
-            "table": tables.get(section.name),
-            "parts": _parts(tables[section.name]) if section.name in tables else [],
+            "findings": [one for one in parts.findings if one.claim in section.claims],
+            "figures": [parts.figures[figure.name] for figure in section.figures],
+            "table": parts.tables.get(section.name),
+            "parts": _parts(parts.tables[section.name]) if section.name in parts.tables else [],
         }
         for section in sections_of(results.inventory)
     ]
 
 
-def _grouped(found: list[Finding]) -> list[dict[str, Any]]:
-    """Findings under their headings: the paper's claims by verdict, then our questions."""
-    claims = [finding for finding in found if not finding.claim.question]
-    kinds = {
-        "Confirmed at this scale": [f for f in claims if f.verdict in CONFIRMED],
-        "Contradicted at this scale": [f for f in claims if f.verdict == "opposite"],
-        "Equivalent": [f for f in claims if f.verdict == "equivalent"],
-        "Undecided": [f for f in claims if f.verdict == "undecided"],
-        "Not run": [f for f in claims if f.verdict == "not run"],
-    }
-    groups = [{"title": f"{title} ({len(f)} of {len(claims)} findings)", "findings": f} for title, f in kinds.items()]
-    questions = [finding for finding in found if finding.claim.question]
-    return [*groups, {"title": f"Questions of this benchmark ({len(questions)} findings)", "findings": questions}]
+def _headlines(found: list[Finding]) -> list[Finding]:
+    """Of each experiment that was run the findings on its primary claim, or else the first one."""
+    judged = [one for one in found if one.verdict != "not run" or one.failed]
+    by_experiment: dict[str, list[Finding]] = {}
+    for one in judged:
+        by_experiment.setdefault(one.claim.experiment, []).append(one)
+    return [next((one for one in mine if one.claim.primary), mine[0]) for mine in by_experiment.values()]
+
+
+def _not_here(found: list[Finding], results: Results) -> list[str]:
+    """Experiments with claims that this configuration does not ask for."""
+    here = {section.name for section in sections_of(results.inventory)}
+    return [name for name in dict.fromkeys(one.claim.experiment for one in found) if name not in here]
 
 
 @dataclass(frozen=True)
@@ -145,15 +163,20 @@ def render(results: Results, parts: Parts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["sort_key"] = sort_key
     return environment.get_template("report.html.j2").render(
+        scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         name=results.inventory["name"],
         warnings=[*parts.broken(), *warnings(results)],
+        headlines=_headlines(parts.findings),
+        plates=parts.figures,
         answer=overview(results, parts.findings),
-        groups=_grouped(parts.findings),
+        next_steps=next_steps(results, parts.findings),
+        not_here=_not_here(parts.findings, results),
         rule=RULE_TEXT,
         limits=limits(results),
         facts=without_places(what_was_run(results)),
-        sections=_sections(results, parts.figures, parts.tables),
+        sections=_sections(results, parts),
         failures=_failures(results),
         measured=results.measured,
         config=yaml.safe_dump(without_places(results.config), sort_keys=False, allow_unicode=True),

@@ -87,6 +87,7 @@ class Section:
             columns of rows. Its argument is None where the file is missing; it then gives the metrics alone.
         samples: whether its generated images are shown.
         trains: whether it trains networks.
+        judges: whether its figures and its table show the findings of all sections.
         shown: for a section that is no experiment, whether a report of these experiments has it.
     """
 
@@ -102,4 +103,5 @@ class Section:
     values: Mapping[str, Callable[[Content | None], Values]] = field(default_factory=dict)
     samples: bool = False
     trains: bool = True
+    judges: bool = False
     shown: Callable[[Sequence[Section]], bool] | None = None

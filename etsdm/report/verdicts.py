@@ -16,6 +16,8 @@ VERDICTS: tuple[Verdict, ...] = (
     "opposite",
     "not run",
 )
+YES: tuple[Verdict, ...] = ("same direction and size", "same direction")
+"""What confirms a claim, or answers a question with yes."""
 
 RULE = (
     "Changes are differences of logarithms, paired by seed: each compares networks trained, and images sampled, "

@@ -95,6 +95,7 @@ def _p(p: float) -> str:
 def _display(one: Compared) -> dict[str, object]:
     cell, change = one.cell, one.change
     return {
+        "Verdict": one.verdict or "",
         **setting(cell),
         "Solver": cell["solver_label"] or "",
         "NFE": whole(cell["nfe"]),
@@ -112,7 +113,6 @@ def _display(one: Compared) -> dict[str, object]:
         "Sampling": "" if math.isnan(one.sampling) else f"± {100 * one.sampling:.1f} %",
         "Paper": "" if one.paper is None else number(one.paper),
         "Paper's change": signed(one.paper_change, unit=change.unit) if change and one.paper_change is not None else "",
-        "Verdict": one.verdict or "",
         "Values": values(cell["by_seed"]),
         "Note": cell["reason"],
     }

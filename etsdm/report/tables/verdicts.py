@@ -58,10 +58,10 @@ def _full(finding: Finding) -> dict[str, object]:
 def _display(finding: Finding) -> dict[str, object]:
     change = finding.change
     return {
+        "Verdict": finding.verdict,
         "Experiment": finding.claim.experiment,
         "Claim": finding.claim.label,
         "Role": finding.role or "exact",
-        "Verdict": finding.verdict,
         "Change": signed(change.mean, change.unit) if change else "",
         "95 % interval": change.interval if change else "",
         "n": len(change.effects) if change else "",
