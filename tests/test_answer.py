@@ -85,3 +85,10 @@ def test_the_command_writes_the_page(built: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["answer", str(table_of(built)), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert out.read_text(encoding="utf-8") == answer(read_verdicts([table_of(built)]))
+
+
+def test_the_answer_in_the_docs_is_that_of_the_published_verdicts() -> None:
+    """`etsdm answer docs/results/*/tables/verdicts.csv --out docs/answer.md` writes it again."""
+    docs = Path(__file__).parents[1] / "docs"
+    tables = sorted(docs.glob("results/*/tables/verdicts.csv"))
+    assert (docs / "answer.md").read_text(encoding="utf-8") == answer(read_verdicts(tables))
