@@ -1,6 +1,7 @@
 """Bundles: what a ZIP of results must have before any of it is put in place."""
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 
@@ -65,6 +66,23 @@ def test_a_file_that_is_another_is_kept(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"weights.bin is another file than the bundle's; move it away"):
         unpack(file, root)
     assert found_in(root) == {"weights.bin": b"mine"}
+
+
+def test_a_larger_bundle_adds_to_results_that_were_adopted_from_other_code(tmp_path: Path) -> None:
+    """`etsdm adopt --any-code` notes today's code in a manifest. Any other change makes it another file."""
+    manifest = {"outputs": {"weights.bin": "abc"}, "code": "old train"}
+    packed = json.dumps(manifest).encode()
+    root = tmp_path / "results"
+    unpack(bundle(tmp_path / "small.zip", {"a/manifest.json": packed}), root)
+    adopted = json.dumps(manifest | {"code": "new train", "earlier_code": [{"code": "old train"}]})
+    (root / "a" / "manifest.json").write_text(adopted)
+    larger = bundle(tmp_path / "large.zip", {"a/manifest.json": packed, "a/weights.bin": b"x"})
+    assert unpack(larger, root) == 1
+    assert (root / "a" / "manifest.json").read_text() == adopted
+    for other in (manifest | {"code": "new train"}, json.loads(adopted) | {"outputs": {"weights.bin": "def"}}):
+        (root / "a" / "manifest.json").write_text(json.dumps(other))
+        with pytest.raises(UserError, match=r"manifest.json is another file than the bundle's"):
+            unpack(larger, root)
 
 
 def test_other_files_are_no_bundles(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ The ZIP holds a folder named after the benchmark. In it lie `results/` with the 
 """
 
 import hashlib
+import json
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -149,7 +150,7 @@ def unpack(file: Path, root: Path, seen: Callable[[int], object] = lambda _: Non
     try:
         with zipfile.ZipFile(file) as bundle:
             members = _listed(file, bundle)
-            new = {place: member for place, member in members.items() if not _is_there(root / place, member[1])}
+            new = {place: member for place, member in members.items() if not _is_there(root / place, bundle, *member)}
             for place, (name, digest) in new.items():
                 if _digest(bundle, name, seen) != digest:
                     raise UserError(f"{file}: {place} is damaged; get the bundle again")
@@ -177,13 +178,23 @@ def _listed(file: Path, bundle: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
     return {name.removeprefix(f"{top}{FOLDER}/"): (name, digests[name]) for name in results}
 
 
-def _is_there(place: Path, digest: str) -> bool:
-    """Whether this very file is there. Raises UserError where another one is."""
+def _is_there(place: Path, bundle: zipfile.ZipFile, name: str, digest: str) -> bool:
+    """Whether this very file is there, or a manifest adopted from it. Raises UserError where another one is."""
     if not place.exists():
         return False
-    if remembered(place) != digest:
+    if remembered(place) != digest and not _is_adopted_from(place, bundle.read(name)):
         raise UserError(f"{place} is another file than the bundle's; move it away, or unpack into another clone")
     return True
+
+
+def _is_adopted_from(place: Path, original: bytes) -> bool:
+    """Whether the file is that manifest with other code noted in it, as `etsdm adopt --any-code` does."""
+    if not place.name.endswith("manifest.json"):
+        return False
+    mine, theirs = read_json(place), json.loads(original)
+    codes = [earlier["code"] for earlier in mine.get("earlier_code", [])]
+    as_before = {key: value for key, value in mine.items() if key != "earlier_code"} | {"code": theirs["code"]}
+    return as_before == theirs and theirs["code"] in codes
 
 
 def _digest(bundle: zipfile.ZipFile, name: str, seen: Callable[[int], object]) -> str:
