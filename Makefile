@@ -4,6 +4,9 @@ CONFIG = config/digits.yaml
 PROFILE = workflow/profiles/default
 # How many cores, when the profile's own answer is not wanted.
 CORES =
+# For `make submit`: how long each of its jobs may take, and more options of sbatch: SBATCH='--partition=cpu --account=mine'
+TIME = 1-00:00:00
+SBATCH =
 # How a run speaks: live lines on a terminal, short ones elsewhere. Empty: as Snakemake does by itself.
 LOGGER = etsdm
 # The interpreter that makes the environment, and where. An active conda environment serves as it is: VENV=$CONDA_PREFIX.
@@ -16,7 +19,7 @@ DEVICE = cpu
 REPEATS =
 
 # make knows no variable `config`, and would take the default without a word.
-CAPITALS = config profile cores logger python venv bench device repeats confirm
+CAPITALS = config profile cores time sbatch logger python venv bench device repeats confirm
 $(foreach name,$(CAPITALS),$(if $(filter command,$(firstword $(origin $(name)))),\
     $(error $(name)=... is not known: write $(shell echo $(name) | tr a-z A-Z)=...)))
 
@@ -27,12 +30,17 @@ SNAKEMAKE = "$(BIN)/snakemake" --configfile "$(CONFIG)"
 AS_PROFILE = --profile "$(PROFILE)" --workflow-profile none
 # Snakemake looks for plugins in the folders of PYTHONPATH. It finds none in an editable install.
 RUN = PYTHONPATH="$(CURDIR)/workflow/logger$${PYTHONPATH:+:$$PYTHONPATH}" $(SNAKEMAKE) \
-    $(if $(LOGGER),--logger $(LOGGER)) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)")
+    $(if $(LOGGER),--logger $(LOGGER)) $(AS_PROFILE) $(if $(CORES),--cores "$(CORES)") $(if $(DRIVER),$(AS_DRIVER))
+# In a job of `make submit`, which gives its name: those of the benchmark's jobs begin with it. Locks of a Snakemake that
+# was killed do not count there; the workflow itself refuses to make files that another one is making.
+DRIVER =
+AS_DRIVER = --slurm-jobname-prefix "$(DRIVER)" --nolock
 # The rules call `etsdm` by name.
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce plan report test test-all test-gpu test-slurm test-versions bench lint unlock clean lock
+.PHONY: help install demo reproduce submit cancel plan report test test-all test-gpu test-slurm test-versions bench lint \
+    unlock clean lock
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +86,13 @@ demo: $(INSTALLED) ## Set up, run the whole benchmark on the embedded digits and
 reproduce: $(INSTALLED) ## The same for CONFIG, on the machine that PROFILE describes.
 	$(run-workflow)
 
+submit: $(INSTALLED) ## The same in jobs of SLURM, for login nodes where no long process may run (TIME, SBATCH).
+	$(CHECK)
+	@SBATCH='--time=$(TIME) $(SBATCH)' workflow/submit.sh start "$(CONFIG)"
+
+cancel: ## Cancel what make submit has in the queue for CONFIG.
+	@workflow/submit.sh cancel "$(CONFIG)"
+
 # Not every target installs: these need what `make install` has made.
 define installed
 @test -x "$(BIN)/etsdm" || { echo 'make: error: there is no $(BIN)/etsdm; run `make install` first' >&2; exit 2; }
@@ -88,6 +103,7 @@ CHECK = @"$(BIN)/etsdm" check "$(CONFIG)"
 
 # Data whose source has changed are prepared first: Snakemake runs all that is below a job that runs, before it can know
 # what that changes. Only a failure of jobs leaves something to report; the Snakefile says in a file whether they have begun.
+# A job of `make submit` is told by a file, ETSDM_ENDED, that Snakemake has failed by itself.
 define run-workflow
 $(CHECK)
 @outdated=$$("$(BIN)/etsdm" check --outdated "$(CONFIG)") && if [ -n "$$outdated" ]; then \
@@ -95,8 +111,10 @@ $(CHECK)
     $(RUN) $$outdated; fi
 @begun="$$(mktemp)"; trap 'rm -f "$$begun"' EXIT; trap 'stopped=yes' INT; \
 ETSDM_BEGUN="$$begun" $(RUN) && exit; status=$$?; \
-if [ "$$stopped" ]; then echo 'Stopped: the same command goes on.' >&2; \
-elif [ -s "$$begun" ]; then \
+if [ "$$stopped" ]; then echo 'Stopped: the same command goes on.' >&2; exit $$status; fi; \
+if [ $$status -gt 128 ]; then echo 'Snakemake was killed: the same command goes on, after make unlock.' >&2; exit $$status; fi; \
+[ -z "$$ETSDM_ENDED" ] || : > "$$ETSDM_ENDED"; \
+if [ -s "$$begun" ]; then \
     echo 'Some jobs failed: what they should have measured is NA in the report, with the reason.' >&2; \
     "$(BIN)/etsdm" report "$(CONFIG)" >&2; fi; \
 exit $$status

@@ -1,10 +1,12 @@
 """Workflows of several clones on one results folder."""
 
 import os
+from contextlib import nullcontext
 
 import pytest
 from configs import write_config
 from projects import Project, copy_project
+from stand_ins import StandIns
 
 from etsdm.errors import UserError
 from etsdm.plan.plan import load_plan
@@ -46,6 +48,18 @@ def test_what_a_killed_workflow_left_is_removed(clones):
     entered = enter(clones[1], [], ["weights"])
     assert len(list(clones[0].glob(".workflows/*.json"))) == 1
     entered.release()
+
+
+@pytest.mark.parametrize(("state", "refused"), [("", False), ("7 R", True)], ids=["over", "running"])
+def test_a_lock_counts_no_longer_than_its_job(clones, monkeypatch, tmp_path, state, refused):
+    """A server may keep the locks of a node that was lost."""
+    monkeypatch.setenv("PATH", StandIns(tmp_path / "bin", squeue=f"echo {state}").environment["PATH"])
+    first = enter(clones[0], [], ["weights"], job="7")
+    with pytest.raises(UserError) if refused else nullcontext():
+        enter(clones[1], [], ["weights"], job="8").release()
+    with pytest.raises(UserError):  # two in one allocation
+        enter(clones[1], [], ["weights"], job="7")
+    first.release()
 
 
 def test_a_workflow_of_another_clone_is_refused(tmp_path):

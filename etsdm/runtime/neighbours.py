@@ -17,15 +17,17 @@ from filelock import BaseFileLock, Timeout
 from etsdm.errors import UserError
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.locks import HOW_TO_FREE, held, is_marker, lock_at
+from etsdm.runtime.slurm import is_over
 
 
-def enter(results: Path, inputs: Iterable[str], outputs: Iterable[str]) -> BaseFileLock:
+def enter(results: Path, inputs: Iterable[str], outputs: Iterable[str], job: str | None = None) -> BaseFileLock:
     """Let others know of this workflow until its process ends.
 
     Args:
         results: the folder, which may be reached by other paths from other clones.
         inputs: every file that the workflow reads, relative to its clone.
         outputs: every file that it is going to make.
+        job: of SLURM in which it runs. A lock that stays longer than its job, as after a lost node, does not count.
 
     Returns:
         What holds as long as this process.
@@ -38,16 +40,16 @@ def enter(results: Path, inputs: Iterable[str], outputs: Iterable[str]) -> BaseF
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder / "entrance.lock"):
         for file in folder.glob("*.json"):
-            _look(file, results, mine)
+            _look(file, results, mine, job)
         own = folder / f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}.json"
         lock = lock_at(own.with_suffix(".lock"))
         lock.acquire()
-        write_json(own, {"user": getpass.getuser(), "folder": str(Path.cwd()), **mine})
+        write_json(own, {"user": getpass.getuser(), "folder": str(Path.cwd()), "job": job, **mine})
     atexit.register(_leave, own, lock)
     return lock
 
 
-def _look(file: Path, results: Path, mine: dict[str, list[str]]) -> None:
+def _look(file: Path, results: Path, mine: dict[str, list[str]], job: str | None) -> None:
     """Compare with another workflow, and remove what one has left that is over."""
     lock = lock_at(file.with_suffix(".lock"))
     try:
@@ -56,7 +58,8 @@ def _look(file: Path, results: Path, mine: dict[str, list[str]]) -> None:
         theirs = read_json(file)
         made = set(theirs["makes"])
         common = sorted(made & {*mine["makes"], *mine["reads"]} | set(theirs["reads"]) & set(mine["makes"]))
-        if common:
+        over = theirs.get("job") != job and is_over(theirs.get("job"))
+        if common and not over:
             raise UserError(_told(file, results, theirs, common) + _how(lock)) from None
     else:
         _leave(file, lock)

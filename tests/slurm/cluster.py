@@ -109,11 +109,17 @@ class Cluster:
         if name in NODES:
             for job in self.jobs(name):
                 subprocess.run(["pkill", "-KILL", "-f", f"slurmstepd: \\[{job}\\."], check=False)
-                for process in _processes_of(job):
-                    with suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGKILL)
+                self.kill_processes(job)
         self.processes[name].kill()
         self.processes[name].wait()
+
+    def kill_processes(self, job: str, name: str = "") -> int:
+        """Kill the processes of a job whose command contains a name; return how many."""
+        found = [process for process in _processes_of(job) if name in _command_of(process)]
+        for process in found:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        return len(found)
 
     def states(self) -> dict[str, str]:
         """State of each node."""
@@ -159,6 +165,13 @@ def _processes_of(job: str) -> list[int]:
         except OSError:  # it has ended
             continue
     return found
+
+
+def _command_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:  # it has ended
+        return ""
 
 
 def wait_until(holds: Callable[[], bool], seconds: float) -> None:

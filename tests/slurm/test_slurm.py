@@ -1,6 +1,7 @@
 """The workflow on a real cluster of two nodes: time slices, and every way in which a job can be lost."""
 
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 from cluster import Cluster, wait_until
 from configs import write_config
-from projects import Project
+from projects import TOOLS, Project
 from trained import model_spec, prepared_digits
 from typed import train
 
+from etsdm.fingerprint import ROOT
 from etsdm.models.weights import load_weights
 from etsdm.runtime.files import read_json
 
@@ -31,6 +33,19 @@ def output(project: Project) -> str:
 
 def finish(project: Project, workflow: subprocess.Popen, seconds: float) -> None:
     assert workflow.wait(seconds) == 0, output(project)
+
+
+def make(project: Project, target: str, *variables: str) -> subprocess.CompletedProcess:
+    """Run make in the project, which takes the environment that is there for installed."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, project.folder)
+    (project.folder / "venv").mkdir()
+    (project.folder / "venv" / "bin").symlink_to(TOOLS)
+    (project.folder / "venv" / ".installed").touch()
+    command = ["make", target, f"CONFIG={project.config}", "VENV=venv", *variables]
+    return subprocess.run(
+        command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False
+    )
 
 
 def images_for(project: Project, seconds: float) -> int:
@@ -61,12 +76,47 @@ def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> Non
     assert project.would_run() == {}
 
 
-def test_clusters_that_want_gres_get_it(project: Project, cluster: Cluster) -> None:
-    write_config(project.config, experiments=LIPSCHITZ)
-    workflow = project.start(*snakemake(project, "slurm-gres"))
-    wait_until(lambda: "gpu:1" in cluster.ask("squeue", "-h", "-o", "%b") or workflow.poll() is not None, 120)
-    assert workflow.poll() is None, output(project)
-    finish(project, workflow, 300)
+def test_a_submitted_benchmark_survives_its_drivers_where_gres_is_wanted(project: Project, cluster: Cluster) -> None:
+    """The first driver's Snakemake is killed in a training; the second driver is cancelled while it waits for that."""
+    write_config(project.config, **{"training.images": images_for(project, 20), "experiments": LIPSCHITZ})
+    profile = project.folder / "workflow/profiles/slurm-gres/config.yaml"
+    profile.write_text(profile.read_text().replace("train:runtime=1", "train:runtime=20"))
+    options = ["PROFILE=workflow/profiles/slurm-gres", "TIME=10", "SBATCH=--cpus-per-task=1 --mem=1500"]
+    done = make(project, "submit", *options)
+    assert done.returncode == 0, done.stderr
+    log = project.folder / re.search("tail -F (.+)", done.stdout)[1]
+
+    def wait(holds: Callable[[], bool]) -> None:
+        wait_until(lambda: holds() or "none follows" in said(), 120)
+        assert "none follows" not in said(), said()
+
+    def said() -> str:
+        return log.read_text() if log.exists() else ""
+
+    def driver() -> str:
+        """The number of the driver that runs; empty between two."""
+        return cluster.ask("squeue", "-h", "-t", "R", "-n", log.stem, "-o", "%i").strip()
+
+    def training() -> list[str]:
+        return [line for line in cluster.ask("squeue", "-h", "-t", "R", "-o", "%i %b").splitlines() if "gpu:1" in line]
+
+    wait(lambda: bool(training()))
+    (left,) = training()
+    first = driver()
+    assert cluster.kill_processes(first, "bin/snakemake") >= 1
+    wait(lambda: f"{left.split()[0]}\n" in said().rpartition("waits for jobs of the one before it")[2])
+    assert training() == [left]
+    second = driver()
+    assert second != first
+    cluster.ask("scancel", second)
+    wait(lambda: driver() not in ("", second))
+    assert training() == [left]
+    wait_until(lambda: "the workflow has ended, with exit code 0" in said(), 600)
+    wait_until(lambda: cluster.ask("squeue", "-h") == "", 30)
+
+    made = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
+    assert [attempt["job"] for attempt in made["attempts"]] == [left.split()[0]]
+    assert pd.read_csv(project.folder / "results/reports/tiny/rows.csv")["value"].notna().all()
 
 
 def test_a_training_on_two_nodes_learns_what_one_process_learns(

@@ -27,6 +27,9 @@ from etsdm.report.contents import MOSAIC, figure as figure_of, figure_code, figu
 from etsdm.report.contents import shows_samples, table_files, tables_code
 from etsdm.runtime.retries import Retries
 
+# The job in which Snakemake itself runs, if any, before the plug-in for SLURM hides it.
+DRIVER = os.environ.get("SLURM_JOB_ID")
+
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
 GPU = int(gpus.are_likely())
@@ -94,7 +97,7 @@ onstart:
     with mistakes_explained():
         plan.check_files(CONFIG, RESULTS)
         files = workflow.persistence
-        neighbours.enter(RESULTS, map(str, files.all_inputfiles()), map(str, files.all_outputfiles()))
+        neighbours.enter(RESULTS, map(str, files.all_inputfiles()), map(str, files.all_outputfiles()), DRIVER)
     if begun := os.environ.get("ETSDM_BEGUN"):  # by which the Makefile knows a failure of jobs from one before them
         Path(begun).write_text("jobs have begun\n")
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
