@@ -90,7 +90,7 @@ def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path
         assert cell["change"] == pytest.approx(10)
         assert [float(effect) for effect in cell["effects"].split()] == pytest.approx([math.log(1.1)] * 2)
     made = findings(read(report))
-    chance = [finding for finding in made if finding.claim.short == "A/A: ddpm against itself"]
+    chance = [finding for finding in made if finding.claim.short == "A/A: DDPM against itself"]
     assert [(finding.role, finding.tests) for finding in chance] == [("control", 1)] * 2
     assert not any("replica" in f.measured for f in made if f not in chance), "no gain of E-TSDM's"
     assert "replica" in (report / "report.html").read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
 
     report = write_results(tmp_path, config, only_probes)
     results = load(report, tmp_path, None)
-    names = ["ddpm", "etsdm (t_tilde 100)", "etsdm (t_tilde 200)"]
+    names = ["DDPM", "E-TSDM (t̃ 100)", "E-TSDM (t̃ 200)"]
     assert list(dict.fromkeys(results.rows["method_label"])) == names
     drawn = {}
     for name, figure in draw(results):
@@ -180,7 +180,7 @@ def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(t
         assert "my-etsdm" in words or name in unnamed, name
     looks = look(results.experiment("alternatives"), results.methods)
     assert len({colour for colour, _ in looks.values()}) == len(looks) == 5
-    assert looks["ddpm"] == look(results.experiment("lipschitz"), results.methods)["ddpm"]
+    assert looks["DDPM"] == look(results.experiment("lipschitz"), results.methods)["DDPM"]
     assert looks["my-etsdm"] == look(results.experiment("lipschitz"), results.methods)["my-etsdm"]
 
 
@@ -201,7 +201,7 @@ def test_a_pointer_on_a_point_shows_its_value(built: tuple[Path, Path]) -> None:
         assert titles and "hint: " not in svg, name
         assert all(re.search(r"\d", title) for title in titles)
     k = (built[0] / "figures" / "lipschitz.svg").read_text(encoding="utf-8")
-    assert re.search(r"<title>ddpm at 10: [\d.]+ ± [\d.]+ \(n = 2\)</title>", k)
+    assert re.search(r"<title>DDPM at 10: [\d.]+ ± [\d.]+ \(n = 2\)</title>", k)
 
 
 def test_a_drawing_in_the_page_has_names_of_its_own_and_the_pages_colours(built: tuple[Path, Path]) -> None:

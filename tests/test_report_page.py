@@ -31,6 +31,7 @@ from reports import (
 
 from etsdm.cli import main
 from etsdm.report import page
+from etsdm.report.formulas import formulas
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +100,8 @@ def test_page_needs_nothing_from_outside(text: str) -> None:
 
 def test_page_names_every_method_solver_seed_and_metric(text: str) -> None:
     for word in (
-        "ddpm",
-        "etsdm (t_tilde 100, n 5, partition uniform)",
+        "DDPM",
+        "E-TSDM (t̃ 100, n 5, partition uniform)",
         "ddim at 50 and 200 NFE",
         "dpm-solver-3 at 20 NFE",
     ):
@@ -111,6 +112,28 @@ def test_page_names_every_method_solver_seed_and_metric(text: str) -> None:
     assert "It is not FID" in text
     assert "revision 0123456789ab" in text
     assert "1,797 images" in text
+
+
+def test_page_writes_methods_one_way_and_sets_formulas(text: str) -> None:
+    """As the paper does; a configuration's own words stand in its listing and in names of files and runs alone."""
+    words = text[text.index("<main>") : text.index('<section id="run">')]
+    seen = re.sub(r"<svg.*?</svg>|<[^>]*>", " ", words, flags=re.DOTALL)
+    assert "E-TSDM" in seen and "DDPM" in seen
+    assert not re.search(r"ddpm's|against ddpm|\betsdm\b|t_tilde|x_0|eps\*|of 1 cells", seen)
+    assert "E‖ε(x<sub>t</sub>, t)" in words
+    assert words.count("grid uniform") == 0 and "<summary>3 entries</summary>" in text, "solvers: once, folded"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("‖x_t − x_0‖ < 1", "‖x<sub>t</sub> − x<sub>0</sub>‖ &lt; 1"),
+        ("as t^(−1/2), ~ t^p", "as t<sup>−1/2</sup>, ~ t<sup>p</sup>"),
+        ("σ_t̃ K, max_t, x_train", "σ<sub>t̃</sub> K, max_t, x_train"),
+    ],
+)
+def test_formulas_have_indices_and_powers(text: str, html: str) -> None:
+    assert formulas(text) == html
 
 
 def test_page_states_what_the_probes_cost(text: str) -> None:

@@ -33,8 +33,10 @@ def _solver(solver: dict[str, Any]) -> str:
 
 
 def solver_words(results: Results, experiment: str) -> str:
-    """The same as a sentence."""
-    return "Solvers: " + "; ".join(solvers(results, experiment)) + "."
+    """Which solvers an experiment has, as a sentence. Their settings stand once, under what was run."""
+    chosen = [solver for block in results.blocks(experiment) for solver in block.get("solvers", [])]
+    names = unique([f"{solver['name']} at {listed(solver['nfe'])} NFE" for solver in chosen])
+    return f"Solvers: {'; '.join(names)}."
 
 
 def band(results: Results) -> str:
@@ -90,6 +92,6 @@ def paired(results: Results, experiment: str, rows: str, published: str) -> list
         rows,
         *distances(results, experiment),
         f"Left: mean ± standard deviation over {seed_words(results)}, ticks: single seeds. Right: change against "
-        f"ddpm, paired by seed, with its 95 % interval (none for one seed). {published}",
+        f"DDPM, paired by seed, with its 95 % interval (none for one seed). {published}",
         cost(results, experiment, "sample sets"),
     ]

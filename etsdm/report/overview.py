@@ -61,7 +61,7 @@ def gain(findings: list[Finding]) -> str:
     kinds = {
         "E-TSDM lowers the distance to the data, as the paper says of FID, in": YES,
         "Against the paper, E-TSDM raises the distance in": ("opposite",),
-        "E-TSDM's distance is equivalent to ddpm's in": ("equivalent",),
+        "E-TSDM's distance is equivalent to DDPM's in": ("equivalent",),
         "Whether E-TSDM lowers the distance is undecided in": ("undecided",),
     }
     named = {words: _experiments([f for f in judged if f.verdict in verdicts]) for words, verdicts in kinds.items()}

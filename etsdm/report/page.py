@@ -14,6 +14,7 @@ from etsdm.diffusion.training_times import UNIFORM
 from etsdm.report.cells import Cell
 from etsdm.report.findings.finding import Finding
 from etsdm.report.findings.judge import findings
+from etsdm.report.formulas import formulas
 from etsdm.report.metrics import directions, judged
 from etsdm.report.next_steps import next_steps
 from etsdm.report.overview import RULE_TEXT, limits, overview
@@ -32,6 +33,8 @@ SNAPSHOT = ["images_seen", "ema_half_life"]
 TEMPLATES = Path(__file__).with_name("templates")
 SCRIPTS = ("vendor/sortable.min.js", "vendor/sortable.a11y.min.js", "page.js")
 """What the page runs: nothing is fetched, and without them it shows the same, but sorts and filters no table."""
+FOLDED = ("Solvers", "Metrics")
+"""Of what was run, what starts folded however short it is."""
 LONG = 30
 """Rows from which on a table starts folded."""
 
@@ -163,7 +166,7 @@ def render(results: Results, parts: Parts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["sort_key"] = sort_key
+    environment.filters |= {"sort_key": sort_key, "formulas": formulas}
     return environment.get_template("report.html.j2").render(
         scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         name=results.inventory["name"],
@@ -175,6 +178,7 @@ def render(results: Results, parts: Parts) -> str:
         not_here=_not_here(parts.findings, results),
         rule=RULE_TEXT,
         limits=limits(results),
+        folded=FOLDED,
         facts=without_places(what_was_run(results)),
         sections=_sections(results, parts),
         failures=_failures(results),

@@ -15,6 +15,7 @@ from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.training_times import UNIFORM
 from etsdm.errors import UserError
 from etsdm.report.cells import Cell
+from etsdm.report.names import method_name
 from etsdm.report.options import has_options
 from etsdm.report.sections import section
 
@@ -82,9 +83,9 @@ def as_published(cell: Cell) -> bool:
 
 
 def curves_of(published: Published, experiment: str) -> pd.DataFrame:
-    """The paper's values of one experiment, with the methods named as in `rows.csv`."""
+    """The paper's values of one experiment, with the methods labelled as the measured ones are."""
     rows = pd.DataFrame([row for row in published if row["experiment"] == experiment], columns=COLUMNS)
-    return rows.assign(method_label=rows["method"])
+    return rows.assign(method_label=rows["method"].map(method_name))
 
 
 def not_here(published: Published, experiments: list[str]) -> list[str]:

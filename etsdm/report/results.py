@@ -1,6 +1,7 @@
 """All that a report is made from, read once."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 import pandas as pd
 
 from etsdm.report.cells import Key
+from etsdm.report.names import method_name, setting_name
 from etsdm.report.noise_floor import Floor, noise_floors
 from etsdm.report.options import OPTIONS
 from etsdm.report.published import Published, read_published
 from etsdm.report.rows import why_missing
 from etsdm.runtime.files import read_json
 from etsdm.runtime.intact import is_whole
+
+WRITTEN: dict[str, Callable[[str], str]] = {"method": method_name, "solver": str}
+"""How the names of things are written for people."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def load(report: Path, root: Path, published: Path | None) -> Results:
     for kind in ("method", "solver"):
         found = {}
         for experiment, group in rows.groupby("experiment"):
-            found[experiment] = labels(group[kind], group[f"{kind}_parameters"])
+            found[experiment] = labels(group[kind], group[f"{kind}_parameters"], WRITTEN[kind])
         keys = zip(rows["experiment"], rows[kind], rows[f"{kind}_parameters"], strict=True)
         rows[f"{kind}_label"] = pd.Series(
             [found[experiment].get((name, text)) for experiment, name, text in keys], index=rows.index, dtype=object
@@ -123,12 +128,13 @@ def load(report: Path, root: Path, published: Path | None) -> Results:
     return Results(root, read_json(report / "inventory.json"), rows, losses, read_published(published))
 
 
-def labels(names: pd.Series, parameters: pd.Series) -> dict[tuple[str, str], str]:
+def labels(names: pd.Series, parameters: pd.Series, written: Callable[[str], str] = str) -> dict[tuple[str, str], str]:
     """Short names: the name alone, followed by those of its settings that tell it from others of that name.
 
     Args:
         names: names, NA where there is none.
         parameters: settings as JSON objects.
+        written: how a name is written for people.
     """
     known: dict[str, dict[str, dict[str, Any]]] = {}
     for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
@@ -139,7 +145,8 @@ def labels(names: pd.Series, parameters: pd.Series) -> dict[tuple[str, str], str
         for text, settings in by_text.items():
             telling = [key for key in settings if len({json.dumps(s.get(key)) for s in by_text.values()}) > 1]
             words = ", ".join(
-                OPTIONS[key](settings[key]) if key in OPTIONS else f"{key} {settings[key]}" for key in telling
+                OPTIONS[key](settings[key]) if key in OPTIONS else f"{setting_name(key)} {settings[key]}"
+                for key in telling
             )
-            found[name, text] = f"{name} ({words})" if words else name
+            found[name, text] = f"{written(name)} ({words})" if words else written(name)
     return found

@@ -6,6 +6,7 @@ from etsdm.report import metrics
 from etsdm.report.captions import solvers
 from etsdm.report.contents import experiments
 from etsdm.report.manifests import devices, image_counts, runs
+from etsdm.report.names import method_name, setting_name
 from etsdm.report.provenance import origins
 from etsdm.report.results import Results
 from etsdm.report.text import duration, listed, settings, unique
@@ -46,7 +47,12 @@ def _loss(diffusion: dict[str, Any]) -> list[str]:
 
 
 def _methods(results: Results) -> list[str]:
-    return unique([_named(model["method"]) for model in results.inventory["models"].values()])
+    return unique([_method(model["method"]) for model in results.inventory["models"].values()])
+
+
+def _method(values: dict[str, Any]) -> str:
+    words = settings({setting_name(key): value for key, value in values.items()})
+    return f"{method_name(values['name'])} ({words})" if words else method_name(values["name"])
 
 
 def _all_solvers(results: Results) -> list[str]:

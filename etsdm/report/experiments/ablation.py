@@ -40,7 +40,7 @@ def draw(results: Results) -> Canvas:
 def caption(results: Results) -> list[str]:
     """Settings and cost."""
     return [
-        f"Change of the distance against ddpm and its 95 % interval, over {captions.seed_words(results)}, for each t̃ "
+        f"Change of the distance against DDPM and its 95 % interval, over {captions.seed_words(results)}, for each t̃ "
         "and number n of sub-intervals. The paper has this experiment, but its numbers could not be reached, so there "
         "are none to compare with.",
         *captions.distances(results, NAME),
@@ -67,7 +67,7 @@ SECTION = Section(
     title="E-TSDM's own settings",
     order=70,
     topic="gain",
-    figures=(Figure(NAME, "t̃ and n", "Heat map of the change against ddpm by t̃ and n", draw, caption),),
+    figures=(Figure(NAME, "t̃ and n", "Heat map of the change against DDPM by t̃ and n", draw, caption),),
     table=table,
     claims=(EVERYWHERE, MORE),
     findings=findings,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NAME = "confound"
 AS_WELL = Claim(
     NAME,
-    "other times or weights lower ddpm's distance",
-    "Do other training times and weights lower ddpm's distance, with no sharing? (Yes: lower.)",
+    "other times or weights lower DDPM's distance",
+    "Do other training times and weights lower DDPM's distance, with no sharing? (Yes: lower.)",
     question=True,
     primary=True,
 )
@@ -71,7 +71,7 @@ SECTION = Section(
         Figure(
             NAME,
             "Training times and weights",
-            "Distance and its change against ddpm for each distribution of training times and each weight",
+            "Distance and its change against DDPM for each distribution of training times and each weight",
             draw,
             caption,
         ),

@@ -26,8 +26,8 @@ GAIN = Claim(
     primary=True,
     gain=True,
 )
-WORSE = Claim(NAME, "ddpm worse with more steps", "With more evaluations of a fast solver, ddpm gets worse.")
-BETTER = Claim(NAME, "etsdm better with more steps", "With more evaluations of a fast solver, etsdm gets better.")
+WORSE = Claim(NAME, "DDPM worse with more steps", "With more evaluations of a fast solver, DDPM gets worse.")
+BETTER = Claim(NAME, "E-TSDM better with more steps", "With more evaluations of a fast solver, E-TSDM gets better.")
 CONTROL = Claim(
     NAME,
     "control: 2M beats DDIM at 10 NFE",
@@ -37,8 +37,8 @@ CONTROL = Claim(
 )
 CHANCE = Claim(
     NAME,
-    "A/A: ddpm against itself",
-    "ddpm against itself with other seeds (replica): whatever is called here is called by chance.",
+    "A/A: DDPM against itself",
+    "DDPM against itself with other seeds (replica): whatever is called here is called by chance.",
     question=True,
     control=True,
 )
@@ -124,7 +124,7 @@ SECTION = Section(
         Figure(
             f"{NAME}-changes",
             "Change by solver",
-            "Distance and its change against ddpm for each solver and budget",
+            "Distance and its change against DDPM for each solver and budget",
             draw_changes,
             caption_of_changes,
         ),

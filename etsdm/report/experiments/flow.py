@@ -27,7 +27,7 @@ GAIN = Claim(
 TAME = Claim(
     NAME,
     "K grows less on a straight path",
-    "Does K of ddpm grow less towards t = 0 on the straight path of flow matching? (Yes: its power of t is higher.)",
+    "Does K of DDPM grow less towards t = 0 on the straight path of flow matching? (Yes: its power of t is higher.)",
     question=True,
 )
 
@@ -82,7 +82,7 @@ SECTION = Section(
     order=55,
     topic="cause",
     figures=(
-        Figure(NAME, "Flow matching", "Distance and its change against ddpm on each schedule", draw, caption),
+        Figure(NAME, "Flow matching", "Distance and its change against DDPM on each schedule", draw, caption),
         Figure(f"{NAME}-k", "K of flow matching", "K against timestep on each schedule", draw_k, caption_of_k),
     ),
     table=table,

@@ -20,7 +20,7 @@ NAME = "lipschitz"
 EXPLODES = Claim(
     NAME,
     "K explodes towards t = 0",
-    "The time-Lipschitz constant K of ddpm explodes towards t = 0.",
+    "The time-Lipschitz constant K of DDPM explodes towards t = 0.",
     primary=True,
 )
 ZERO = Claim(NAME, "K is 0 inside sub-intervals", "Sharing the condition makes K zero inside each sub-interval.")

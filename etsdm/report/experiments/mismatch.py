@@ -54,7 +54,7 @@ def caption(results: Results) -> list[str]:
     """Settings and cost."""
     return [
         "x_t is at the noise level of t, and the network is given t + offset. Shown is the mean squared error of the "
-        f"predicted x_0 over its values and over {results.block(NAME)['images']:,} images at most; images are in "
+        f"predicted x₀ over its values and over {results.block(NAME)['images']:,} images at most; images are in "
         f"[−1, 1], {captions.LOWER}. The excess of an offset is its error less that at 0.",
         "An offset that leads out of the times that are trained is left out.",
         captions.band(results),
@@ -66,7 +66,7 @@ def table(results: Results) -> Table:
     """Every cell beside ddpm's."""
     from etsdm.report.tables.comparison import comparison_table
 
-    shows = "mean squared error of the predicted x_0 under a wrong condition, and its excess over the right one"
+    shows = "mean squared error of the predicted x₀ under a wrong condition, and its excess over the right one"
     return comparison_table(results, NAME, f"{shows}, images in [-1, 1], lower is better")
 
 
@@ -86,7 +86,7 @@ SECTION = Section(
         Figure(
             NAME,
             "A wrong condition",
-            "Error of the predicted x_0 against the steps added to t in the condition, for each t",
+            "Error of the predicted x₀ against the steps added to t in the condition, for each t",
             draw,
             caption,
         ),

@@ -20,14 +20,14 @@ NAME = "no-training"
 GAIN = Claim(
     NAME,
     "gain beyond what sampling alone gives",
-    "Is E-TSDM's distance lower than that of ddpm with whichever of the options is best for it? (Yes: lower.)",
+    "Is E-TSDM's distance lower than that of DDPM with whichever of the options is best for it? (Yes: lower.)",
     question=True,
     primary=True,
 )
 EACH = Claim(
     NAME,
     "gain of an option alone",
-    "Does an option of the solver lower ddpm's distance, at the same number of evaluations? (Yes: lower.)",
+    "Does an option of the solver lower DDPM's distance, at the same number of evaluations? (Yes: lower.)",
     question=True,
 )
 BESIDE = Claim(

@@ -59,7 +59,7 @@ SECTION = Section(
         Figure(
             NAME,
             "Predictions",
-            "Distance and its change against ddpm by what the network predicts",
+            "Distance and its change against DDPM by what the network predicts",
             draw,
             caption,
         ),

@@ -18,7 +18,7 @@ NAME = "progress"
 FALLING = Claim(
     NAME,
     "distance still falling at the end of training",
-    "Is ddpm's distance still falling at the end of training? (Yes: lower.)",
+    "Is DDPM's distance still falling at the end of training? (Yes: lower.)",
     question=True,
     primary=True,
 )

@@ -25,7 +25,7 @@ GAIN = Claim(
 GROWTH = Claim(
     NAME,
     "K/√d grows with the images",
-    "Does ddpm's K/√d near t = 0 grow with the images? (Yes: higher.)",
+    "Does DDPM's K/√d near t = 0 grow with the images? (Yes: higher.)",
     question=True,
 )
 
@@ -40,7 +40,7 @@ def draw(results: Results) -> Canvas:
 def caption(results: Results) -> list[str]:
     """Settings."""
     return [
-        "Top: change of the distance against ddpm, paired by seed, with its 95 % interval. Below: "
+        "Top: change of the distance against DDPM, paired by seed, with its 95 % interval. Below: "
         "K(t', t) over the square root of the number of values in an image.",
         captions.pairs(results.block(NAME)),
         *captions.distances(results, NAME),

@@ -70,7 +70,7 @@ SECTION = Section(
         Figure(
             NAME,
             "Schedules",
-            "Distance and its change against ddpm for each schedule and time",
+            "Distance and its change against DDPM for each schedule and time",
             draw,
             caption,
         ),

@@ -67,7 +67,7 @@ def table(results: Results) -> Table:
     """Every cell beside ddpm's."""
     from etsdm.report.tables.comparison import comparison_table
 
-    shows = "root mean square distance of a solver's x_0 to the exact solution"
+    shows = "root mean square distance of a solver's x₀ to the exact solution"
     return comparison_table(results, NAME, shows)
 
 

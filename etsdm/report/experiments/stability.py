@@ -1,4 +1,4 @@
-"""Stability: how much x_0 changes when x_t is perturbed."""
+"""Stability: how much x₀ changes when x_t is perturbed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 NAME = "stability"
 PREDICTED = Claim(
     NAME,
-    "predicted x_0 more stable",
-    "The x_0 that E-TSDM predicts changes less when x_t is perturbed.",
+    "predicted x₀ more stable",
+    "The x₀ that E-TSDM predicts changes less when x_t is perturbed.",
     primary=True,
 )
 SOLVED = Claim(
     NAME,
-    "solved x_0 more stable",
-    "Does the x_0 that a solver ends at change less under E-TSDM? (Yes: lower.)",
+    "solved x₀ more stable",
+    "Does the x₀ that a solver ends at change less under E-TSDM? (Yes: lower.)",
     question=True,
 )
 METRICS = {"change-predicted": "predicted", "change-solved": "solved"}
 """Metrics, and what a result file calls them."""
 PAPER_T = 100
-"""Where the paper perturbs x_t: at t~."""
+"""Where the paper perturbs x_t: at t̃."""
 
 
 def values(content: Content | None) -> Values:
@@ -51,7 +51,7 @@ def draw(results: Results) -> Canvas:
     """The changes, those against ddpm, and the published ones."""
     from etsdm.report.figures.perturbations import draw_perturbations
 
-    return draw_perturbations(results, NAME, {metric: f"{key} x_0" for metric, key in METRICS.items()})
+    return draw_perturbations(results, NAME, {metric: f"{key} x₀" for metric, key in METRICS.items()})
 
 
 def caption(results: Results) -> list[str]:
@@ -59,10 +59,10 @@ def caption(results: Results) -> list[str]:
     block = results.block(NAME)
     return [
         f"Noise of each standard deviation is added to x_t at t = {block['t']}. Shown is the mean squared change of "
-        f"x_0 over its values and over {block['images']:,} images at most; images are in [−1, 1]. Predicted: by one "
+        f"x₀ over its values and over {block['images']:,} images at most; images are in [−1, 1]. Predicted: by one "
         f"evaluation. Solved: by DDIM with {block['nfe']} NFE.",
         captions.band(results),
-        "Change against ddpm: with its 95 % interval; diamonds: the paper's. The paper's unit is not "
+        "Change against DDPM: with its 95 % interval; diamonds: the paper's. The paper's unit is not "
         "known, so only its changes can be compared.",
         captions.cost(results, NAME, "probes"),
     ]
@@ -72,12 +72,12 @@ def table(results: Results) -> Table:
     """Every cell beside ddpm's."""
     from etsdm.report.tables.comparison import LEVELS_DIFFER, comparison_table
 
-    shows = "mean squared change of x_0 when noise is added to x_t, images in [-1, 1]"
+    shows = "mean squared change of x₀ when noise is added to x_t, images in [-1, 1]"
     return comparison_table(results, NAME, f"{shows}; {LEVELS_DIFFER}")
 
 
 def findings(results: Results) -> list[Finding]:
-    """Changes of the predicted and of the solved x_0."""
+    """Changes of the predicted and of the solved x₀."""
     from etsdm.report.findings.finding import against_ddpm
 
     return [
@@ -87,7 +87,7 @@ def findings(results: Results) -> list[Finding]:
 
 
 def published(rows: Published, cell: Cell) -> Published:
-    """The predicted x_0 under the same perturbation at t~."""
+    """The predicted x₀ under the same perturbation at t̃."""
     if cell["metric"] != "change-predicted" or cell["t"] != PAPER_T:
         return []
     key = "perturbation_std"
@@ -103,7 +103,7 @@ SECTION = Section(
         Figure(
             NAME,
             "Stability",
-            "Change of x_0 against the noise added to x_t, measured and published",
+            "Change of x₀ against the noise added to x_t, measured and published",
             draw,
             caption,
         ),

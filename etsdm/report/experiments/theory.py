@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 NAME = "theory"
 DIVERGES = Claim(
     NAME,
-    "eps* singular where dα/dt is not 0",
-    "Does d eps*/dt diverge at t = 0 wherever α² + σ² = 1 and dα/dt is not 0 there, and only there? "
-    "(Yes: as t^(-1/2).)",
+    "ε* singular where dα/dt is not 0",
+    "Does d ε*/dt diverge at t = 0 wherever α² + σ² = 1 and dα/dt is not 0 there, and only there? (Yes: as t^(−1/2).)",
     question=True,
 )
 BOUND = Claim(
@@ -63,7 +62,7 @@ def caption_of_sharing(results: Results) -> list[str]:
     """What is drawn."""
     return [
         _data(results),
-        "Error: the largest ‖eps*(x, f(t)) − eps*(x, t)‖ over t below t̃ and over samples. Bound: the paper's "
+        "Error: the largest ‖ε*(x, f(t)) − ε*(x, t)‖ over t below t̃ and over samples. Bound: the paper's "
         "σ_t̃ K(x) t̃/n + B(x) Δσ, with K and B measured. Both against the number n of sub-intervals.",
     ]
 
@@ -73,7 +72,7 @@ def _data(results: Results) -> str:
     if theory is None:
         return ""
     return (
-        f"eps* is the best noise prediction on a mixture of Gaussians in {theory['dimension']} dimensions, for "
+        f"ε* is the best noise prediction on a mixture of Gaussians in {theory['dimension']} dimensions, for "
         f"{theory['n']} samples x_t. No network is trained."
     )
 
@@ -104,7 +103,7 @@ SECTION = Section(
         Figure(
             f"{NAME}-derivative",
             "Derivative near t = 0",
-            "Norm of the time derivative of eps* against t",
+            "Norm of the time derivative of ε* against t",
             draw_derivative,
             caption_of_derivative,
         ),

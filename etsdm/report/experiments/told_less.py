@@ -54,10 +54,10 @@ def draw(results: Results) -> Canvas:
 def caption(results: Results) -> list[str]:
     """Settings and cost."""
     return [
-        "Rows: methods, those whose network is told most different times first. Changes against ddpm, paired by seed "
+        "Rows: methods, those whose network is told most different times first. Changes against DDPM, paired by seed "
         f"over {captions.seed_words(results)}, with 95 % intervals. Distance: mean over solvers and budgets. "
         "The largest K is that over all pairs of times; a change of −100 % is a K of 0. The cost of a wrong "
-        "condition is the excess error of the predicted x_0, the mean over times and offsets.",
+        "condition is the excess error of the predicted x₀, the mean over times and offsets.",
         captions.pairs(results.block(NAME)),
         *captions.distances(results, NAME),
         captions.cost(results, NAME, "probes and sample sets"),
@@ -93,7 +93,7 @@ SECTION = Section(
         Figure(
             NAME,
             "Told less",
-            "Distance, K and the cost of a wrong condition against ddpm for each method",
+            "Distance, K and the cost of a wrong condition against DDPM for each method",
             draw,
             caption,
         ),

@@ -54,7 +54,7 @@ def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
         if one.change and is_frechet(one.cell["metric"]) and not math.isnan(one.change.mean)
     ]
     axes.axhline(0, color=SOFT, lw=1)
-    axes.set(title="distance", ylabel="change against ddpm (%)")
+    axes.set(title="distance", ylabel="change against DDPM (%)")
     frame = pd.DataFrame(rows, columns=[*LINES, "metric", "solver_label", "nfe", "resolution", "change", "low", "high"])
     lines = frame.groupby([*LINES, "metric", "solver_label", "nfe"], sort=False)
     for i, (_, group) in enumerate(lines):

@@ -17,7 +17,7 @@ KINDS = {False: "as they are", True: "modified: dα/dt = 0 at 0"}
 
 
 def draw_derivative(results: Results, experiment: str) -> Figure:
-    """E || d eps*/dt || against t for each schedule, as it is and modified, with a guide of slope -1/2."""
+    """E || d ε*/dt || against t for each schedule, as it is and modified, with a guide of slope -1/2."""
     theory = results.single(experiment)
     if theory is None:
         return empty(NO_VALUES)
@@ -29,7 +29,7 @@ def draw_derivative(results: Results, experiment: str) -> Figure:
             t, mean = ([point[key] for point in one["points"]] for key in ("t", "mean"))
             panel.plot(t, mean, color=colours[one["schedule"]], lw=max(1.2, 3.2 - 0.5 * i), label=one["schedule"])
         panel.set(xscale="log", yscale="log", title=title, xlabel="t [steps]")
-    axes[0].set_ylabel("E ‖d eps*/dt‖  [per step]")
+    axes[0].set_ylabel("E ‖d ε*/dt‖  [per step]")
     first = [one for one in theory["derivative"] if not one["flattened"]]
     _guide(axes[0], first)
     legend_above(figure, axes)

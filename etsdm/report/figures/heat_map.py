@@ -41,7 +41,7 @@ def draw_heat_map(results: Results, experiment: str) -> Figure:
         _draw(panel, group, limit)
         panel.set_title(heading(KEYS, key, rows))
     bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=0.8, location="bottom", aspect=40)
-    bar.set_label(f"change of {rows['metric'].iloc[0]} against ddpm (%), blue is better")
+    bar.set_label(f"change of {rows['metric'].iloc[0]} against DDPM (%), blue is better")
     return figure
 
 

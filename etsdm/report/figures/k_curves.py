@@ -17,6 +17,7 @@ from etsdm.report.figures.style import (
     panels,
     short,
 )
+from etsdm.report.names import method_name
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
@@ -68,7 +69,7 @@ def _by_method(group: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
     if group["method_label"].nunique() <= FEW:
         return [([], group)]
     others = [method for method in group["method"].unique() if method != BASELINE]
-    return [([method], group[group["method"].isin([BASELINE, method])]) for method in others]
+    return [([method_name(method)], group[group["method"].isin([BASELINE, method])]) for method in others]
 
 
 def _draw(axes: Axes, group: pd.DataFrame, looks: Look, end: float | None, largest: float) -> None:

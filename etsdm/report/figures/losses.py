@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from etsdm.report.cells import PROCESS
 from etsdm.report.colours import SOFT
 from etsdm.report.figures.style import Look, empty, few_ticks, groups, heading, legend_above, look, panels
+from etsdm.report.names import method_name
 from etsdm.report.results import Results
 
 KEYS = ["task", "dataset", "resolution"]
@@ -57,7 +58,9 @@ def _shown(group: pd.DataFrame) -> pd.DataFrame:
     first = group.iloc[0]
     group = group[(group[PROCESS] == first[PROCESS]).all(axis=1)]
     settings = group.drop_duplicates("method")[["method", "method_parameters"]]
-    return group.merge(settings, on=["method", "method_parameters"]).assign(method_label=lambda found: found["method"])
+    return group.merge(settings, on=["method", "method_parameters"]).assign(
+        method_label=lambda found: found["method"].map(method_name)
+    )
 
 
 def _lines(axes: Axes, group: pd.DataFrame, looks: Look, column: str, dash: str) -> None:

@@ -1,19 +1,9 @@
-"""The error of the predicted x_0 against what is added to t in the condition."""
+"""The error of the predicted x₀ against what is added to t in the condition."""
 
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import NETWORK
-from etsdm.report.figures.style import (
-    NO_VALUES,
-    curves,
-    empty,
-    few_ticks,
-    groups,
-    heading,
-    legend_above,
-    look,
-    panels,
-)
+from etsdm.report.figures.style import NO_VALUES, curves, empty, few_ticks, groups, heading, legend_above, look, panels
 from etsdm.report.results import Results
 
 

@@ -90,7 +90,7 @@ def _draw(levels: Axes, changes: Axes, group: pd.DataFrame, by: Sequence[str], l
             _change(changes, one, y, colour, marker)
     unit = next((one.change.unit for one in group["compared"] if one.change), "%")
     changes.set_xlabel(f"change ({unit})" if unit else "change")
-    changes.set_title("against ddpm", loc="left")
+    changes.set_title("against DDPM", loc="left")
     changes.axvline(0, color=SOFT, lw=1)
     levels.set_yticks(range(len(rows)), [_row_label(by, key) for key, _ in rows])
     levels.set_ylim(len(rows) - 0.4, -0.6)

@@ -1,4 +1,4 @@
-"""The change of x_0 under a perturbation of x_t."""
+"""The change of x₀ under a perturbation of x_t."""
 
 import math
 from typing import Any
@@ -29,7 +29,7 @@ from etsdm.report.results import Results
 
 
 def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str]) -> Figure:
-    """For each kind of network the change of both x_0 and that against ddpm; the published change last.
+    """For each kind of network the change of both x₀ and that against ddpm; the published change last.
 
     Args:
         results: the measurements.
@@ -49,7 +49,7 @@ def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str
             _finish(panel, group, f"{name}{title}", "mean squared change")
         mine = [one for one in compared if tuple(one.cell[NETWORK]) == key and one.cell["metric"] == first]
         _relative(axes[3 * i + 2], mine, looks)
-        _finish(axes[3 * i + 2], group, f"{metrics[first]}{title}", "change against ddpm (%)", "linear")
+        _finish(axes[3 * i + 2], group, f"{metrics[first]}{title}", "change against DDPM (%)", "linear")
     published = curves_of(results.published, experiment)
     curves(axes[-1], published, "perturbation_std", looks | look(published, results.methods))
     _finish(axes[-1], published, f"published, {metrics[first]}", "change (unit not known)")
@@ -58,7 +58,7 @@ def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str
 
 
 def _finish(axes: Axes, group: pd.DataFrame, title: str, label: str, scale: Any = "log") -> None:
-    axes.set(xscale="log", yscale=scale, title=title, xlabel="std of the noise on x_t", ylabel=label)
+    axes.set(xscale="log", yscale=scale, title=title, xlabel="std of the noise on $x_t$", ylabel=label)
     ticks_at(axes, sorted(group["perturbation_std"].unique()))
     axes.tick_params(axis="x", labelsize=8)
 

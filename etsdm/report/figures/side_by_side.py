@@ -50,7 +50,7 @@ def draw_side_by_side(results: Results, experiment: str) -> Figure:
     first.set_yticks(range(len(rows)), [f"{label}\ntold {count:,} times" if count else label for label, count in rows])
     first.tick_params(axis="y", labelsize=8)
     first.set_ylim(len(rows) - 0.4, -0.6)
-    legend_above(figure, list(axes.flat), "against ddpm; the network predicts")
+    legend_above(figure, list(axes.flat), "against DDPM; the network predicts")
     return figure
 
 

@@ -64,7 +64,7 @@ def known_difference(results: Results, claim: Claim, nfe: int, solvers: dict[str
         both = [(_of(one, worse), _of(one, better)) for _, one in settings]
         compared = [pair(results, first, other) for first, other in both if first is not None and other is not None]
         if compared:
-            subject = f"With {nfe} evaluations, ddpm's {metric} under {solvers[better]}"
+            subject = f"With {nfe} evaluations, DDPM's {metric} under {solvers[better]}"
             found.append(summary(claim, subject, f"than under {solvers[worse]}", -1, compared))
     return found
 
@@ -82,6 +82,6 @@ def chance(results: Results, claim: Claim) -> list[Finding]:
     table = cells(results.experiment(claim.experiment))
     mine = table[table["metric"].map(is_frechet) & (table["method"] == REPLICA)]
     return [
-        summary(claim, f"{label}'s {metric}", "than ddpm's", -1, pairs(results, table, group))
+        summary(claim, f"{label}'s {metric}", "than DDPM's", -1, pairs(results, table, group))
         for (label, metric), group in mine.groupby(["method_label", "metric"], sort=False)
     ]

@@ -25,7 +25,7 @@ def trend_of_gain(results: Results, claim: Claim) -> list[Finding]:
         series = [_changes(ddpm, one) for _, one in group.groupby(SERIES, dropna=False, sort=False)]
         trends = [trend for by_side in series if (trend := _trend(by_side))]
         if trends:
-            found.append(_found(claim, f"{label}'s change of {metric} against ddpm", trends, series))
+            found.append(_found(claim, f"{label}'s change of {metric} against DDPM", trends, series))
     return found
 
 
@@ -77,6 +77,6 @@ def growth_of_k(results: Results, claim: Claim) -> list[Finding]:
     if not ends:
         return []
     small, large = ends[0]
-    subject = f"ddpm's K/√d at t = {small['t']:.0f}"
+    subject = f"DDPM's K/√d at t = {small['t']:.0f}"
     relation = f"at {large['resolution']} px than at {small['resolution']} px"
     return [summary(claim, subject, relation, 1, [pair(results, a, b) for a, b in ends])]

@@ -170,12 +170,14 @@ def summary(claim: Claim, subject: str, relation: str, expected: int, pairs: lis
 def _counts(subject: str, relation: str, expected: int, pairs: list[Pair], seeds: int) -> str:
     word = "lower" if expected < 0 else "higher"
     as_expected = sum(p.change.effect * expected > 0 for p in pairs)
+    if len(pairs) == 1:
+        return f"{subject} is {'' if as_expected else 'not '}{word} {relation} (mean over {seeds_text(seeds)})."
     return f"{subject} is {word} {relation} in {as_expected} of {len(pairs)} cells (means over {seeds_text(seeds)})."
 
 
 def _mean(mean: Change, paper: float | None, known: int, pairs: list[Pair]) -> str:
     """The mean change and every seed's, and the published one."""
-    text = mean_text(mean, "Mean change")
+    text = mean_text(mean, "Mean change" if len(pairs) > 1 else "Change")
     if paper is not None:
         among = "" if known == len(pairs) else f" over the {known} of these cells it has"
         text += f"; paper: {signed(mean.shown(paper), mean.unit)}{among}"
@@ -215,7 +217,7 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
     wanted = table["metric"].map(is_frechet) if metrics is None else table["metric"].isin(metrics)
     others = table[wanted.astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
     found = [
-        (not (is_etsdm(group) and own), summary(claim, subject, "than ddpm's", better(str(metric)), mine))
+        (not (is_etsdm(group) and own), summary(claim, subject, "than DDPM's", better(str(metric)), mine))
         for (label, metric), group in others.groupby(["method_label", "metric"], sort=False)
         for own, subject, mine in _parts(f"{label}'s {metric}", pairs(results, table, group))
     ]

@@ -44,7 +44,7 @@ def tamer(results: Results, claim: Claim, straight: str) -> list[Finding]:
                     f"{number(statistics.fmean(power.values()), 2)} ({which})"
                     for which, power in ((straight, mine), (name, others))
                 )
-                text = f"K of ddpm goes as t to the power {words} up to t = {until}. Difference"
+                text = f"K of DDPM goes as t to the power {words} up to t = {until}. Difference"
                 change_of_power = paired(difference, "")
                 found.append(Finding(claim, f"{mean_text(change_of_power, text)}.", change=change_of_power, expected=1))
     return found
@@ -84,7 +84,7 @@ def _trend(results: Results, claim: Claim, curve: pd.DataFrame) -> Finding | Non
     known = {cell["t"]: k for _, cell in curve.iterrows() if (k := published_value(results.published, cell))}
     paper = slope(known) if len(known) == len(curve) else None
     text = mean_text(
-        power, f"Over the {len(curve)} pairs up to t = {far['t']:.0f} {where(near)}, K of ddpm goes as t to the power"
+        power, f"Over the {len(curve)} pairs up to t = {far['t']:.0f} {where(near)}, K of DDPM goes as t to the power"
     )
     text += f"; paper, other data and network: {number(paper, 3)}" if paper else ""
     text += f". From t = {far['t']:.0f} to {near['t']:.0f} it rises by a factor of "
@@ -118,7 +118,7 @@ def largest(results: Results, claim: Claim) -> list[Finding]:
     found = []
     for label, group in ours.groupby("method_label", sort=False):
         pairs = [p for _, mine in group.groupby(NETWORK, sort=False) if (p := _largest_pair(results, table, mine))]
-        found.append(summary(claim, f"{label}'s largest K over all t", "than ddpm's", -1, pairs))
+        found.append(summary(claim, f"{label}'s largest K over all t", "than DDPM's", -1, pairs))
     return found
 
 

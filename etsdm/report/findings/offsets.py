@@ -33,7 +33,7 @@ def cost_below(results: Results, claim: Claim, metric: str) -> list[Finding]:
             if len(base := same(ddpm, mine.iloc[0], TIME))
         ]
         subject = f"{label}'s {metric} below t̃, the mean over offsets,"
-        found.append(summary(claim, subject, "than ddpm's", -1, pairs))
+        found.append(summary(claim, subject, "than DDPM's", -1, pairs))
     return found
 
 

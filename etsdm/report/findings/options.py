@@ -30,7 +30,7 @@ def against_best(results: Results, claim: Claim) -> list[Finding]:
     for metric, group in ddpm.groupby("metric", sort=False):
         best = {key(cell, ALIKE): cell for _, cell in group.sort_values("mean", ascending=False).iterrows()}
         found.append(
-            _summary(results, claim, f"etsdm's {metric}", "than that of ddpm with its best option", best, ours)
+            _summary(results, claim, f"E-TSDM's {metric}", "than that of DDPM with its best option", best, ours)
         )
     return found
 
@@ -41,7 +41,7 @@ def each_alone(results: Results, claim: Claim) -> list[Finding]:
     table = table[table["method"] == BASELINE]
     plain = _plain(table)
     return [
-        _summary(results, claim, f"ddpm's {metric}, {option},", "than without", plain, _by_key(group))
+        _summary(results, claim, f"DDPM's {metric}, {option},", "than without", plain, _by_key(group))
         for (option, metric), group in _with_options(table)
     ]
 
@@ -52,8 +52,8 @@ def sharing_beside(results: Results, claim: Claim) -> list[Finding]:
         _summary(
             results,
             claim,
-            f"etsdm's {metric}, {option},",
-            "than ddpm's",
+            f"E-TSDM's {metric}, {option},",
+            "than DDPM's",
             _by_key(group[group["method"] == BASELINE]),
             _by_key(group[group["method"] == OURS]),
         )

@@ -20,10 +20,10 @@ def against_others(results: Results, claim: Claim) -> list[Finding]:
     together, apart = [], []
     for metric, group in others.groupby("metric", sort=False):
         relation = "than that of the alternatives"
-        together.append(summary(claim, f"etsdm's {metric}", relation, -1, _against(results, etsdm, group)))
+        together.append(summary(claim, f"E-TSDM's {metric}", relation, -1, _against(results, etsdm, group)))
         for label, cells_of_one in group.groupby("method_label", sort=False):
             compared = _against(results, etsdm, cells_of_one)
-            apart.append(summary(claim, f"etsdm's {metric}", f"than that of {label}", -1, compared))
+            apart.append(summary(claim, f"E-TSDM's {metric}", f"than that of {label}", -1, compared))
     return [*together, *apart]
 
 
@@ -51,9 +51,9 @@ def against_usual(results: Results, claim: Claim, usual: dict[str, str]) -> list
     bases = {key(cell, shared): cell for _, cell in table[is_usual].iterrows()}
     together, apart = [], []
     for metric, group in table[~is_usual].groupby("metric", sort=False):
-        together.append(_other_than(results, claim, f"ddpm's {metric} under other settings", bases, group, shared))
+        together.append(_other_than(results, claim, f"DDPM's {metric} under other settings", bases, group, shared))
         for values, part in group.groupby(columns, sort=False):
-            subject = f"ddpm's {metric} with {listed([str(value) for value in values])}"
+            subject = f"DDPM's {metric} with {listed([str(value) for value in values])}"
             apart.append(_other_than(results, claim, subject, bases, part, shared))
     return [*together, *(apart if len(apart) > len(together) else [])]
 
@@ -71,12 +71,12 @@ def over_the_grid(results: Results, everywhere: Claim, more: Claim) -> list[Find
     table = _distances(results, everywhere.experiment)
     found = []
     for metric, group in table[table["method"] == OURS].groupby("metric", sort=False):
-        subject = f"etsdm's {metric}, over all t̃ and n,"
-        found.append(summary(everywhere, subject, "than ddpm's", -1, pairs(results, table, group)))
+        subject = f"E-TSDM's {metric}, over all t̃ and n,"
+        found.append(summary(everywhere, subject, "than DDPM's", -1, pairs(results, table, group)))
         ends = [both for _, one in _by_t_tilde(group) if (both := _ends(one))]
         if ends:
             counts = " and ".join(sorted({f"{_n(a)} to {_n(b)}" for a, b in ends}))
-            subject = f"From n = {counts}, etsdm's {metric}"
+            subject = f"From n = {counts}, E-TSDM's {metric}"
             relation = "with more sub-intervals"
             found.append(summary(more, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
     return found

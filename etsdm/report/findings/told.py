@@ -7,6 +7,7 @@ import numpy as np
 from etsdm.report.cells import BASELINE
 from etsdm.report.changes import Change, paired
 from etsdm.report.findings.finding import Finding, mean_text, seeds_text
+from etsdm.report.names import method_name
 from etsdm.report.results import Results
 from etsdm.report.section import Claim
 from etsdm.report.side_by_side import DISTANCE, Side, permuted, rank_correlations, sides
@@ -42,7 +43,9 @@ def _difference(claim: Claim, label: str, changes: list[Change], predictions: tu
     effects = {seed: first.effects[seed] - other.effects[seed] for seed in first.effects if seed in other.effects}
     difference = paired(effects, first.unit)
     each = listed([f"{one.text} ({prediction})" for one, prediction in zip(changes, predictions, strict=True)])
-    text = mean_text(difference, f"{label} changes the distance against {BASELINE}'s by {each}. Ratio of the two")
+    text = mean_text(
+        difference, f"{label} changes the distance against {method_name(BASELINE)}'s by {each}. Ratio of the two"
+    )
     return Finding(claim, f"{text}.", change=difference, expected=1)
 
 
@@ -77,7 +80,7 @@ def _together(claim: Claim, measure: str, group: list[Side]) -> Finding | None:
     change = Change(
         dict(zip(seeds, correlations.tolist(), strict=True)), "", math.nan, math.nan, permuted(first, other)
     )
-    prediction, words = group[0].network["prediction"], listed([BASELINE, *(side.label for side in group)])
+    prediction, words = group[0].network["prediction"], listed([method_name(BASELINE), *(side.label for side in group)])
     text = (
         f"Over {len(group) + 1} methods ({words}), predicting {prediction}, the rank correlation between the {measure} "
     )

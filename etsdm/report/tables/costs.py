@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from etsdm.report.manifests import runs
+from etsdm.report.names import method_name
 from etsdm.report.results import Results
 from etsdm.report.tables.table import Table, build_table, whole
 from etsdm.report.text import duration
@@ -26,7 +27,7 @@ def cost_table(results: Results, name: str) -> Table:
             {
                 "Stage": row["stage"],
                 "Data": "" if pd.isna(row["dataset"]) else f"{row['dataset']}, {whole(row['resolution'])} px",
-                "Method": "" if pd.isna(row["method"]) else row["method"],
+                "Method": "" if pd.isna(row["method"]) else method_name(row["method"]),
                 "Solver or probe": "" if pd.isna(row["what"]) else row["what"],
                 "NFE": whole(row["nfe"]),
                 "Images": "" if pd.isna(row["images"]) else f"{row['images']:,.0f}",

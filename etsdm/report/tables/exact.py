@@ -23,7 +23,7 @@ def exact_table(results: Results, experiment: str) -> Table:
         full += [_full(sharing, slope, point) for point in sharing["points"]]
         display.append(_display(sharing, slope))
     title = (
-        f"Experiment {experiment}: the best noise prediction eps* on a mixture of Gaussians in {theory['dimension']} "
+        f"Experiment {experiment}: the best noise prediction ε* on a mixture of Gaussians in {theory['dimension']} "
         f"dimensions, {theory['n']} samples; t̃ = {theory['t_tilde']}. Error and bound of sharing are the largest over "
         "t and samples. Slopes and exponents at t = 0 in continuous time, in steps"
     )
@@ -44,7 +44,7 @@ def _display(sharing: dict[str, Any], slope: dict[str, Any]) -> dict[str, object
         "Schedule": sharing["schedule"] + (", modified" if sharing["flattened"] else ""),
         "Time": sharing["time"],
         "dα/dt at 0": number(slope["alpha_slope"]),
-        "‖d eps*/dt‖ ~ t^p, p": number(slope["exponent"]),
+        "‖d ε*/dt‖ ~ t^p, p": number(slope["exponent"]),
         "Diverges": "yes" if slope["diverges"] else "no",
     }
     for n in (min(points), max(points)):

@@ -30,6 +30,7 @@ NUMERIC = (
     "Order",
 )
 SIGNS = {"±": r"$\pm$", "−": "$-$", "–": "--", "√d": r"$\sqrt{d}$", "α": r"$\alpha$", "‖": r"$\|$", "t̃": r"$\tilde{t}$"}
+SIGNS |= {"₀": "$_0$", "ε": r"$\epsilon$", "σ": r"$\sigma$", "²": "$^2$", "β": r"$\beta$"}
 
 
 def build_tables(results: Results) -> Iterator[Table]:
