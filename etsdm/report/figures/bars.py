@@ -13,12 +13,12 @@ from etsdm.report.figures.style import (
     chosen_metrics,
     empty,
     groups,
-    heading,
     hint,
     legend_above,
     look,
     panels,
 )
+from etsdm.report.headings import heading
 from etsdm.report.metrics import is_fid
 from etsdm.report.published import published_value
 from etsdm.report.results import Results

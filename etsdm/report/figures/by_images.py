@@ -13,12 +13,12 @@ from etsdm.report.figures.style import (
     curve,
     empty,
     groups,
-    heading,
     legend_above,
     look,
     panels,
     ticks_at,
 )
+from etsdm.report.headings import heading
 from etsdm.report.metrics import directions, is_frechet
 from etsdm.report.results import Results
 

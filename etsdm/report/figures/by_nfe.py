@@ -12,12 +12,12 @@ from etsdm.report.figures.style import (
     empty,
     few_ticks,
     groups,
-    heading,
     legend_above,
     look,
     panels,
     ticks_at,
 )
+from etsdm.report.headings import heading
 from etsdm.report.metrics import label
 from etsdm.report.results import Results
 

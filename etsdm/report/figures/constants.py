@@ -3,7 +3,17 @@
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import NETWORK
-from etsdm.report.figures.style import NO_VALUES, curves, empty, groups, heading, legend_above, look, panels, short
+from etsdm.report.figures.style import (
+    NO_VALUES,
+    curves,
+    empty,
+    groups,
+    legend_above,
+    look,
+    panels,
+    short,
+)
+from etsdm.report.headings import heading
 from etsdm.report.results import Results
 
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from etsdm.report.cells import COMPARED
 from etsdm.report.compare import compare
-from etsdm.report.figures.style import NO_VALUES, chosen_metrics, empty, groups, heading, panels
+from etsdm.report.figures.style import NO_VALUES, chosen_metrics, empty, groups, panels
+from etsdm.report.headings import heading
 from etsdm.report.results import Results
 from etsdm.report.text import MINUS
 

@@ -11,12 +11,12 @@ from etsdm.report.figures.style import (
     curves,
     empty,
     groups,
-    heading,
     legend_above,
     look,
     panels,
     short,
 )
+from etsdm.report.headings import heading
 from etsdm.report.names import method_name
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results

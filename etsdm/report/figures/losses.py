@@ -12,7 +12,16 @@ from matplotlib.ticker import MaxNLocator
 
 from etsdm.report.cells import PROCESS
 from etsdm.report.colours import SOFT
-from etsdm.report.figures.style import Look, empty, few_ticks, groups, heading, legend_above, look, panels
+from etsdm.report.figures.style import (
+    Look,
+    empty,
+    few_ticks,
+    groups,
+    legend_above,
+    look,
+    panels,
+)
+from etsdm.report.headings import heading
 from etsdm.report.names import method_name
 from etsdm.report.results import Results
 

@@ -3,7 +3,17 @@
 from matplotlib.figure import Figure
 
 from etsdm.report.cells import NETWORK
-from etsdm.report.figures.style import NO_VALUES, curves, empty, few_ticks, groups, heading, legend_above, look, panels
+from etsdm.report.figures.style import (
+    NO_VALUES,
+    curves,
+    empty,
+    few_ticks,
+    groups,
+    legend_above,
+    look,
+    panels,
+)
+from etsdm.report.headings import heading
 from etsdm.report.results import Results
 
 

@@ -15,16 +15,15 @@ from etsdm.report.figures.style import (
     NO_VALUES,
     PAPER,
     WIDTH,
-    WORDS,
     Look,
     chosen_metrics,
     empty,
     groups,
-    heading,
     hint,
     legend_above,
     look,
 )
+from etsdm.report.headings import WORDS, heading
 from etsdm.report.results import Results
 from etsdm.report.text import mean_sd
 

@@ -17,13 +17,13 @@ from etsdm.report.figures.style import (
     curves,
     empty,
     groups,
-    heading,
     hint,
     legend_above,
     look,
     panels,
     ticks_at,
 )
+from etsdm.report.headings import heading
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 

@@ -15,7 +15,8 @@ from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
 from etsdm.report.cells import METHOD, SETTING
 from etsdm.report.contents import MOSAIC
-from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups, heading
+from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups
+from etsdm.report.headings import heading
 from etsdm.report.results import Results
 
 ROWS = 14

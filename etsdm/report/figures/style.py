@@ -174,19 +174,6 @@ def curves(axes: Axes, rows: pd.DataFrame, x: str, looks: Look, **settings: Any)
         curve(axes, mine, x, colour, marker, label=str(label), **settings)
 
 
-WORDS = {"resolution": "{:.0f} px", "time": "{} time", "prediction": "predicts {}", "nfe": "{:.0f} NFE"}
-WORDS |= {"training_times": "times {}", "loss_weight": "weight {}"}
-
-
-def heading(columns: list[str], key: tuple[Any, ...], frame: pd.DataFrame) -> str:
-    """A panel's title: the data set, and whatever differs between panels."""
-    words = []
-    for column, value in zip(columns, key, strict=True):
-        if not pd.isna(value) and (column in ("dataset", "resolution") or frame[column].nunique() > 1):
-            words.append(WORDS.get(column, "{}").format(value))
-    return ", ".join(words)
-
-
 def ticks_at(axes: Axes, values: list[float], labels: list[str] | None = None) -> None:
     """Marks of a logarithmic x axis at the measured values alone."""
     axes.set_xticks(values, labels or [short(value) for value in values])
