@@ -82,7 +82,7 @@ def test_page_needs_nothing_from_outside(text: str) -> None:
     assert not {tag for tag, _ in elements} & {"link", "iframe", "object", "embed"}
     assert all("src" not in attributes for tag, attributes in elements if tag == "script")
     images = [attributes["src"] for tag, attributes in elements if tag == "img"]
-    assert len(images) == 1, "samples; drawings stand in the page itself"
+    assert len(images) == 3, "sheets of two methods and of real images; drawings stand in the page itself"
     assert all(source and source.startswith("data:image/") for source in images)
     assert all(attributes.get("alt") for tag, attributes in elements if tag == "img")
     drawings = [attributes for tag, attributes in elements if tag == "svg"]
@@ -229,6 +229,7 @@ WRAPPER = """<!DOCTYPE html><body><iframe style="border:0;width:{width}px;height
     width: root.clientWidth, scroll: root.scrollWidth, wide: wide.map(element => element.outerHTML.slice(0, 80)),
     broken: [...view.document.images].filter(image => !image.naturalWidth).length,
     images: view.document.images.length,
+    choices: [...view.document.querySelectorAll(".choices:not([hidden]) label:not([hidden])")].map(e => e.innerText),
     verdicts: view.document.querySelector("#answer .verdicts").getBoundingClientRect().bottom,
     figure: view.document.querySelector("#answer svg").getBoundingClientRect(),
     hidden: [...view.document.querySelectorAll("table")].flatMap(table => {{
@@ -275,7 +276,8 @@ def test_page_fits_its_window_in_a_browser(text: str, tmp_path: Path, width: int
     assert seen["width"] >= width - 20  # a scroll bar's width
     assert seen["scroll"] <= seen["width"], seen["wide"]
     assert seen["wide"] == []
-    assert (seen["images"], seen["broken"]) == (1, 0)
+    assert (seen["images"], seen["broken"]) == (3, 0)
+    assert [words.split()[0] for words in seen["choices"]] == ["Solver", "Seed", "Method"], "the scripts ran"
     assert seen["requests"] == []
     assert seen["hidden"] == 0, "verdicts that are off the screen"
     if width > 1000:

@@ -1,7 +1,7 @@
 """The report as one HTML file: opens from disk, needs no network, reads on a phone."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def render(results: Results, parts: Parts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sort_key": sort_key, "formulas": formulas}
+    environment.filters |= {"sort_key": sort_key, "formulas": formulas, "plain": asdict}
     return environment.get_template("report.html.j2").render(
         scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         name=results.inventory["name"],

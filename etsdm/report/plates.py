@@ -11,6 +11,7 @@ from etsdm.report.colours import VARIABLES
 from etsdm.report.contents import figures, note_of
 from etsdm.report.results import Results
 from etsdm.report.section import Figure
+from etsdm.report.sheets import Picker
 from etsdm.runtime.intact import read_manifest
 
 HEAVY = 400_000
@@ -29,6 +30,7 @@ class Plate:
         alt: what it shows, for those who can't see it.
         caption: sentences: settings, how the numbers were made, cost.
         failed: why it could not be drawn; empty if it was.
+        picker: images to choose from; where there are any, the page shows them instead.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Plate:
     alt: str
     caption: list[str] = field(default_factory=list)
     failed: str = ""
+    picker: Picker | None = None
 
 
 def inlined(svg: str, name: str, alt: str) -> str:
@@ -78,8 +81,10 @@ def plates(results: Results, report: Path) -> dict[str, Plate]:
 
 def _plate(results: Results, report: Path, figure: Figure) -> Plate:
     alt = f"{figure.alt}; the numbers are in the tables."
-    image = _image(report / "figures", figure, alt)
-    return Plate(figure.name, figure.title, *image, alt, caption_of(results, figure), _failed(report, figure))
+    picker = figure.picker(results) if figure.picker else None
+    image = ("", "") if picker and picker.sheets else _image(report / "figures", figure, alt)
+    caption, failed = caption_of(results, figure), _failed(report, figure)
+    return Plate(figure.name, figure.title, *image, alt, caption, failed, picker)
 
 
 def caption_of(results: Results, figure: Figure) -> list[str]:

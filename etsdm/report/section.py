@@ -57,6 +57,8 @@ class Figure:
         caption: sentences on settings, on how the numbers were made, and on cost.
         picture: whether it holds images themselves and not only drawings of numbers.
         dpi: dots per inch of the PNG.
+        picker: function that gives the images which the page lets a reader choose from, as a `Picker`; the page then
+            shows these instead of the figure, whose files remain.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Figure:
     caption: Callable[[Results], list[str]]
     picture: bool = False
     dpi: int = 200
+    picker: Callable[[Results], Any] | None = None
 
 
 @dataclass(frozen=True)

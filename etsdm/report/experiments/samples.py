@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
     from etsdm.report.results import Results
+    from etsdm.report.sheets import Picker
 
 NAME = "samples"
 
@@ -23,12 +24,19 @@ def draw(results: Results) -> Canvas:
     return draw_samples(results, [one.name for one in sections_of(results.inventory) if one.samples])
 
 
+def choose(results: Results) -> Picker:
+    """The same images, and those of all budgets and seeds."""
+    from etsdm.report.sheets import picker
+
+    return picker(results, [one.name for one in sections_of(results.inventory) if one.samples])
+
+
 def caption(results: Results) -> list[str]:
     """What is drawn."""
     return [
-        f"The first images of seed {results.seeds[0]}, not selected: each starts from the same noise for "
-        "every method and solver. Each solver is shown at its largest budget; pixels are enlarged, not "
-        "smoothed. First, real images. At most 14 rows are shown.",
+        "The first images of each seed, not selected. Images at one place start from the same noise for every method, "
+        "solver and number of evaluations. Real images are drawn from all classes by a seed.",
+        f"The files show seed {results.seeds[0]}, each solver at its largest budget, 14 rows at most.",
     ]
 
 
@@ -49,7 +57,8 @@ SECTION = Section(
             draw,
             caption,
             picture=True,
-            dpi=140,  # many photographs: the page has to stay small
+            dpi=140,
+            picker=choose,
         ),
     ),
     shown=shown,

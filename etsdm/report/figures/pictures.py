@@ -10,28 +10,32 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.data.archive import read_images
+from etsdm.data.archive import Pixels, read_images
 from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
 from etsdm.report.cells import METHOD, SETTING
 from etsdm.report.contents import MOSAIC
 from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups
 from etsdm.report.headings import heading
+from etsdm.report.real_images import real_images
 from etsdm.report.results import Results
+from etsdm.report.sheets import samples_of
 
 ROWS = 14
 """Rows of mosaics at most."""
 LETTERS = 84
 """In a line of titles across the figure."""
+REAL = "real images"
 RESTORED = 6
 """Restored images shown."""
 WHERE = [*SETTING[1:], "solver_label"]
 
 
-def _show(axes: Axes, archive: Path | None, rows: int, columns: int) -> None:
+def _show(axes: Axes, archive: Path | None, rows: int, columns: int, real: bool = False) -> None:
+    """The first images of an archive; of real ones some of all classes."""
     axes.axis("off")
     try:
-        images = None if archive is None or not archive.exists() else read_images(archive, rows * columns)
+        images = None if archive is None or not archive.exists() else _read(archive, rows * columns, real)
     except UserError as error:  # damaged; the next stage that reads it sets it aside
         print(f"etsdm: {error}", file=sys.stderr)
         images = None
@@ -40,6 +44,10 @@ def _show(axes: Axes, archive: Path | None, rows: int, columns: int) -> None:
         return
     sheet = mosaic(images, rows, columns)
     axes.imshow(sheet.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+
+def _read(archive: Path, number: int, real: bool) -> Pixels:
+    return real_images(archive.parent, number) if real else read_images(archive, number)
 
 
 def largest_budgets(rows: pd.DataFrame) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
@@ -70,18 +78,12 @@ def draw_samples(results: Results, experiments: list[str]) -> Figure:
     data = {(spec["name"], spec["resolution"]): path for path, spec in results.inventory["data"].items()}
     lines: list[tuple[str, list[Path | None]]] = []
     for where, chosen in _by_data(largest_budgets(rows)).items():
-        lines.append((f"{where[0]}, {where[1]} px: real images", [results.root / data[where] / "images.zip"]))
+        lines.append((f"{where[0]}, {where[1]} px: {REAL}", [results.root / data[where] / "images.zip"]))
         for key, group in chosen:
             found = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
-            archives = [_samples(results.root / found[m]) if m in found else None for m in methods]
+            archives = [samples_of(results.root / found[m]) if m in found else None for m in methods]
             lines.append((f"{_line_title(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
     return _mosaics(lines[:ROWS], methods)
-
-
-def _samples(folder: Path) -> Path:
-    """The images of a sample set; if they were not kept, those for this figure."""
-    archive = folder / "samples.zip"
-    return archive if archive.exists() else folder / "shown.zip"
 
 
 def _by_data(chosen: list[tuple[tuple[Any, ...], pd.DataFrame]]) -> dict[tuple[Any, ...], list[Any]]:
@@ -105,7 +107,7 @@ def _mosaics(lines: list[tuple[str, list[Path | None]]], methods: list[str]) -> 
             if i >= len(archives):
                 axes.set_visible(False)
                 continue
-            _show(axes, archives[i], *MOSAIC)
+            _show(axes, archives[i], *MOSAIC, real=title.endswith(REAL))
             words = fill(title, LETTERS // len(methods))
             axes.set_title(words if len(archives) == 1 else f"{methods[i]}\n{words}", fontsize=8)
     return figure

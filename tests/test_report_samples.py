@@ -1,0 +1,108 @@
+"""The images of the report: real ones from all classes, generated ones to choose from."""
+
+import base64
+import io
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from reports import built_in, read
+
+from etsdm.data.archive import read_images, write_images
+from etsdm.report import sheets
+from etsdm.report.contents import MOSAIC
+from etsdm.report.real_images import drawn, real_images
+from etsdm.report.sheets import picker
+from etsdm.report.thumbnails import LARGEST, picture
+from etsdm.runtime.files import write_json
+
+SHOWN = ["comparison", "fast-sampling"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(report folder, results root) of the hand-chosen values."""
+    return built_in(tmp_path_factory.getbasetemp())
+
+
+def pixels(source: str) -> np.ndarray:
+    """What a data URI shows."""
+    with Image.open(io.BytesIO(base64.b64decode(source.partition("base64,")[2]))) as image:
+        return np.asarray(image)
+
+
+def test_real_images_are_of_all_classes() -> None:
+    labels = [0] * 900 + [1] * 90 + [2] * 10
+    numbers = drawn(labels, len(labels), 12)
+    assert numbers == drawn(labels, len(labels), 12), "a seed decides"
+    assert len(set(numbers)) == 12
+    assert Counter(labels[n] for n in numbers) == {0: 4, 1: 4, 2: 4}
+    assert [labels[n] for n in numbers[:3]] == [0, 1, 2]
+
+
+def test_a_class_that_is_too_small_leaves_its_turns_to_others() -> None:
+    labels = [0] * 20 + [1]
+    assert Counter(labels[n] for n in drawn(labels, 21, 12)) == {0: 11, 1: 1}
+
+
+def test_of_more_classes_than_images_some_are_drawn() -> None:
+    labels = [n // 3 for n in range(300)]
+    chosen = {labels[n] for n in drawn(labels, 300, 12)}
+    assert len(chosen) == 12 and chosen != set(range(12))
+
+
+def test_images_without_labels_are_drawn_from_all() -> None:
+    numbers = drawn(None, 1000, 12)
+    assert len(set(numbers)) == 12 and max(numbers) > 500
+    assert sorted(drawn(None, 5, 12)) == [0, 1, 2, 3, 4], "there are no more"
+
+
+def test_real_images_are_those_of_the_archive(tmp_path: Path) -> None:
+    images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1).repeat(4, 1).repeat(4, 2)
+    write_images(tmp_path / "images.zip", images)
+    write_json(tmp_path / "dataset.json", {"labels": [n % 3 for n in range(30)]})
+    found = real_images(tmp_path, 6)
+    assert [int(image[0, 0, 0]) % 3 for image in found] == [0, 1, 2, 0, 1, 2]
+
+
+def test_small_images_keep_their_pixels_and_large_ones_shrink() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    assert np.array_equal(pixels(picture(images, 2, 2))[9:, 9:], images[3])
+    large = np.zeros((4, 256, 256, 1), dtype=np.uint8)
+    assert pixels(picture(large, 1, 4)).shape[0] == LARGEST
+
+
+def test_the_picker_has_every_sample_set_once(built: tuple[Path, Path]) -> None:
+    found = picker(read(built[0]), SHOWN)
+    named = [(sheet.method, sheet.solver, sheet.nfe, sheet.seed) for sheet in found.sheets]
+    assert len(named) == len(set(named)) == 15, "one run failed"
+    assert {sheet.seed for sheet in found.sheets} == {3, 7} and found.left_out == []
+    assert {sheet.network for sheet in found.sheets} == {"digits, 8 px"}
+    assert [name for name, _ in found.real] == ["digits, 8 px"]
+    results = read(built[0])
+    run = next(path for path, spec in results.inventory["samples"].items() if spec["seed"] == found.sheets[0].seed)
+    first = read_images(results.root / run / "samples.zip", 1)[0].squeeze()
+    assert np.array_equal(pixels(found.sheets[0].source)[:8, :8], first)
+    assert pixels(found.sheets[0].source).shape == (8 * MOSAIC[0] + 1, 9 * MOSAIC[1] - 1)
+
+
+def test_a_page_that_would_be_too_large_leaves_out_later_seeds(
+    built: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "BYTES", 10_000)
+    found = picker(read(built[0]), SHOWN)
+    assert {sheet.seed for sheet in found.sheets} == {3} and found.left_out == [7]
+
+
+def test_the_page_holds_the_sheets_and_shows_the_first_without_scripts(built: tuple[Path, Path]) -> None:
+    text = (built[0] / "report.html").read_text(encoding="utf-8")
+    part = text[text.index('<div class="picker">') :]
+    (listed,) = re.findall(r'<script type="application/json">(.*?)</script>', part)
+    assert len(json.loads(listed)) == 15
+    shown = re.findall(r"<figcaption>([^<]*)</figcaption><img", part[: part.index("<script")])
+    assert shown == ["DDPM", "E-TSDM", "digits, 8 px"]
+    assert 'href="figures/samples.png"' in part
