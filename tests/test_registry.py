@@ -15,12 +15,12 @@ from configs import tiny, write_config
 
 from etsdm.cli import main
 from etsdm.data import registered as module
-from etsdm.data.download import download
 from etsdm.data.registered import Entry, File, registry
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT
 from etsdm.plan.plan import Plan
 from etsdm.plan.reading import load_config, parse_config
+from etsdm.runtime.download import download
 
 
 def test_every_entry_is_whole_and_those_of_the_paper_are_there() -> None:

@@ -49,8 +49,8 @@ def _fetch_encoder(run: "Run", results: Path) -> None:
 
 
 def _fetch_data(name: str, dataset: "Dataset") -> None:
-    from etsdm.data.download import download
     from etsdm.data.registered import files_of, how_to_get
+    from etsdm.runtime.download import download
 
     files = files_of(dataset)
     for path, file in files.items():

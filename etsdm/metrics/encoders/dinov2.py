@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import StringConstraints
 
-from etsdm.data.download import download
 from etsdm.data.sources import expanded
 from etsdm.errors import UserError
 from etsdm.metrics.encoders import inception
 from etsdm.metrics.encoders.encoder import Encoder
+from etsdm.runtime.download import download
 from etsdm.runtime.files import atomic, sha256
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from etsdm.data.download import download
 from etsdm.data.sources import expanded
 from etsdm.errors import UserError
 from etsdm.metrics.encoders.encoder import Encoder
+from etsdm.runtime.download import download
 from etsdm.runtime.files import atomic, sha256
 
 if TYPE_CHECKING:
