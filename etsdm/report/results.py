@@ -112,20 +112,24 @@ def load(report: Path, root: Path, published: Path | None) -> Results:
         root: root of the results.
         published: CSV of the paper's results, or None.
     """
-    rows = pd.read_csv(report / "rows.csv", keep_default_na=False, na_values=[""])
-    for kind in ("method", "solver"):
-        found = {}
-        for experiment, group in rows.groupby("experiment"):
-            found[experiment] = labels(group[kind], group[f"{kind}_parameters"], WRITTEN[kind])
-        keys = zip(rows["experiment"], rows[kind], rows[f"{kind}_parameters"], strict=True)
-        rows[f"{kind}_label"] = pd.Series(
-            [found[experiment].get((name, text)) for experiment, name, text in keys], index=rows.index, dtype=object
-        )
+    rows = with_labels(pd.read_csv(report / "rows.csv", keep_default_na=False, na_values=[""]))
     try:
         losses = pd.read_csv(report / "losses.csv")
     except pd.errors.EmptyDataError:
         losses = pd.DataFrame()
     return Results(root, read_json(report / "inventory.json"), rows, losses, read_published(published))
+
+
+def with_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `method_label` and `solver_label`, short names that are unique in their experiment."""
+    for kind in ("method", "solver"):
+        found = {}
+        for experiment, group in rows.groupby("experiment"):
+            found[experiment] = labels(group[kind], group[f"{kind}_parameters"], WRITTEN[kind])
+        keys = zip(rows["experiment"], rows[kind], rows[f"{kind}_parameters"], strict=True)
+        known = [found[experiment].get((name, text)) for experiment, name, text in keys]
+        rows = rows.assign(**{f"{kind}_label": pd.Series(known, index=rows.index, dtype=object)})
+    return rows
 
 
 def labels(names: pd.Series, parameters: pd.Series, written: Callable[[str], str] = str) -> dict[tuple[str, str], str]:

@@ -46,6 +46,11 @@ def listed(words: Sequence[Any]) -> str:
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
+def counted(count: int, what: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float, sd: float = float("nan")) -> str:
     """Seconds as text a person reads, with their spread in the same unit if there is one."""
     if _is_missing(seconds):

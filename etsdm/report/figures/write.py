@@ -55,9 +55,14 @@ def write_figure(results: Results, name: str, folder: Path) -> str | None:
 
 def _save(figure: Figure, canvas: Canvas, folder: Path) -> None:
     canvas.savefig(folder / f"{figure.name}.png", dpi=figure.dpi, metadata={"Software": None})
+    write_text(folder / f"{figure.name}.svg", as_svg(canvas))
+
+
+def as_svg(canvas: Canvas) -> str:
+    """The figure as SVG, with its hints."""
     drawing = io.StringIO()
     canvas.savefig(drawing, format="svg", metadata={"Date": None})
-    write_text(folder / f"{figure.name}.svg", with_hints(drawing.getvalue()))
+    return with_hints(drawing.getvalue())
 
 
 def with_hints(svg: str) -> str:
