@@ -1,0 +1,1 @@
+"""Two finished benchmarks side by side: what differs between them beyond noise, as text and as a page."""

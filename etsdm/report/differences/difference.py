@@ -1,0 +1,183 @@
+"""What differs between two finished benchmarks, and that in one sentence."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from etsdm.report.differences.facts import Fact, configured, facts
+from etsdm.report.differences.judged import Judged, judged
+from etsdm.report.differences.matching import Alone, Matched, match
+from etsdm.report.differences.means import Group, with_tests
+from etsdm.report.differences.settings import Setting, alike
+from etsdm.report.differences.side import Side
+from etsdm.report.text import MINUS, counted
+from etsdm.report.verdicts import SEEN, visible_text
+
+State = Literal["not comparable", "same values", "differs", "no noise floor", "within noise"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All that is compared.
+
+    Attributes:
+        first, other: the two.
+        settings: settings that hold throughout an experiment and differ.
+        matched: cells that both have.
+        groups: these by experiment, metric and method.
+        only_first, only_other: cells that one alone has.
+        verdicts: on every claim of either.
+        facts: how the two were made.
+        configuration: keys that differ.
+    """
+
+    first: Side
+    other: Side
+    settings: list[Setting]
+    matched: list[Matched]
+    groups: list[Group]
+    only_first: list[Alone]
+    only_other: list[Alone]
+    verdicts: list[Judged]
+    facts: list[Fact]
+    configuration: list[Fact]
+
+    @property
+    def differing(self) -> list[Matched]:
+        """The cells that differ beyond noise, those that chance explains least first."""
+        return sorted((one for one in self.matched if one.differs), key=lambda one: one.p)
+
+    @property
+    def differing_means(self) -> list[Group]:
+        """The groups whose mean change is beyond noise."""
+        return [one for one in self.groups if one.differs]
+
+    @property
+    def untested(self) -> list[Matched]:
+        """The cells that differ, and for which no noise floor can be computed."""
+        return [one for one in self.matched if one.untested]
+
+    @property
+    def changed_verdicts(self) -> list[Judged]:
+        """The claims whose verdicts differ."""
+        return [one for one in self.verdicts if one.changed]
+
+
+def difference(first: Side, other: Side) -> Difference:
+    """Compare two benchmarks."""
+    rows, settings = alike(first.rows, other.rows)
+    found, only_first, only_other = match(first.rows, rows)
+    matched, groups = with_tests(found)
+    return Difference(
+        first,
+        other,
+        settings,
+        matched,
+        groups,
+        only_first,
+        only_other,
+        judged(first.verdicts, other.verdicts),
+        facts(first, other, first.rows, rows),
+        configured(first, other),
+    )
+
+
+def state(found: Difference) -> State:
+    """The answer in two words."""
+    other_values = [one for one in found.matched if not one.same]
+    if not found.matched:
+        return "not comparable"
+    if not other_values:
+        return "same values"
+    if found.differing or found.differing_means:
+        return "differs"
+    return "no noise floor" if len(found.untested) == len(other_values) else "within noise"
+
+
+def headline(found: Difference) -> str:
+    """Whether anything differs beyond noise, in one line."""
+    cells, values = counted(len(found.matched), "cell"), counted(sum(len(one.first) for one in found.matched), "value")
+    others = sum(not one.same for one in found.matched)
+    sentences: dict[State, Callable[[], str]] = {
+        "not comparable": lambda: "Nothing can be compared: A and B have no cell in common.",
+        "same values": lambda: f"Nothing differs: all {values} of {cells} are the same to the last digit.",
+        "differs": lambda: f"{_differing(found)} beyond noise, the largest by {_largest(found)}.",
+        "no noise floor": lambda: f"No noise floor can be computed, {_why(found)}: {others} of {cells} differ.",
+        "within noise": lambda: f"Nothing differs beyond noise: {others} of {cells} have other values.",
+    }
+    return sentences[state(found)]()
+
+
+def _why(found: Difference) -> str:
+    one_seed = all(len(one.first) == 1 for one in found.untested)
+    return "as there is one seed only" if one_seed else "as too few seeds have values"
+
+
+def _differing(found: Difference) -> str:
+    """How many cells differ, or where no single one does, how many mean changes."""
+    if found.differing:
+        return f"{len(found.differing)} of {counted(len(found.matched), 'cell')} differ"
+    means = sum(one.change is not None for one in found.groups)
+    return f"No single cell differs, but {len(found.differing_means)} of {counted(means, 'mean')} over cells"
+
+
+def _largest(found: Difference) -> str:
+    """The largest change in per cent, or the first one where there is none in per cent."""
+    called = [one.change for one in found.differing]
+    called = called or [one.change for one in found.differing_means if one.change]
+    shares = [change for change in called if change.unit == "%"]
+    return max(shares, key=lambda change: abs(change.effect), default=called[0]).text
+
+
+def remarks(found: Difference) -> list[str]:
+    """What else the first lines say, in sentences."""
+    compared = [*_values(found), *_tests(found), *_pairs(found)] if found.matched else []
+    return [*compared, *_verdicts(found), *_alone(found)]
+
+
+def _values(found: Difference) -> list[str]:
+    total, same = sum(len(one.first) for one in found.matched), sum(one.equal_values for one in found.matched)
+    return [f"{same:,} of {counted(total, 'value')} are the same to the last digit."] if same < total else []
+
+
+def _tests(found: Difference) -> list[str]:
+    tests, sentences = [one for one in found.matched if not math.isnan(one.p)], []
+    if tests:
+        sentences.append(
+            "Changes are means over seeds, each seed compared with itself. Beyond noise means p ≤ 0.05 after Holm's "
+            f"correction over {counted(tests[0].tests, 'test')}, of cells and of mean changes over cells."
+        )
+    shares = sorted((one for one in tests if one.change.unit == "%"), key=lambda one: one.change.error)
+    if shares:
+        middle = shares[len(shares) // 2]
+        size = visible_text(middle.change, middle.tests)
+        sentences.append(f"In half of these cells a change of {size} or more would have been called {SEEN}.")
+    if tests and found.untested:
+        sentences.append(f"{counted(len(found.untested), 'cell')} more differ without a noise floor, {_why(found)}.")
+    return sentences
+
+
+def _pairs(found: Difference) -> list[str]:
+    apart = [one for one in found.matched if not one.paired]
+    if not apart:
+        return []
+    return [f"A and B have other seeds in {counted(len(apart), 'cell')}; seeds are paired there in their order."]
+
+
+def _verdicts(found: Difference) -> list[str]:
+    if found.first.verdicts.empty or found.other.verdicts.empty:
+        return ["Verdicts are not compared: a folder has no tables/verdicts.csv."]
+    return [f"Verdicts that changed: {len(found.changed_verdicts)} of {counted(len(found.verdicts), 'claim')}."]
+
+
+def _alone(found: Difference) -> list[str]:
+    sides = {"A": found.only_first, "B": found.only_other}
+    return [f"{counted(len(alone), 'cell')} in {side} only." for side, alone in sides.items() if alone]
+
+
+def p_text(p: float) -> str:
+    """A p value; empty if there is none."""
+    if math.isnan(p):
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}".replace("-", MINUS)

@@ -1,0 +1,60 @@
+"""What differs, as lines for a terminal."""
+
+import pandas as pd
+
+from etsdm.report.differences import lists
+from etsdm.report.differences.difference import Difference, headline, remarks
+
+MOST = 12
+"""Rows of a list; the page has all."""
+WIDEST = 56
+"""Letters of a value."""
+
+
+def text(found: Difference) -> str:
+    """The headline, remarks and short tables."""
+    sides = [f"A  {found.first.folder}", f"B  {found.other.folder}"]
+    blocks = ["\n".join(sides), "\n".join([headline(found), *remarks(found)])]
+    parts = {
+        "Verdicts that changed": lists.verdicts(found),
+        "Mean changes over the cells of an experiment, metric and method": _means(found),
+        "Cells that differ beyond noise": _differing(found),
+        "In A only": lists.alone(found.only_first),
+        "In B only": lists.alone(found.only_other),
+        "Settings that differ in cells that are compared": lists.settings(found),
+        "How they were made": lists.facts([fact for fact in found.facts if fact.differs]),
+        "Configuration": lists.facts(found.configuration),
+    }
+    blocks += [f"{title}\n{_table(rows)}" for title, rows in parts.items() if rows]
+    return "\n\n".join(blocks)
+
+
+def _means(found: Difference) -> lists.Rows:
+    others = [one for one in found.groups if not all(cell.same for cell in one.cells)]
+    names = ("Experiment", "Method", "Metric", "Mean change", "95 % interval", "p", "Differ", "Same", "Cells")
+    return _chosen(lists.by_group(others), names)
+
+
+def _differing(found: Difference) -> lists.Rows:
+    told = lists.varying([one.cell for one in found.matched])
+    names = ("Experiment", "Cell", "Metric", "Change", "95 % interval", "p")
+    return _chosen(lists.cells(found.differing, told), names)
+
+
+def _chosen(rows: lists.Rows, names: tuple[str, ...]) -> lists.Rows:
+    return [{name: row[name] for name in names} for row in rows]
+
+
+def _table(rows: lists.Rows) -> str:
+    """Columns side by side, empty ones left out, and how many rows are left out."""
+    shown = pd.DataFrame(rows[:MOST], columns=lists.columns(rows)).map(_short)
+    sides = ["left" if column in lists.LEFT else "right" for column in shown]
+    body = shown.to_markdown(index=False, tablefmt="plain", colalign=sides, disable_numparse=True)
+    lines = [f"  {line}".rstrip() for line in body.splitlines()]
+    if len(rows) > MOST:
+        lines.append(f"  ... and {len(rows) - MOST} more; --out page.html shows all")
+    return "\n".join(lines)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= WIDEST else f"{value[: WIDEST - 3]}..."
