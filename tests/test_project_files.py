@@ -10,7 +10,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-LINKING = ["CONTRIBUTING.md", "SECURITY.md", "README.md", *(f"docs/{file.name}" for file in ROOT.glob("docs/*.md"))]
+PAGES = [str(file.relative_to(ROOT)) for file in ROOT.glob("docs/**/*.md")]
+LINKING = ["CONTRIBUTING.md", "SECURITY.md", "README.md", *PAGES]
 
 
 def test_the_forge_runs_what_the_script_runs() -> None:
@@ -64,3 +65,12 @@ def test_templates_are_valid(template: str) -> None:
 def test_every_link_leads_to_a_file(file: str) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / file).read_text()):
         assert (ROOT / file).parent.joinpath(target).exists(), target
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 100
+
+
+def test_the_readme_leads_to_every_page_for_users() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [page.name for page in ROOT.glob("docs/*.md") if f"](docs/{page.name}" not in readme] == ["upstream.md"]

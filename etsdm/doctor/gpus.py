@@ -45,7 +45,7 @@ def _unseen(driver: str | None) -> Line:
         return Line("GPU", "no matter", "not wanted: ETSDM_DEVICE or CUDA_VISIBLE_DEVICES asks for the CPU")
     if driver is None and gpus.given() is None:
         return Line("GPU", "no matter", "none; the CPU computes")
-    return Line("GPU", "missing", _why_not(), "README.md, 'On a GPU'")
+    return Line("GPU", "missing", _why_not(), "docs/gpu.md")
 
 
 def _why_not() -> str:

@@ -73,7 +73,7 @@ def _no_gpu() -> str:
     built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
     return (
         f"PyTorch {torch.__version__}, {built}, sees no GPU (driver {gpus.driver_version() or 'unknown'}); builds for "
-        "CUDA 13 need driver R580 or newer; install another PyTorch (README.md, 'On a GPU'), or set ETSDM_DEVICE=cpu"
+        "CUDA 13 need driver R580 or newer; install another PyTorch (docs/gpu.md), or set ETSDM_DEVICE=cpu"
     )
 
 
