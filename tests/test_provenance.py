@@ -6,11 +6,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from configs import tiny
 from hand_made import write_results
+from reports import ROOT
 
 import etsdm
 from etsdm.report import page
+from etsdm.report.citing import citation
 from etsdm.report.results import load
 from etsdm.report.rows import write_rows
 from etsdm.report.setup import what_was_run
@@ -75,9 +78,26 @@ def test_results_of_an_edited_copy_are_counted(report: Path) -> None:
     rows = write_rows(read_json(report / "inventory.json"), report.parents[1], report)
     assert set(rows["revision"].dropna()) == {f"{REVISION}cdef", "f" * 40 + "-edited"}
     facts = what_was_run(load(report, report.parents[1], None))
-    assert facts["Code"] == [f"revision {REVISION}", f"revision {'f' * 12}, edited"]
+    assert facts["Code"] == [f"revision {REVISION}, not edited", f"revision {'f' * 12}, edited"]
     assert any("edited working copy" in text for text in page.write_page(report, report.parents[1], None))
     assert "2 of 14 results were made by an edited working copy" in (report / "report.html").read_text()
+
+
+def test_versions_of_packages_are_told_with_the_results_that_they_made(report: Path) -> None:
+    change(report, "models", python="3.12.1", packages={"torch": "2.13.0", "numpy": "2.4.6"})
+    facts = what_was_run(load(report, report.parents[1], None))
+    assert facts["Packages"] == ["torch 2.14.1 (9)", "Python 3.12.1, torch 2.13.0, numpy 2.4.6 (1)"]
+
+
+def test_the_citation_agrees_with_the_projects_own(report: Path) -> None:
+    own = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = own["references"][0]
+    cited = citation(load(report, report.parents[1], None))
+    names = " and ".join(f"{author['family-names']}, {author['given-names']}" for author in paper["authors"])
+    assert f"title = {{{paper['title']}}}" in cited and f"author = {{{names}}}" in cited
+    assert f"year = {{{paper['year']}}}" in cited and paper["identifiers"][0]["value"] in cited
+    assert f"title = {{{own['title']}}}" in cited and own["authors"][0]["name"] in cited
+    assert f"revision {REVISION}}}" in cited
 
 
 def test_an_edited_score_counts_too(report: Path) -> None:

@@ -114,7 +114,16 @@ def test_schedules_and_variants_of_a_method_are_told_apart(tmp_path: Path) -> No
     drawn = {}
     for name, figure in draw(results):
         drawn[name] = " ".join(axes.get_title() for axes in figure.axes)
-    names = ["verdicts", "lipschitz", "comparison", "fast-sampling", "fast-sampling-changes", "samples", "losses"]
+    names = [
+        "verdicts",
+        "lipschitz",
+        "comparison",
+        "fast-sampling",
+        "fast-sampling-changes",
+        "data",
+        "samples",
+        "losses",
+    ]
     assert list(drawn) == names
     for name in ("lipschitz", "samples"):
         assert "linear" in drawn[name]
@@ -176,7 +185,7 @@ def test_a_method_that_no_list_knows_is_in_every_figure_in_a_colour_of_its_own(t
     assert set(results.methods) == {"ddpm", "remap", *invented}
     for name, figure in draw(results):
         words = " ".join(text.get_text() for text in figure.findobj(Text))
-        unnamed = ("verdicts", "ablation", "theory-derivative", "theory-sharing")
+        unnamed = ("verdicts", "data", "ablation", "theory-derivative", "theory-sharing")
         assert "my-etsdm" in words or name in unnamed, name
     looks = look(results.experiment("alternatives"), results.methods)
     assert len({colour for colour, _ in looks.values()}) == len(looks) == 5

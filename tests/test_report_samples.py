@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from etsdm.report import sheets
 from etsdm.report.contents import MOSAIC
 from etsdm.report.real_images import drawn, real_images
 from etsdm.report.sheets import picker
+from etsdm.report.tables.data import data_table
 from etsdm.report.thumbnails import LARGEST, picture
 from etsdm.runtime.files import write_json
 
@@ -106,3 +108,17 @@ def test_the_page_holds_the_sheets_and_shows_the_first_without_scripts(built: tu
     shown = re.findall(r"<figcaption>([^<]*)</figcaption><img", part[: part.index("<script")])
     assert shown == ["DDPM", "E-TSDM", "digits, 8 px"]
     assert 'href="figures/samples.png"' in part
+
+
+def test_the_table_of_data_counts_the_images_of_each_class(built: tuple[Path, Path], tmp_path: Path) -> None:
+    results = read(built[0])
+    (path,) = results.inventory["data"]
+    described = {"count": 5, "labels": [1, 0, 1, 1, 0], "classes": ["cat", "dog"], "digest": "d"}
+    write_json(tmp_path / path / "dataset.json", described)
+    table = data_table(replace(results, root=tmp_path), "data")
+    assert list(table.full[["class", "class_images"]].itertuples(index=False, name=None)) == [("cat", 2), ("dog", 3)]
+    assert table.display["By class"].iloc[0] == "cat: 2, dog: 3"
+    write_json(tmp_path / path / "dataset.json", {"count": 40, "labels": [n // 2 for n in range(39)]})
+    assert data_table(replace(results, root=tmp_path), "data").display["By class"].iloc[0] == "1 to 2"
+    missing = data_table(replace(results, root=tmp_path / "nowhere"), "data")
+    assert (missing.display["Images"].iloc[0], len(missing.full)) == ("NA", 1)

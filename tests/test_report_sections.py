@@ -32,7 +32,7 @@ def test_every_experiment_has_a_section_and_every_section_a_place_of_its_own() -
 def test_what_a_section_states_stands_in_its_own_file(one: Any) -> None:
     """By name, so that the digest of each stage can find it."""
     functions = [one.table, one.findings, one.published, one.shown, *one.values.values()]
-    functions += [function for figure in one.figures for function in (figure.draw, figure.caption)]
+    functions += [function for figure in one.figures for function in (figure.draw, figure.caption, figure.picker)]
     for function in functions:
         if function:
             assert function.__module__ == f"etsdm.report.experiments.{one.name.replace('-', '_')}"
@@ -43,7 +43,16 @@ def test_what_a_section_states_stands_in_its_own_file(one: Any) -> None:
 
 def test_no_other_file_of_the_report_names_an_experiment() -> None:
     """But for words that are also columns, metrics or kinds of runs."""
-    others = {*COLUMNS, *STAGES, *(metric.name for metric in metrics.METRICS), "samples", "losses", "costs", "verdicts"}
+    others = {
+        *COLUMNS,
+        *STAGES,
+        *(metric.name for metric in metrics.METRICS),
+        "data",
+        "samples",
+        "losses",
+        "costs",
+        "verdicts",
+    }
     names = {one.name for one in sections()} - others
     assert len(names) >= 10
     for file in REPORT.rglob("*.py"):
@@ -55,10 +64,10 @@ def test_no_other_file_of_the_report_names_an_experiment() -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (("lipschitz",), ["verdicts", "lipschitz", "losses", "costs"]),
-        (("theory", "lipschitz"), ["verdicts", "lipschitz", "theory", "losses", "costs"]),
+        (("lipschitz",), ["verdicts", "lipschitz", "data", "losses", "costs"]),
+        (("theory", "lipschitz"), ["verdicts", "lipschitz", "theory", "data", "losses", "costs"]),
         (("theory",), ["verdicts", "theory", "costs"]),
-        (("fast-sampling",), ["verdicts", "fast-sampling", "samples", "losses", "costs"]),
+        (("fast-sampling",), ["verdicts", "fast-sampling", "data", "samples", "losses", "costs"]),
     ],
 )
 def test_a_report_has_the_sections_of_its_experiments_in_order(names: tuple[str, ...], expected: list[str]) -> None:
@@ -94,5 +103,5 @@ def test_the_code_of_a_figure_is_its_own() -> None:
 
 
 def test_a_figure_that_a_report_does_not_have_is_an_error() -> None:
-    with pytest.raises(UserError, match="figure 'mine': this report has none; it has verdicts, lipschitz, losses"):
+    with pytest.raises(UserError, match="figure 'mine': this report has none; it has verdicts, lipschitz, data, lo"):
         contents.figure(inventory("lipschitz"), "mine")

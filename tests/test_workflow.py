@@ -321,6 +321,7 @@ def test_snakemakes_own_report_can_be_made(project):
     assert by_section == {
         "Time-Lipschitz constants": ["lipschitz.png"],
         "Few-step solvers": ["fast-sampling-changes.png", "fast-sampling.png"],
+        "Data": ["data.png"],
         "Samples": ["samples.png"],
         "Training": ["losses.png"],
     }

@@ -80,7 +80,12 @@ def devices(costs: pd.DataFrame) -> list[str]:
     return [f"{device} ({cpu}, {cpus} CPUs)" for device, cpu, cpus in distinct.itertuples(index=False)]
 
 
+def descriptions(results: Results) -> dict[str, dict[str, Any]]:
+    """What is said of each data set that is there, by its folder: `dataset.json`."""
+    files = {path: results.root / path / "dataset.json" for path in results.inventory["data"]}
+    return {path: read_json(file) for path, file in files.items() if is_whole(file)}
+
+
 def image_counts(results: Results) -> dict[str, int]:
     """Number of images of each data set, by its folder."""
-    files = {path: results.root / path / "dataset.json" for path in results.inventory["data"]}
-    return {path: read_json(file)["count"] for path, file in files.items() if is_whole(file)}
+    return {path: described["count"] for path, described in descriptions(results).items()}

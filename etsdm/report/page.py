@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.training_times import UNIFORM
 from etsdm.report.cells import Cell
+from etsdm.report.citing import ARXIV, citation
 from etsdm.report.findings.finding import Finding
 from etsdm.report.findings.judge import findings
 from etsdm.report.formulas import formulas
@@ -35,6 +36,8 @@ SCRIPTS = ("vendor/sortable.min.js", "vendor/sortable.a11y.min.js", "page.js")
 """What the page runs: nothing is fetched, and without them it shows the same, but sorts and filters no table."""
 FOLDED = ("Solvers", "Metrics")
 """Of what was run, what starts folded however short it is."""
+WIDE = ("Note", "By class")
+"""Columns of tables whose text is broken into lines."""
 LONG = 30
 """Rows from which on a table starts folded."""
 
@@ -177,6 +180,9 @@ def render(results: Results, parts: Parts) -> str:
         next_steps=next_steps(results, parts.findings),
         not_here=_not_here(parts.findings, results),
         rule=RULE_TEXT,
+        arxiv=ARXIV,
+        citation=citation(results),
+        wide=WIDE,
         limits=limits(results),
         folded=FOLDED,
         facts=without_places(what_was_run(results)),

@@ -13,11 +13,23 @@ SHORT = 12
 
 
 class Origin(NamedTuple):
-    """Where a result comes from: the revision, whether the working copy was edited, the version of PyTorch."""
+    """Where a result comes from: the revision, whether the working copy was edited, Python and the packages."""
 
     revision: str | None
     edited: bool
-    torch: str | None
+    packages: tuple[tuple[str, str], ...]
+    python: str | None = None
+
+    @property
+    def torch(self) -> str | None:
+        """The version of PyTorch."""
+        return dict(self.packages).get("torch")
+
+    @property
+    def versions(self) -> str:
+        """Python and the packages as text; empty where they are not known."""
+        found = [("Python", self.python)] if self.python else []
+        return ", ".join(f"{name} {version}" for name, version in [*found, *self.packages] if version)
 
     @property
     def code(self) -> str:
@@ -39,7 +51,8 @@ def origins(results: Results) -> dict[str, Origin]:
 
 def _origin(made: dict[str, Any]) -> Origin:
     git = made.get("git") or {}
-    return Origin(git.get("revision"), bool(git.get("dirty")), (made.get("packages") or {}).get("torch"))
+    packages = tuple((made.get("packages") or {}).items())
+    return Origin(git.get("revision"), bool(git.get("dirty")), packages, made.get("python"))
 
 
 def counted(names: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from etsdm.report.captions import solvers
 from etsdm.report.contents import experiments
 from etsdm.report.manifests import devices, image_counts, runs
 from etsdm.report.names import method_name, setting_name
-from etsdm.report.provenance import origins
+from etsdm.report.provenance import counted, origins
 from etsdm.report.results import Results
 from etsdm.report.text import duration, listed, settings, unique
 
@@ -90,6 +90,18 @@ def revisions(results: Results) -> list[str]:
     return known or ["not known"]
 
 
+def _code(results: Results) -> list[str]:
+    clean = {
+        revision: "" if revision.endswith(("edited", "known")) else ", not edited" for revision in revisions(results)
+    }
+    return [f"revision {revision}{words}" for revision, words in clean.items()]
+
+
+def _packages(results: Results) -> list[str]:
+    """Versions of Python and of packages, each combination with the number of results that it made."""
+    return counted([origin.versions for origin in origins(results).values() if origin.versions])
+
+
 def _training(training: dict[str, Any]) -> list[str]:
     lines = [f"{training['images']:,} images seen, " + settings(training, ("images", "initial", "snapshots"))]
     if snapshots := training.get("snapshots"):
@@ -114,6 +126,7 @@ def what_was_run(results: Results) -> dict[str, list[str]]:
         "Metrics": _metrics(results),
         "Encoders": _encoders(results),
         "Cost": cost(results),
-        "Code": [f"revision {revision}" for revision in revisions(results)],
+        "Code": _code(results),
+        "Packages": _packages(results),
     }
     return {heading: lines for heading, lines in headings.items() if lines}

@@ -26,6 +26,8 @@ ROWS = 14
 LETTERS = 84
 """In a line of titles across the figure."""
 REAL = "real images"
+SHEET = (3, 20)
+"""Rows and columns of real images."""
 RESTORED = 6
 """Restored images shown."""
 WHERE = [*SETTING[1:], "solver_label"]
@@ -110,6 +112,20 @@ def _mosaics(lines: list[tuple[str, list[Path | None]]], methods: list[str]) -> 
             _show(axes, archives[i], *MOSAIC, real=title.endswith(REAL))
             words = fill(title, LETTERS // len(methods))
             axes.set_title(words if len(archives) == 1 else f"{methods[i]}\n{words}", fontsize=8)
+    return figure
+
+
+# ---------------------------------------------------------------- real images
+
+
+def draw_data(results: Results) -> Figure:
+    """Real images of each data set, of all classes."""
+    lines = {f"{spec['name']}, {spec['resolution']} px": path for path, spec in results.inventory["data"].items()}
+    height = len(lines) * (WIDTH * SHEET[0] / SHEET[1] + 0.32)
+    figure, grid = plt.subplots(len(lines), 1, figsize=(WIDTH, height), squeeze=False)
+    for (title, path), (axes,) in zip(lines.items(), grid, strict=True):
+        _show(axes, results.root / path / "images.zip", *SHEET, real=True)
+        axes.set_title(title, fontsize=8)
     return figure
 
 
