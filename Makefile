@@ -39,8 +39,8 @@ AS_DRIVER = --slurm-jobname-prefix "$(DRIVER)" --nolock
 export PATH := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reproduce submit cancel plan report test test-all test-gpu test-slurm test-versions bench lint \
-    unlock clean lock
+.PHONY: help install demo reproduce submit cancel plan report test test-all test-gpu test-slurm test-versions bench docs \
+    lint unlock clean lock
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -151,6 +151,9 @@ test-versions: $(INSTALLED) ## Run small tests with the oldest and the newest pa
 bench: $(INSTALLED) ## Measure this beside its peers, for over an hour (BENCH, DEVICE and REPEATS say what).
 	@for name in $(BENCH); do \
 	    DEVICE="$(DEVICE)" "$(BIN)/python" -m benchmarks.$$name $(if $(REPEATS),--repeats $(REPEATS)) || exit; echo; done
+
+docs: $(INSTALLED) ## Build the pages of docs/ as a site, site/index.html; a broken link fails.
+	"$(BIN)/mkdocs" build --strict --quiet
 
 lint: $(INSTALLED) ## Check style, types and the workflow.
 	"$(BIN)/ruff" check .
