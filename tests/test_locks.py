@@ -20,7 +20,7 @@ from etsdm.commands import _specification
 from etsdm.errors import Interrupted, UserError
 from etsdm.runtime import attempts, locks
 from etsdm.runtime.attempts import Attempts
-from etsdm.runtime.locks import held
+from etsdm.runtime.locks import locked
 
 NO_SUCH_JOB = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
 
@@ -63,7 +63,7 @@ def test_a_file_system_that_cannot_lock_is_a_message(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", failing(ENOLCK))
     with pytest.raises(UserError, match=r"files there cannot be locked \(No locks available\)"):
         attempt(tmp_path)
-    with pytest.raises(UserError, match="cannot be locked"), held(tmp_path / "lock"):
+    with pytest.raises(UserError, match="cannot be locked"), locked(tmp_path / "lock"):
         pass
 
 
@@ -97,7 +97,7 @@ def test_without_locks_what_a_job_that_is_over_left_is_no_hindrance(tmp_path, wi
 def test_a_marker_that_stays_is_told_of(tmp_path, without_locks, monkeypatch):
     monkeypatch.setattr(locks, "WAIT", 0.1)
     (tmp_path / "lock.held").write_text("1\nelsewhere\n")
-    with pytest.raises(UserError, match=r"lock\.held: has been there"), held(tmp_path / "lock"):
+    with pytest.raises(UserError, match=r"lock\.held: has been there"), locked(tmp_path / "lock"):
         pass
 
 

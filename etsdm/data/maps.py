@@ -12,7 +12,7 @@ from etsdm.data.archive import Pixels, count_images, iterate_images
 from etsdm.errors import UserError
 from etsdm.runtime.batches import images_within
 from etsdm.runtime.files import atomic
-from etsdm.runtime.locks import held
+from etsdm.runtime.locks import locked
 from etsdm.runtime.workers import cpus, ordered
 
 PART_VALUES = 2**23
@@ -30,10 +30,10 @@ def map_images(archive: Path, digest: str) -> Pixels:
         digest: its SHA-256.
 
     Raises:
-        UserError: the archive is missing or damaged, or its images are of unlike sizes; or see `locks.held`.
+        UserError: the archive is missing or damaged, or its images are of unlike sizes; or see `locks.locked`.
     """
     file = archive.with_name(f".{archive.name}.{digest[:16]}.npy")
-    with held(archive.with_name(f".{archive.name}.lock")):
+    with locked(archive.with_name(f".{archive.name}.lock")):
         pixels = _read(file, count_images(archive))
         if pixels is None:
             for other in archive.parent.glob(f".{glob.escape(archive.name)}.*.npy"):

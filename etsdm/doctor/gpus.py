@@ -43,7 +43,7 @@ def _seen(gpu: "torch._C._CudaDeviceProperties", number: int) -> Line:
 def _unseen(driver: str | None) -> Line:
     if not are_wanted():
         return Line("GPU", "no matter", "not wanted: ETSDM_DEVICE or CUDA_VISIBLE_DEVICES asks for the CPU")
-    if driver is None and gpus.given() is None:
+    if driver is None and gpus.assignment() is None:
         return Line("GPU", "no matter", "none; the CPU computes")
     return Line("GPU", "missing", _why_not(), "docs/gpu.md")
 

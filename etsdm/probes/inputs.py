@@ -71,12 +71,12 @@ def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
 
 
 def per_image(
-    measure: Callable[..., Tensor], device: torch.device, *inputs: Tensor, what: str = "the values of a probe"
+    measure: Callable[..., Tensor], device: torch.device, *inputs: Tensor, label: str = "the values of a probe"
 ) -> Tensor:
     """`measure(*inputs)` computed in batches on `device`: float64 on the CPU, the first axis being the images'.
 
     Raises:
-        UserError: a value is not finite; its message starts with `what` is measured.
+        UserError: a value is not finite; its message starts with `label`.
     """
     import torch
 
@@ -86,7 +86,7 @@ def per_image(
     parts = zip(*(values.split(batch) for values in inputs), strict=True)
     with torch.inference_mode(), without_tf32():
         found = torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
-    check_finite(found, what, "train the network with a lower training.learning_rate")
+    check_finite(found, label, "train the network with a lower training.learning_rate")
     return found
 
 

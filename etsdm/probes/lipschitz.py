@@ -112,7 +112,7 @@ def probe(weights: Path, images: Path, spec: Lipschitz, device: str = "auto", pr
     points = []
     for t_prime, t in tqdm(pairs(spec), "probe", unit=" pairs", disable=not progress):
         quotients = partial(difference_quotients, predict, t_prime=t_prime, t=t)
-        values = per_image(quotients, where, x0, eps, what=f"K({t_prime}, {t}) of each image")
+        values = per_image(quotients, where, x0, eps, label=f"K({t_prime}, {t}) of each image")
         mean, std = mean_and_std(values)
         points.append(
             {

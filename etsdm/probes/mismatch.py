@@ -118,7 +118,7 @@ def probe(weights: Path, images: Path, spec: Mismatch, device: str = "auto", pro
     for t, offset in tqdm(measured, "probe", unit=" offsets", disable=not progress):
         errors_of = partial(squared_errors, predict, t=t, offset=offset)
         which = f"the error of x_0 at t = {t}, with an offset of {offset}"
-        errors = per_image(errors_of, where, noised(predict.schedule, x0, eps, t), x0, what=which)
+        errors = per_image(errors_of, where, noised(predict.schedule, x0, eps, t), x0, label=which)
         error, error_std = mean_and_std(errors)
         excess, excess_std = mean_and_std(errors - right.setdefault(t, errors))
         points.append(

@@ -184,7 +184,7 @@ def probe(
                 lambda x, nfe=nfe: reference(precise, schedule, x.double(), nfe, edges),
                 where,
                 noise,
-                what=f"x at the end of the reference of {nfe} evaluations",
+                label=f"x at the end of the reference of {nfe} evaluations",
             )
             for nfe in budgets
         )
@@ -194,7 +194,7 @@ def probe(
                 lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver, nfe),
                 where,
                 noise,
-                what=f"x at the end of {solver.name}, {nfe} evaluations",
+                label=f"x at the end of {solver.name}, {nfe} evaluations",
             )
             error, spread = mean_and_std(distances(found, exact))
             parameters = solver.model_dump(mode="json", exclude_none=True, exclude=SAME)

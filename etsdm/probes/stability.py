@@ -104,13 +104,13 @@ def probe(weights: Path, images: Path, spec: Stability, device: str = "auto", pr
     x_t = noised(predict.schedule, x0, fixed_noise(x0, stream=0), t)
     perturbation = fixed_noise(x0, stream=1)
     ends = {"predicted": partial(predicted, predict, t=t), "solved": partial(solved, predict, t=t, nfe=spec.nfe)}
-    clean = {name: per_image(end, where, x_t, what=f"the {name} x_0 at t = {t}") for name, end in ends.items()}
+    clean = {name: per_image(end, where, x_t, label=f"the {name} x_0 at t = {t}") for name, end in ends.items()}
     points = []
     for std in tqdm(spec.stds, "probe", unit=" perturbations", disable=not progress):
         point = {"std": std}
         for name, end in ends.items():
             which = f"the {name} x_0 at t = {t}, with noise of {std}"
-            moved = per_image(end, where, x_t + std * perturbation, what=which)
+            moved = per_image(end, where, x_t + std * perturbation, label=which)
             point[name], point[f"{name}_std"] = mean_and_std(squared_change(moved, clean[name]))
         points.append(point)
     return {"n": len(x0), "t": t, "nfe": spec.nfe, "points": points}

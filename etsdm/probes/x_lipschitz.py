@@ -135,8 +135,8 @@ def probe(weights: Path, images: Path, spec: XLipschitz, device: str = "auto", p
     for t in tqdm(spec.t, "probe", unit=" times", disable=not progress):
         measure = partial(constant, predict, t=t, iterations=spec.iterations)
         parts = zip(noised(predict.schedule, x0, eps, t).split(batch), start.split(batch), strict=True)
-        what = f"the constant in x of each image at t = {t}"
-        values, residuals = torch.cat([per_image(measure, where, *part, what=what) for part in parts]).unbind(1)
+        label = f"the constant in x of each image at t = {t}"
+        values, residuals = torch.cat([per_image(measure, where, *part, label=label) for part in parts]).unbind(1)
         mean, std = mean_and_std(values)
         points.append({"t": t, "K": mean, "K_std": std, "residual": residuals.mean().item()})
     return {"n": len(x0), "points": points}

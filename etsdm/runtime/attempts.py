@@ -92,23 +92,23 @@ class Attempts:
         """Every attempt: "started", "host", "pid", "job", what was "left" by those before it, "ended", "exit" and
         "message". One that was killed has no end, as has the one that is at work.
         """
-        found: list[Entry] = []
+        entries: list[Entry] = []
         for line in self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []:
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:  # cut off in mid-write
                 continue
             if "started" in entry:
-                found.append(entry)
-            elif found:
-                found[-1] |= entry
-        return found
+                entries.append(entry)
+            elif entries:
+                entries[-1] |= entry
+        return entries
 
     def _check(self) -> None:
         history = self.history()
         if history and history[-1].get("exit") == "failed":
-            same = "the attempt before failed in the same way, so another one would fail, too"
-            raise UserError(f"{history[-1]['message']}\n{same}")
+            reason = "the attempt before failed in the same way, so another one would fail, too"
+            raise UserError(f"{history[-1]['message']}\n{reason}")
         last = history[-KILLS:]
         if len(last) == KILLS and all("exit" not in entry and entry["left"] == self._left() for entry in last):
             raise UserError(
@@ -156,8 +156,8 @@ class Attempts:
         """What tells one file of the result from another at the same path: no clock, for machines differ in theirs."""
         if not self.result.exists():
             return None
-        found = self.result.stat()
-        return found.st_ino, found.st_mtime_ns
+        status = self.result.stat()
+        return status.st_ino, status.st_mtime_ns
 
     def _take_over(self, lock: BaseFileLock) -> None:
         """Have the lock freed; wait for it afterwards.

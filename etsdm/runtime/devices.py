@@ -56,14 +56,14 @@ def pick_device(name: str = "auto", stop: StopRequest | None = None) -> torch.de
 
 def warn() -> None:
     """Say so if this machine seems to have GPUs, of which PyTorch sees none."""
-    if gpus.are_likely() and not gpus.given() and not torch.cuda.is_available():
+    if gpus.are_likely() and not gpus.assignment() and not torch.cuda.is_available():
         print(f"etsdm: warning: computing on the CPU: {_no_gpu()}", file=sys.stderr, flush=True)
 
 
 def _cpu() -> torch.device:
     """The CPU, where PyTorch sees no GPU and none was given."""
-    if not gpus.are_hidden() and (given := gpus.given()):
-        raise _mistake(f"the scheduler gave this job a GPU ({given}), but {_no_gpu()}")
+    if not gpus.are_hidden() and (assignment := gpus.assignment()):
+        raise _mistake(f"the scheduler gave this job a GPU ({assignment}), but {_no_gpu()}")
     if launch.is_first():
         warn()
     return torch.device("cpu")
@@ -182,11 +182,11 @@ def writable_folder(job: str = "") -> Path:
         UserError: neither can be written.
     """
     try:
-        return _made(claims_folder() / job)
+        return _writable(claims_folder() / job)
     except (OSError, RuntimeError) as error:
         for runtime in _runtime_folders():
             try:
-                return _made(_below(runtime) / job)
+                return _writable(_below(runtime) / job)
             except OSError:
                 continue
         raise _unwritable(error) from error
@@ -196,7 +196,7 @@ def _below(folder: Path) -> Path:
     return folder / "etsdm" / "devices" / socket.gethostname()
 
 
-def _made(folder: Path) -> Path:
+def _writable(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     probe(folder)
     return folder
@@ -206,10 +206,10 @@ def _runtime_folders() -> Iterator[Path]:
     """Folders that the system has made for this user, which nobody else may enter."""
     for name in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}"):
         try:
-            found = Path(name).lstat() if name else None
+            status = Path(name).lstat() if name else None
         except OSError:
             continue
-        if name and found and S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        if name and status and S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
             yield Path(name)
 
 
@@ -236,15 +236,15 @@ def claim(names: Sequence[str], folder: Path, stop: StopRequest | None = None) -
         Interrupted: it was time to leave before a device was free.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    said = False
-    while (found := _free(names, folder)) is None:
+    announced = False
+    while (claimed := _free(names, folder)) is None:
         if stop and stop.requested:
             raise Interrupted(f"all {len(names)} GPUs are still claimed, and the time is up; the same command goes on")
-        if not said:
+        if not announced:
             print(f"etsdm: all {len(names)} GPUs are claimed by other jobs; waiting for one", file=sys.stderr)
-            said = True
+            announced = True
         time.sleep(WAIT)
-    return found
+    return claimed
 
 
 def _free(names: Sequence[str], folder: Path) -> tuple[int, FileLock] | None:

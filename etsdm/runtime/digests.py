@@ -24,18 +24,18 @@ def remembered(file: Path) -> str:
         return sha256(file)
     note = file.with_name(f".{file.name}.sha256")
     with suppress(OSError, ValueError):
-        known, found = note.read_text(encoding="utf-8").rsplit(maxsplit=1)
-        if known == state:
-            return found
-    found = sha256(file)
+        noted_state, digest = note.read_text(encoding="utf-8").rsplit(maxsplit=1)
+        if noted_state == state:
+            return digest
+    digest = sha256(file)
     if _state(file) == state:
-        _write(note, f"{state} {found}\n")
-    return found
+        _write(note, f"{state} {digest}\n")
+    return digest
 
 
 def _state(file: Path) -> str:
-    found = file.stat()
-    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    status = file.stat()
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
 
 
 def _write(note: Path, text: str) -> None:

@@ -56,24 +56,24 @@ def put_back(manifest: Path) -> list[Path]:
         The files that were put back.
     """
     try:
-        told = read_json(folder_of(manifest) / manifest.name)["outputs"]
+        outputs = read_json(folder_of(manifest) / manifest.name)["outputs"]
     except (OSError, ValueError):
         return []
-    files = [manifest.with_name(name) for name in told] + [manifest]
+    files = [manifest.with_name(name) for name in outputs] + [manifest]
     telling = [file for file in (files[0], manifest) if file.exists()]  # snapshots, say, are left alone by a workflow
-    if not telling or not all(_same(file, folder_of(manifest) / file.name) for file in telling):
+    if not telling or not all(_is_copy(file, folder_of(manifest) / file.name) for file in telling):
         return []
-    lost = [file for file in files if not file.exists()]
-    return [file for file in lost if put_back_file(manifest, file, told.get(file.name))]
+    missing = [file for file in files if not file.exists()]
+    return [file for file in missing if put_back_file(manifest, file, outputs.get(file.name))]
 
 
 def put_back_file(manifest: Path, file: Path, sha: str | None) -> bool:
     """Put back a file of a stage that is not there, if it was kept with this SHA-256 (None: whatever its SHA-256)."""
-    kept = folder_of(manifest) / file.name
-    if file.exists() or not kept.is_file() or sha not in (None, remembered(kept)):
+    copy = folder_of(manifest) / file.name
+    if file.exists() or not copy.is_file() or sha not in (None, remembered(copy)):
         return False
     try:
-        _double(kept, file)
+        _double(copy, file)
     except OSError:
         return False
     return True
@@ -88,10 +88,10 @@ def _double(source: Path, target: Path) -> None:
         shutil.copy2(source, temporary)
 
 
-def _same(file: Path, kept: Path) -> bool:
+def _is_copy(file: Path, copy: Path) -> bool:
     """Whether a file is the one that was kept, or a small one of the same content."""
     with suppress(OSError):
-        return file.samefile(kept) or (kept.stat().st_size <= SMALL and file.read_bytes() == kept.read_bytes())
+        return file.samefile(copy) or (copy.stat().st_size <= SMALL and file.read_bytes() == copy.read_bytes())
     return False
 
 
@@ -107,9 +107,9 @@ def has(manifest: Path, inputs: list[str], outputs: list[Path], spec: Any, code:
     folder = folder_of(manifest)
     if not code or not all((folder / file.name).is_file() for file in (*outputs, manifest)):
         return False
-    told = read_json(folder / manifest.name)
+    recorded = read_json(folder / manifest.name)
     return (
-        (told["code"], told["spec"]) == (code, spec)
-        and list(told["inputs"].values()) == inputs
-        and told["outputs"] == {file.name: sha256(folder / file.name) for file in outputs}
+        (recorded["code"], recorded["spec"]) == (code, spec)
+        and list(recorded["inputs"].values()) == inputs
+        and recorded["outputs"] == {file.name: sha256(folder / file.name) for file in outputs}
     )

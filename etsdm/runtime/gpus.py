@@ -26,31 +26,31 @@ def are_likely() -> bool:
     return os.environ.get(DEVICE) != "cpu" and not are_hidden() and shutil.which("nvidia-smi") is not None
 
 
-def given() -> str | None:
+def assignment() -> str | None:
     """The words in which a scheduler says that it gave this job a GPU; None if none says so."""
     numbers, count = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS"), os.environ.get("SLURM_GPUS_ON_NODE", "")
-    said = [f"{name}={os.environ[name]}" for name in numbers if os.environ.get(name)]
+    variables = [f"{name}={os.environ[name]}" for name in numbers if os.environ.get(name)]
     if count not in ("", "0"):
-        said.append(f"SLURM_GPUS_ON_NODE={count}")
-    return said[0] if said else None
+        variables.append(f"SLURM_GPUS_ON_NODE={count}")
+    return variables[0] if variables else None
 
 
 def job() -> str | None:
     """Number of the scheduler's job that this process is part of; None where no scheduler has chosen its GPUs."""
     number = next((os.environ[name] for name in JOBS if os.environ.get(name)), None)
-    chosen = given() or (number and os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return (number or "0") if chosen else None
+    devices = assignment() or (number and os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return (number or "0") if devices else None
 
 
 def driver_version() -> str | None:
     """Version of NVIDIA's driver; None if nothing tells it."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.partition("\n")[0]
+        text = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.partition("\n")[0]
     except (OSError, ValueError, subprocess.SubprocessError):
-        told = ""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)+)\s*", told) or re.search(r"\b(\d+(?:\.\d+)+)\b", _of_the_kernel())
-    return found[1] if found else None
+        text = ""
+    version = re.fullmatch(r"\s*(\d+(?:\.\d+)+)\s*", text) or re.search(r"\b(\d+(?:\.\d+)+)\b", _of_the_kernel())
+    return version[1] if version else None
 
 
 def _of_the_kernel() -> str:

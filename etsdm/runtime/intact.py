@@ -40,20 +40,20 @@ def checked(file: Path) -> str:
     Raises:
         UserError: it is not what the manifest beside it says, or that manifest cannot be read. It is set aside.
     """
-    for own in (file.with_name("manifest.json"), file.with_name(f"{file.stem}.manifest.json")):
-        if is_unreadable(own):
-            _lost_manifest(own)
-    found, path = remembered(file), manifest_of(file)
-    made = read_manifest(path) if path else None
-    if path is None or made is None or made["outputs"][file.name] == found:
-        return found
-    right: str = made["outputs"][file.name]
+    for beside in (file.with_name("manifest.json"), file.with_name(f"{file.stem}.manifest.json")):
+        if is_unreadable(beside):
+            _lost_manifest(beside)
+    digest, path = remembered(file), manifest_of(file)
+    manifest = read_manifest(path) if path else None
+    if path is None or manifest is None or manifest["outputs"][file.name] == digest:
+        return digest
+    right: str = manifest["outputs"][file.name]
     aside = _set_aside(file)
-    told = f"{file}: damaged: its SHA-256 is {found}, and {path.name} says {right}. {aside}"
+    message = f"{file}: damaged: its SHA-256 is {digest}, and {path.name} says {right}. {aside}"
     if finished.put_back_file(path, file, right):
-        print(f"etsdm: {told} A whole one was kept, and is put back.", file=sys.stderr)
+        print(f"etsdm: {message} A whole one was kept, and is put back.", file=sys.stderr)
         return right
-    raise UserError(f"{told} {_what_to_do(file, made)}")
+    raise UserError(f"{message} {_what_to_do(file, manifest)}")
 
 
 def is_whole(file: Path) -> bool:
@@ -84,10 +84,10 @@ def why_set_aside(file: Path) -> str:
 def read_manifest(path: Path) -> Manifest | None:
     """The manifest at `path`; None if it is missing, damaged, or somebody else's file of that name."""
     try:
-        made = read_json(path)
+        manifest = read_json(path)
     except (OSError, ValueError):
         return None
-    return made if isinstance(made, dict) and isinstance(made.get("outputs", {}), dict) else None
+    return manifest if isinstance(manifest, dict) and isinstance(manifest.get("outputs", {}), dict) else None
 
 
 def is_unreadable(path: Path) -> bool:
@@ -104,8 +104,8 @@ def is_unreadable(path: Path) -> bool:
 def manifest_of(file: Path) -> Path | None:
     """The manifest beside a file that lists it among its outputs."""
     for path in sorted(file.parent.glob("*manifest.json")):
-        made = read_manifest(path)
-        if made and file.name in made.get("outputs", {}):
+        manifest = read_manifest(path)
+        if manifest and file.name in manifest.get("outputs", {}):
             return path
     return None
 
@@ -152,9 +152,9 @@ def redo(file: Path) -> Path:
     """
     file = file.with_suffix("") if file.suffix == DAMAGED else file
     manifest = manifest_of(file) or file.with_name("manifest.json")
-    made = read_manifest(manifest) or {"outputs": {}}
-    asides = [aside for name in {*made["outputs"], *TRAINED, file.name} if (aside := _aside(file, name)).exists()]
-    if file.name not in made["outputs"] and not asides:
+    recorded = read_manifest(manifest) or {"outputs": {}}
+    asides = [aside for name in {*recorded["outputs"], *TRAINED, file.name} if (aside := _aside(file, name)).exists()]
+    if file.name not in recorded["outputs"] and not asides:
         raise UserError(f"{file}: no manifest beside it says how it was made, so it cannot be made again")
     finished.forget(manifest)
     for aside in asides:
@@ -164,10 +164,10 @@ def redo(file: Path) -> Path:
 
 
 def _lost_manifest(path: Path) -> None:
-    told = f"{path}: damaged: it is no JSON. {_set_aside(path)}"
+    message = f"{path}: damaged: it is no JSON. {_set_aside(path)}"
     if path not in finished.put_back(path):
-        raise UserError(f"{told} The same workflow command makes it again, or says how.")
-    print(f"etsdm: {told} A whole one was kept, and is put back.", file=sys.stderr)
+        raise UserError(f"{message} The same workflow command makes it again, or says how.")
+    print(f"etsdm: {message} A whole one was kept, and is put back.", file=sys.stderr)
 
 
 def _changed(file: Path) -> bool:
@@ -177,8 +177,8 @@ def _changed(file: Path) -> bool:
 
 
 def _not_again(file: Path) -> str:
-    made = read_manifest(file.with_name("manifest.json")) or {}
-    return f"{file}: was damaged, and is now {file.name}{DAMAGED}. {_of_a_network(file, made)}"
+    manifest = read_manifest(file.with_name("manifest.json")) or {}
+    return f"{file}: was damaged, and is now {file.name}{DAMAGED}. {_of_a_network(file, manifest)}"
 
 
 def _set_aside(file: Path) -> str:
@@ -206,14 +206,14 @@ def _free(aside: Path) -> Path:
     return free
 
 
-def _what_to_do(file: Path, made: Manifest) -> str:
-    spec = made.get("spec") or {}
+def _what_to_do(file: Path, manifest: Manifest) -> str:
+    spec = manifest.get("spec") or {}
     of_a_network = "training" in spec and "snapshot" not in spec  # a model of a snapshot is taken again, not trained
-    return _of_a_network(file, made) if of_a_network else "The same workflow command makes it again."
+    return _of_a_network(file, manifest) if of_a_network else "The same workflow command makes it again."
 
 
-def _of_a_network(file: Path, made: Manifest) -> str:
-    seconds = (made.get("result") or {}).get("seconds")
+def _of_a_network(file: Path, manifest: Manifest) -> str:
+    seconds = (manifest.get("result") or {}).get("seconds")
     took = f", which took {seconds:,.0f} s" if seconds else ""
     return (
         f"Put a whole copy back, or give `etsdm redo {file}`, so that the network is trained again{took}. "

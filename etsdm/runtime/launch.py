@@ -31,13 +31,13 @@ def launch(processes: int, nodes: int) -> int:
     if nodes > 1:
         torchrun = [sys.executable, "-m", "torch.distributed.run", *_rendezvous(nodes, processes)]
         os.execvpe("srun", [*_srun(nodes), *torchrun, *command], _of_the_job())
-    return _here(processes, ["-u", *command])
+    return _on_this_machine(processes, ["-u", *command])
 
 
 def _of_the_job() -> dict[str, str]:
     """The environment without the variables of the job step that this process runs in: srun would stay inside it."""
-    kept = {"SLURM_JOB_ID", "SLURM_CLUSTER_NAME", "SLURM_CONF"}
-    return {name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or name in kept}
+    retained = {"SLURM_JOB_ID", "SLURM_CLUSTER_NAME", "SLURM_CONF"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or name in retained}
 
 
 def _srun(nodes: int) -> list[str]:
@@ -54,7 +54,7 @@ def _rendezvous(nodes: int, processes: int) -> list[str]:
     ]
 
 
-def _here(processes: int, command: list[str]) -> int:
+def _on_this_machine(processes: int, command: list[str]) -> int:
     """Run Python with the arguments `command` in several processes on this machine; return the exit code.
 
     `torchrun --standalone` would do the same, but it loses the exit code: 1 for every failure.

@@ -49,7 +49,7 @@ def is_marker(lock: BaseFileLock) -> bool:
 
 
 @contextmanager
-def held(file: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[None]:
     """Hold the lock at a file inside the block; wait for its holder.
 
     Raises:
@@ -81,8 +81,8 @@ def _refused(file: Path, error: OSError) -> UserError:
 
 
 def _owner(file: Path) -> str:
-    found = file if file.exists() else file.parent
+    existing = file if file.exists() else file.parent
     try:
-        return f"user {found.owner()}"
+        return f"user {existing.owner()}"
     except (KeyError, OSError):
         return "another user"

@@ -37,8 +37,8 @@ def git_state(package: Path = Path(__file__).parents[1]) -> dict[str, Any]:
 
     def git(*arguments: str) -> str | None:
         command = ["git", "-C", str(package), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        return process.stdout.strip() if process.returncode == 0 else None
 
     try:
         revision, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no", "--", ".")
@@ -136,7 +136,7 @@ def manifest(
                 "code": code,
                 "spec": spec,
                 "result": without_places(result),
-                "attempts": [_told(attempt) for attempt in attempts.history()],
+                "attempts": [_entry(attempt) for attempt in attempts.history()],
             },
         )
         took = max(time.perf_counter() - clock, result.get("seconds", 0))  # of all attempts, where it is told
@@ -152,6 +152,6 @@ def _arguments(path: Path) -> list[str]:
     return [spec if before == "--spec" and word.startswith("{") else word for before, word in pairwise(sys.argv)]
 
 
-def _told(attempt: dict[str, Any]) -> dict[str, Any]:
-    told = {key: attempt.get(key) for key in ("started", "ended", "host", "job", "exit", "message")}
-    return without_places(told | ({} if host() else {"host": None}))
+def _entry(attempt: dict[str, Any]) -> dict[str, Any]:
+    entry = {key: attempt.get(key) for key in ("started", "ended", "host", "job", "exit", "message")}
+    return without_places(entry | ({} if host() else {"host": None}))

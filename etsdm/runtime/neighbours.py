@@ -16,7 +16,7 @@ from filelock import BaseFileLock, Timeout
 
 from etsdm.errors import UserError
 from etsdm.runtime.files import read_json, write_json
-from etsdm.runtime.locks import HOW_TO_FREE, held, is_marker, lock_at
+from etsdm.runtime.locks import HOW_TO_FREE, is_marker, lock_at, locked
 from etsdm.runtime.slurm import is_over
 
 
@@ -33,19 +33,19 @@ def enter(results: Path, inputs: Iterable[str], outputs: Iterable[str], job: str
         What holds as long as this process.
 
     Raises:
-        UserError: another workflow is making one of these files, or reads one of the outputs; or see `locks.held`.
+        UserError: another workflow is making one of these files, or reads one of the outputs; or see `locks.locked`.
     """
     mine = {"reads": sorted(set(inputs)), "makes": sorted(set(outputs))}
     folder = results / ".workflows"
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder / "entrance.lock"):
+    with locked(folder / "entrance.lock"):
         for file in folder.glob("*.json"):
             _look(file, results, mine, job)
-        own = folder / f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}.json"
-        lock = lock_at(own.with_suffix(".lock"))
+        note = folder / f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}.json"
+        lock = lock_at(note.with_suffix(".lock"))
         lock.acquire()
-        write_json(own, {"user": getpass.getuser(), "folder": str(Path.cwd()), "job": job, **mine})
-    atexit.register(_leave, own, lock)
+        write_json(note, {"user": getpass.getuser(), "folder": str(Path.cwd()), "job": job, **mine})
+    atexit.register(_leave, note, lock)
     return lock
 
 
@@ -56,16 +56,16 @@ def _look(file: Path, results: Path, mine: dict[str, list[str]], job: str | None
         lock.acquire(timeout=1 if is_marker(lock) else 0)
     except Timeout:
         theirs = read_json(file)
-        made = set(theirs["makes"])
-        common = sorted(made & {*mine["makes"], *mine["reads"]} | set(theirs["reads"]) & set(mine["makes"]))
+        outputs = set(theirs["makes"])
+        common = sorted(outputs & {*mine["makes"], *mine["reads"]} | set(theirs["reads"]) & set(mine["makes"]))
         over = theirs.get("job") != job and is_over(theirs.get("job"))
         if common and not over:
-            raise UserError(_told(file, results, theirs, common) + _how(lock)) from None
+            raise UserError(_conflict(file, results, theirs, common) + _how(lock)) from None
     else:
         _leave(file, lock)
 
 
-def _told(file: Path, results: Path, theirs: dict[str, Any], common: list[str]) -> str:
+def _conflict(file: Path, results: Path, theirs: dict[str, Any], common: list[str]) -> str:
     host, process, _ = file.stem.rsplit("-", 2)
     more = f" and {len(common) - 1:,} more files" if len(common) > 1 else ""
     return (

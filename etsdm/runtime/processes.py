@@ -37,9 +37,9 @@ class Processes:
         import torch
         import torch.distributed as dist
 
-        told = torch.tensor(number)
-        dist.all_reduce(told, getattr(dist.ReduceOp, which))
-        return int(told)
+        tensor = torch.tensor(number)
+        dist.all_reduce(tensor, getattr(dist.ReduceOp, which))
+        return int(tensor)
 
     def total(self, tensor: Tensor) -> Tensor:
         """The sum of the processes' tensors."""
@@ -52,12 +52,12 @@ class Processes:
 
     def agree(self, value: Any) -> Any:
         """The value that the first process gives."""
-        told = [value]
+        objects = [value]
         if self.count > 1:
             import torch.distributed as dist
 
-            dist.broadcast_object_list(told)
-        return told[0]
+            dist.broadcast_object_list(objects)
+        return objects[0]
 
     def meet(self) -> None:
         """Wait for the others."""

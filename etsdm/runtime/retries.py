@@ -23,7 +23,7 @@ class Retries:
 
     def __init__(self, tell: Callable[[Any], None]) -> None:
         self._tell = tell
-        self._begun: dict[Path, int] = {}
+        self._starts: dict[Path, int] = {}
         self._in_vain: Counter[Path] = Counter()
 
     def failed(self, job: Any) -> None:
@@ -40,10 +40,10 @@ class Retries:
         self._tell(job)
 
     def _is_hopeless(self, attempts: Path) -> bool:
-        begun = attempts.read_bytes().count(b'"started"') if attempts.exists() else 0
-        if begun == self._begun.get(attempts, 0):
+        starts = attempts.read_bytes().count(b'"started"') if attempts.exists() else 0
+        if starts == self._starts.get(attempts, 0):
             self._in_vain[attempts] += 1
         else:
             self._in_vain[attempts] = 0
-        self._begun[attempts] = begun
+        self._starts[attempts] = starts
         return self._in_vain[attempts] >= ENOUGH

@@ -30,12 +30,12 @@ def check_states(command: str | None, interval: int) -> None:
     remembered = get_min_job_age()
     forgets = remembered is not None and remembered < 3 * interval
     if accounting and (command == "sacct" or forgets):
-        if said := _refusal("sacct", "-X", "-n", "-S", "now"):
+        if problem := _refusal("sacct", "-X", "-n", "-S", "now"):
             squeue = "slurm-no-account: true and slurm-status-command: squeue"
             change = f"{squeue} and {_sooner(remembered)}" if remembered and forgets else squeue
-            raise UserError(f"the states of jobs cannot be known: {said}; set {change} in the profile ({HOW})")
-    elif said := _refusal("squeue", "-h", "-n", "etsdm"):
-        raise UserError(f"the states of jobs cannot be known: {said}")
+            raise UserError(f"the states of jobs cannot be known: {problem}; set {change} in the profile ({HOW})")
+    elif problem := _refusal("squeue", "-h", "-n", "etsdm"):
+        raise UserError(f"the states of jobs cannot be known: {problem}")
     elif remembered is not None and forgets:
         raise UserError(
             f"the states of jobs cannot be known: SLURM forgets a job {remembered} s after its end (MinJobAge); "
@@ -79,10 +79,10 @@ def is_over(job: str | None) -> bool:
     if not job or job == os.environ.get("SLURM_JOB_ID"):
         return bool(job)
     try:
-        done = subprocess.run(["squeue", "-h", "-j", job], capture_output=True, text=True, timeout=30, check=False)
+        process = subprocess.run(["squeue", "-h", "-j", job], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
         return False
-    return "Invalid job id" in done.stderr or (done.returncode == 0 and not done.stdout.strip())
+    return "Invalid job id" in process.stderr or (process.returncode == 0 and not process.stdout.strip())
 
 
 def _sooner(remembered: int) -> str:
@@ -92,7 +92,11 @@ def _sooner(remembered: int) -> str:
 def _refusal(*command: str) -> str | None:
     """What a command says when it fails; None if it works."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
-    return None if done.returncode == 0 else f"{command[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}"
+    return (
+        None
+        if process.returncode == 0
+        else f"{command[0]}: {process.stderr.strip() or f'exit code {process.returncode}'}"
+    )

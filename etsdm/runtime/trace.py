@@ -30,45 +30,45 @@ def trace(file: Path) -> Iterator[tuple[str, bool]]:
 
 
 def _chain(file: Path, near: Path, recorded: str | None, depth: int, shown: set[Path]) -> Iterator[tuple[str, bool]]:
-    indent, found = "  " * depth, _found(file, near)
-    if found is None:
-        manifest = _found(file.with_name("manifest.json"), near) if file.name == PASSING else None
-        made = read_json(manifest) if manifest else {"outputs": {}}
-        if manifest is None or made["outputs"].get(file.name) != recorded:
+    indent, located = "  " * depth, _located(file, near)
+    if located is None:
+        manifest = _located(file.with_name("manifest.json"), near) if file.name == PASSING else None
+        record = read_json(manifest) if manifest else {"outputs": {}}
+        if manifest is None or record["outputs"].get(file.name) != recorded:
             yield f"{indent}{file}  MISSING", False
             return
         yield f"{indent}{file}  {str(recorded)[:SHORT]}, not kept", True
-        yield from _behind(made, manifest, depth, shown)
+        yield from _behind(record, manifest, depth, shown)
         return
-    digest = sha256(found)
-    same = recorded in (None, digest)
-    changed = "" if same else f"  CHANGED: it was {str(recorded)[:SHORT]} then"
-    made = _manifest_of(found)
-    if found in shown:
-        yield f"{indent}{file}  {digest[:SHORT]}{changed}  (see above)", same
+    digest = sha256(located)
+    unchanged = recorded in (None, digest)
+    changed = "" if unchanged else f"  CHANGED: it was {str(recorded)[:SHORT]} then"
+    record = _manifest_of(located)
+    if located in shown:
+        yield f"{indent}{file}  {digest[:SHORT]}{changed}  (see above)", unchanged
         return
-    shown.add(found)
-    itself = made is None or made["outputs"][found.name] == digest
+    shown.add(located)
+    itself = record is None or record["outputs"][located.name] == digest
     edited = "" if itself else "  CHANGED since it was made"
-    yield f"{indent}{file}  {digest[:SHORT]}{changed}{edited}", same and itself
-    if made is None:
-        for path in filter(is_unreadable, sorted(found.parent.glob("*manifest.json"))):
+    yield f"{indent}{file}  {digest[:SHORT]}{changed}{edited}", unchanged and itself
+    if record is None:
+        for path in filter(is_unreadable, sorted(located.parent.glob("*manifest.json"))):
             yield f"{indent}  {path}  CANNOT BE READ", False
         yield f"{indent}  no manifest beside it: where it comes from is not known", True
         return
-    yield from _behind(made, found, depth, shown)
+    yield from _behind(record, located, depth, shown)
 
 
-def _behind(made: dict[str, Any], beside: Path, depth: int, shown: set[Path]) -> Iterator[tuple[str, bool]]:
+def _behind(record: dict[str, Any], beside: Path, depth: int, shown: set[Path]) -> Iterator[tuple[str, bool]]:
     """How a file was made, and from what."""
     indent = "  " * depth
-    yield f"{indent}  {_how(made, indent)}", True
-    if beside.name != DESCRIPTION and DESCRIPTION in made["outputs"]:
-        yield _described(beside.with_name(DESCRIPTION), made["outputs"][DESCRIPTION], indent)
-    for name, then in made["inputs"].items():
-        yield from _chain(Path(name), beside.parent, then, depth + 1, shown)
-    if not made["inputs"]:
-        yield f"{indent}  from {_origin(made['spec'])}", True
+    yield f"{indent}  {_how(record, indent)}", True
+    if beside.name != DESCRIPTION and DESCRIPTION in record["outputs"]:
+        yield _described(beside.with_name(DESCRIPTION), record["outputs"][DESCRIPTION], indent)
+    for name, digest in record["inputs"].items():
+        yield from _chain(Path(name), beside.parent, digest, depth + 1, shown)
+    if not record["inputs"]:
+        yield f"{indent}  from {_origin(record['spec'])}", True
 
 
 def _described(description: Path, recorded: str, indent: str) -> tuple[str, bool]:
@@ -80,7 +80,7 @@ def _described(description: Path, recorded: str, indent: str) -> tuple[str, bool
     return f"{indent}  with {DESCRIPTION}  {digest[:SHORT]}{edited}", digest == recorded
 
 
-def _found(file: Path, near: Path) -> Path | None:
+def _located(file: Path, near: Path) -> Path | None:
     """The file, its path being relative to here, to `near` or to a folder above it."""
     places = [Path(), near.resolve(), *near.resolve().parents]
     return next((place / file for place in places if (place / file).is_file()), None)
@@ -91,14 +91,14 @@ def _manifest_of(file: Path) -> dict[str, Any] | None:
     return read_manifest(path) if path else None
 
 
-def _how(made: dict[str, Any], indent: str) -> str:
-    git = made["git"]
+def _how(run: dict[str, Any], indent: str) -> str:
+    git = run["git"]
     revision = f"git {git['revision'][:SHORT]}{', edited' if git['dirty'] else ''}" if git["revision"] else "no git"
-    attempts = f", in {len(made['attempts'])} attempts" if len(made["attempts"]) > 1 else ""
+    attempts = f", in {len(run['attempts'])} attempts" if len(run["attempts"]) > 1 else ""
     return (
-        f"{made['command']}\n"
-        f"{indent}  on {made['host'] or 'a machine'} ({made['device']}), {made['started']}, {made['seconds']:g} s"
-        f"{attempts}; etsdm {made['packages']['etsdm']}, torch {made['packages']['torch']}, {revision}"
+        f"{run['command']}\n"
+        f"{indent}  on {run['host'] or 'a machine'} ({run['device']}), {run['started']}, {run['seconds']:g} s"
+        f"{attempts}; etsdm {run['packages']['etsdm']}, torch {run['packages']['torch']}, {revision}"
     )
 
 
