@@ -66,8 +66,8 @@ def digest(stage: str, *loaded: str) -> str:
         loaded: modules, or single definitions, that the stage loads by name, and so imports nowhere: a solver's, a
             method's, an encoder's, a figure's.
     """
-    found = [(read_module(where), name) for where, name in reached(*STAGES[stage], *loaded)]
-    parts = sorted({weighed(module, name) for module, name in found if module})
+    definitions = [(read_module(where), name) for where, name in reached(*STAGES[stage], *loaded)]
+    parts = sorted({weighed(module, name) for module, name in definitions if module})
     parts += [
         f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for pattern in DATA.get(stage, ())
@@ -110,8 +110,8 @@ class Planned:
         if key not in self._codes:
             self._codes[key] = code(stage, *loaded)
             os.environ[HANDED_DOWN] = json.dumps(self._codes)
-        found: str = self._codes[key]
-        return found
+        planned: str = self._codes[key]
+        return planned
 
 
 def check(noted: str) -> None:
@@ -121,8 +121,8 @@ def check(noted: str) -> None:
         UserError: the code has changed since `code` noted it.
     """
     if not is_same(noted):
-        what = " ".join(noted.split()[1:])
+        part = " ".join(noted.split()[1:])
         raise UserError(
-            f"the code of {what!r} has changed since the workflow was started, which would take the result for that of "
+            f"the code of {part!r} has changed since the workflow was started, which would take the result for that of "
             "the earlier code; stop the workflow with Ctrl-C and start it again"
         )

@@ -76,7 +76,7 @@ def is_quiet(where: str, name: str) -> bool:
 def _read(path: Path, module: str) -> Module:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = imports_of(tree)
-    quiet = {own for place in QUIET for of, _, own in [place.partition(":")] if of == module}
+    quiet = {definition for place in QUIET for owner, _, definition in [place.partition(":")] if owner == module}
     quiet |= {name for name, full in imports.items() if full in QUIET or is_quiet(*full.rpartition(".")[::2])}
     errors = {name for name, full in imports.items() if full.startswith("etsdm.errors.")}
     Essence(quiet, errors).visit(tree)
@@ -127,7 +127,7 @@ def _resolved(name: str) -> Iterator[Definition]:
         if module is None:
             continue
         if not rest:
-            yield from ((where, own) for own in module.names)
+            yield from ((where, definition) for definition in module.names)
         elif rest[0] in module.names:
             yield where, rest[0]
         elif rest[0] in module.imports:
@@ -150,14 +150,14 @@ def _uses(where: str, name: str) -> set[Definition]:
     """The project's definitions that one of them uses itself, those of its module that are always run included."""
     module = read_module(where)
     assert module is not None
-    found = {(where, OTHERS)}
+    used = {(where, OTHERS)}
     for dotted in _mentions(module, name):
         first, _, rest = dotted.partition(".")
         if first in module.names:
-            found.add((where, first))
+            used.add((where, first))
         elif (full := module.imports.get(first, "")).startswith("etsdm"):
-            found.update(_resolved(f"{full}.{rest}" if rest else full))
-    return found
+            used.update(_resolved(f"{full}.{rest}" if rest else full))
+    return used
 
 
 def reached(*roots: str) -> set[Definition]:
@@ -171,25 +171,25 @@ def reached(*roots: str) -> set[Definition]:
     """
     if missing := [root for root in roots if not is_there(root)]:
         raise ModuleNotFoundError(f"no source file for {missing}")
-    found: set[Definition] = set()
+    visited: set[Definition] = set()
     waiting = [definition for root in roots for definition in _resolved(root)]
     while waiting:
         definition = waiting.pop()
-        if definition not in found and not is_quiet(*definition):
-            found.add(definition)
+        if definition not in visited and not is_quiet(*definition):
+            visited.add(definition)
             waiting += _uses(*definition)
-    return found
+    return visited
 
 
-def _plain(node: Any) -> Any:
+def _without_positions(node: Any) -> Any:
     """A tree without positions and empty fields: the same in every Python version."""
     if isinstance(node, ast.AST):
-        fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        fields = [(name, _without_positions(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
         return (type(node).__name__, [field for field in fields if field[0] not in ("kind", "type_comment", "ctx")])
-    return [_plain(item) for item in node] if isinstance(node, list) else repr(node)
+    return [_without_positions(item) for item in node] if isinstance(node, list) else repr(node)
 
 
 @cache
 def weighed(module: Module, name: str) -> str:
     """What counts of a definition. The name of its module does not."""
-    return f"{name} {_plain(module.names[name])!r}"
+    return f"{name} {_without_positions(module.names[name])!r}"

@@ -49,10 +49,10 @@ class Essence(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         """Annotations of fields do count: a dataclass is made of them."""
         node.body = [
-            kept
+            reduced
             for statement in node.body
             if not is_about(statement)
-            and (kept := statement if isinstance(statement, ast.AnnAssign) else self.visit(statement))
+            and (reduced := statement if isinstance(statement, ast.AnnAssign) else self.visit(statement))
         ]
         return node
 

@@ -20,15 +20,15 @@ def file_of(module: str) -> Path | None:
 
 
 def imports_of(tree: ast.AST) -> dict[str, str]:
-    found: dict[str, str] = {}
+    imports: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.split(".")[0]
-                found[alias.asname or first] = alias.name if alias.asname else first
+                imports[alias.asname or first] = alias.name if alias.asname else first
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            imports |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return imports
 
 
 def root_of(node: ast.expr) -> str | None:
@@ -57,7 +57,7 @@ def is_settings(full: str) -> bool:
     if path is None:
         return full == SETTINGS
     classes, imports = _classes(path)
-    if (own := classes.get(name)) is None:
+    if (definition := classes.get(name)) is None:
         return name in imports and imports[name] != full and is_settings(imports[name])
-    bases = [base for base in map(root_of, own.bases) if base]
+    bases = [base for base in map(root_of, definition.bases) if base]
     return any(is_settings(imports.get(base, f"{where}.{base}")) for base in bases if base != name)
