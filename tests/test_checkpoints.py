@@ -205,7 +205,7 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     done = run("import", tmp_path / "checkpoint.pt", *options, "--out", tmp_path / "model")
     weights = tmp_path / "model" / "weights.safetensors"
     predict, found = load_predictor(weights, torch.device("cpu"))
-    spec = found.plain()
+    spec = found.json_values()
     assert spec["network"] == {
         "channels": 32,
         "multipliers": [1, 2, 2],

@@ -198,4 +198,4 @@ main(["export", "--weights", {str(weights)!r}, "--out", {str(tmp_path / "out")!r
     written = read_json(tmp_path / "out" / "manifest.json")
     assert written["inputs"] == {weights.name: sha256(weights)}
     assert written["outputs"]["diffusion_pytorch_model.safetensors"]
-    assert model_spec("ddpm")["network"] == load_network(weights)[1].plain()["network"]
+    assert model_spec("ddpm")["network"] == load_network(weights)[1].json_values()["network"]

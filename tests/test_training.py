@@ -340,7 +340,7 @@ def test_a_compiled_network_trains_alike(pixels: Pixels, monkeypatch: pytest.Mon
 
 def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> None:
     network, found = load_network(whole / "weights.safetensors")
-    spec = found.plain()
+    spec = found.json_values()
     assert spec == SPEC
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     rows = lines(whole)
@@ -665,7 +665,7 @@ def test_a_snapshot_becomes_a_model_without_a_second_copy(finished: Path, tmp_pa
         assert take_snapshot(tmp_path / "manifest.json", finished, out) == {"seconds": 60.0}
         assert out.samefile(finished)
         assert [path.name for path in out.parent.iterdir()] == [out.name]
-    spec = load_network(out)[1].plain()
+    spec = load_network(out)[1].json_values()
     assert spec["snapshot"] == {"images": 20, "ema_half_life": 5}
 
 

@@ -294,7 +294,7 @@ def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_weights(path, network.state_dict(), SPEC)
     loaded, found = load_network(path)
-    spec = found.plain()
+    spec = found.json_values()
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([1.0, 2.0])
     assert spec == SPEC
     assert not loaded.training

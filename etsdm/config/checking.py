@@ -48,7 +48,7 @@ def _allowed_keys(location: Location, schema: dict[str, Any], value: Any) -> lis
     """Keys of the block in which an unknown key was found, by walking the generated schema beside the value."""
     blocks = _blocks(schema, schema)
     for step in [step for step in location[:-1] if step not in (ONE, SEVERAL)]:
-        blocks = [found for block in blocks for node in _step(block, step) for found in _blocks(node, schema)]
+        blocks = [inner for block in blocks for node in _step(block, step) for inner in _blocks(node, schema)]
         inside = isinstance(value, list) or (isinstance(value, dict) and step in value)
         value = value[step] if inside else value
         blocks = [block for block in blocks if _fits(block, value)] or blocks
@@ -100,7 +100,7 @@ def _message(error: Any, adapter: TypeAdapter[Any], values: Any, shared_keys: Co
     return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {brief(value)}"
 
 
-def _told(problems: list[tuple[str, str]]) -> list[str]:
+def _listed(problems: list[tuple[str, str]]) -> list[str]:
     """The problems, the first `MOST_TOLD`; what several experiments share, by an alias perhaps, is told once.
 
     Args:
@@ -146,4 +146,4 @@ def checked(
             )
             for problem in error.errors(include_url=False)
         ]
-        raise UserError("\n".join(_told(problems))) from None
+        raise UserError("\n".join(_listed(problems))) from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from etsdm.config.strict import allowed_instead, named, short
+from etsdm.config.strict import allowed_instead, as_block, short
 from etsdm.errors import UserError
 
 Thing = TypeVar("Thing")
@@ -52,9 +52,9 @@ class Registry(Generic[Thing]):
         if not self._is_listed:
             self._is_listed = True
             folder = importlib.import_module(self.package)
-            for found in pkgutil.iter_modules(folder.__path__, f"{self.package}."):
-                if not found.name.rpartition(".")[2].startswith("_"):
-                    self._take(importlib.import_module(found.name))
+            for info in pkgutil.iter_modules(folder.__path__, f"{self.package}."):
+                if not info.name.rpartition(".")[2].startswith("_"):
+                    self._take(importlib.import_module(info.name))
         return self._things
 
     def add(self, module: ModuleType) -> int:
@@ -67,15 +67,15 @@ class Registry(Generic[Thing]):
         return self._take(module)
 
     def _take(self, module: ModuleType) -> int:
-        found = {name: thing for thing in self._things_of(module) for name in self._names(thing)}
-        for name, thing in found.items():
+        by_name = {name: thing for thing in self._things_of(module) for name in self._names(thing)}
+        for name, thing in by_name.items():
             if (other := self._things.get(name)) and other.__module__ != module.__name__:
                 raise UserError(f"{module.__file__}: there is a {self.kind} {name!r} already, in {other.__module__}")
             if not hasattr(thing, "order"):
                 raise UserError(f"{module.__file__}: {thing.__name__} states no `order`, its place among others")
-        self._things |= found
+        self._things |= by_name
         self._things = dict(sorted(self._things.items(), key=lambda item: (getattr(item[1], "order"), item[0])))  # noqa: B009
-        return len(found)
+        return len(by_name)
 
     def _things_of(self, module: ModuleType) -> list[Any]:
         """The classes that a module defines itself, of this kind."""
@@ -165,7 +165,7 @@ class OneOf:
     def _validate(self, value: Any) -> Any:
         if isinstance(value, self.registry.base) or (value is None and self.none):
             return value
-        settings, key = named(value), self.registry.key
+        settings, key = as_block(value), self.registry.key
         if self.none and settings == {key: self.none}:
             return None
         if not isinstance(settings, dict):

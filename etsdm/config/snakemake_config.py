@@ -37,16 +37,16 @@ def given_to_snakemake(config: dict[str, Any], files: Iterable[Path], options: M
         values = merged(values, resolved(layers_of(read, file)))
         update_config(merged_by_snakemake, copy.deepcopy(read))
     update_config(merged_by_snakemake, copy.deepcopy(dict(options)))
-    given = {key: _numbers(value) if isinstance(value, dict | list) else value for key, value in options.items()}
-    values = merged(values, resolved(layers_of(given, COMMAND_LINE)))
+    command_line = {key: _numbers(value) if isinstance(value, dict | list) else value for key, value in options.items()}
+    values = merged(values, resolved(layers_of(command_line, COMMAND_LINE)))
     return merged(values, _changes(config, merged_by_snakemake))
 
 
 def _changes(config: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """What differs in `config` from the known values."""
     changed = {key: value for key, value in config.items() if key not in known or value != known[key]}
-    both = {key for key, value in changed.items() if isinstance(value, dict) and isinstance(known.get(key), dict)}
-    return {key: _changes(value, known[key]) if key in both else value for key, value in changed.items()}
+    mappings = {key for key, value in changed.items() if isinstance(value, dict) and isinstance(known.get(key), dict)}
+    return {key: _changes(value, known[key]) if key in mappings else value for key, value in changed.items()}
 
 
 def _numbers(value: Any) -> Any:

@@ -10,8 +10,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Spec(Strict):
-    """Settings of a run, read from plain values by `model_validate` and written by `plain`."""
+    """Settings of a run, read from plain values by `model_validate` and written by `json_values`."""
 
-    def plain(self) -> dict[str, Any]:
+    def json_values(self) -> dict[str, Any]:
         """The values that it was read from, as JSON holds them: what is not given is left out."""
         return self.model_dump(mode="json", exclude_unset=True)

@@ -43,7 +43,7 @@ def brief(value: Any) -> str:
     return short(_REPR.repr(value))
 
 
-def named(value: Any) -> Any:
+def as_block(value: Any) -> Any:
     """A name alone stands for a block with that name and nothing else."""
     return {"name": value} if isinstance(value, str) else value
 

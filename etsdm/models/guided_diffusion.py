@@ -105,7 +105,7 @@ def import_checkpoint(
         raise UserError(f"{checkpoint}: {reasons}") from None
     except KeyError as error:
         raise UserError(f"{checkpoint}: no U-Net of guided-diffusion: it has no tensor {error}") from None
-    save_weights(out, tensors, spec.plain())
+    save_weights(out, tensors, spec.json_values())
     return network
 
 

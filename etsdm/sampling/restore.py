@@ -81,7 +81,7 @@ def restore(
 
     starts = range(0, len(pixels), size)
     with joined() as processes, stop:
-        identity = (sha256(weights), digest, spec.plain(), size, where.type, fingerprint)
+        identity = (sha256(weights), digest, spec.json_values(), size, where.type, fingerprint)
         parts = Parts(out / "restored.zip", identity, len(starts), processes)
         hidden = not progress or processes.rank > 0
         with tqdm(total=len(pixels), desc="restore", unit=" images", disable=hidden) as bar:

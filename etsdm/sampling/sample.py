@@ -151,7 +151,7 @@ def sample(
     work = size * solver.budget
     saturation = Saturation()
     with joined() as processes, stop:
-        identity = (sha256(weights), spec.plain(), size, where.type, fingerprint, compiled)
+        identity = (sha256(weights), spec.json_values(), size, where.type, fingerprint, compiled)
         parts = Parts(out, identity, math.ceil(count / size), processes)
 
         def part(number: int) -> Pixels:

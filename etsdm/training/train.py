@@ -70,7 +70,7 @@ def train(
         processes = stack.enter_context(joined())
         first = processes.rank == 0
         trainer = Trainer(spec, pixels, pick_device(device, stop), processes, micro_batch, checkpointing, compiled)
-        states = States(out / "state", run_identity(spec.plain(), f"{fingerprint} {digest}"), save_minutes)
+        states = States(out / "state", run_identity(spec.json_values(), f"{fingerprint} {digest}"), save_minutes)
         states.resume(trainer)
         if first:
             check_kept(out, trainer.snapshots)
@@ -106,7 +106,7 @@ def train(
         trainer.check_weights()
         if log:
             write_text(out / "metrics.jsonl", log.path.read_text(encoding="utf-8"))
-            save_weights(out / "weights.safetensors", trainer.average.weights, spec.plain())
+            save_weights(out / "weights.safetensors", trainer.average.weights, spec.json_values())
     return {
         "images": trainer.images,
         "seconds": states.seconds,
@@ -126,7 +126,7 @@ def keep_snapshots(trainer: Trainer, spec: ModelSpec, out: Path, before: int) ->
     for snapshot in due if trainer.processes.rank == 0 else ():
         path = out / snapshot.file
         weights = trainer.averages[snapshot.ema_half_life].weights
-        save_weights(path, weights, spec.plain() | {"snapshot": snapshot._asdict()})
+        save_weights(path, weights, spec.json_values() | {"snapshot": snapshot._asdict()})
         trainer.snapshots[path.name] = sha256(path)
 
 

@@ -34,15 +34,15 @@ class OfPreset(Strict):
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, value: Any) -> Any:
-        given = {"preset": value} if isinstance(value, str) else value
-        if not isinstance(given, dict) or not isinstance(given.get("preset"), str):
-            return given
-        name, known = given["preset"], names(cls.block)
+        values = {"preset": value} if isinstance(value, str) else value
+        if not isinstance(values, dict) or not isinstance(values.get("preset"), str):
+            return values
+        name, known = values["preset"], names(cls.block)
         if name not in known:
             raise PydanticCustomError(
                 UNKNOWN, "{key}: unknown '{name}'; {known}", {"key": "preset"} | unknown(name, known)
             )
-        return read_yaml(FOLDER / cls.block / f"{name}.yaml") | given
+        return read_yaml(FOLDER / cls.block / f"{name}.yaml") | values
 
     @classmethod
     def __get_pydantic_json_schema__(
