@@ -36,20 +36,20 @@ def passed_over(path: str, reasons: Mapping[str, int]) -> tuple[str, ...]:
     """A line on what was passed over in `path`, with the number for each reason; none where nothing was."""
     if not reasons:
         return ()
-    told = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
-    others = sum(reasons.values()) - sum(count for _, count in told)
-    listed = [f"{count:,} {reason}" for reason, count in told] + [f"{others:,} others"] * bool(others)
+    most_common = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
+    others = sum(reasons.values()) - sum(count for _, count in most_common)
+    listed = [f"{count:,} {reason}" for reason, count in most_common] + [f"{others:,} others"] * bool(others)
     return (f"passed over in {path!r}: {', '.join(listed)}; images are {', '.join(sorted(SUFFIXES))}",)
 
 
-def existing_file(name: str, path: Path, what: str) -> None:
+def existing_file(name: str, path: Path, expected: str) -> None:
     """Refuse a data set whose file is not there.
 
     Raises:
-        UserError: naming the data set, the place looked and `what` should be there.
+        UserError: naming the data set, the place looked and what is `expected` there.
     """
     if not path.is_file():
-        raise UserError(f"datasets.{name}.path: no file {str(path)!r} (looked in {Path.cwd()}); give {what}")
+        raise UserError(f"datasets.{name}.path: no file {str(path)!r} (looked in {Path.cwd()}); give {expected}")
 
 
 def file_fingerprint(path: Path) -> str | None:
@@ -61,7 +61,7 @@ def file_fingerprint(path: Path) -> str | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        found, head = path.stat(), file.read(TAIL)
-        file.seek(max(0, found.st_size - TAIL))
-        known_by = (found.st_size, found.st_mtime_ns, head, file.read())
+        status, head = path.stat(), file.read(TAIL)
+        file.seek(max(0, status.st_size - TAIL))
+        known_by = (status.st_size, status.st_mtime_ns, head, file.read())
         return hashlib.sha256(repr(known_by).encode()).hexdigest()[:16]

@@ -63,7 +63,7 @@ def decode(spec: Spec, item: tuple[str, Path | bytes | Damaged]) -> Pixels:
             if opened.format != "MPO" and getattr(opened, "is_animated", False):  # cameras put previews into an MPO
                 warnings.warn(Remark("taken by their first frame, of several", name), stacklevel=2)
             opened.load()
-            image = _plain(_upright(opened, name)).convert(MODES[spec["channels"]])
+            image = _in_eight_bits(_upright(opened, name)).convert(MODES[spec["channels"]])
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -94,7 +94,7 @@ def _open(content: Path | bytes) -> Image.Image:
 def _upright(image: Image.Image, name: str) -> Image.Image:
     """The image turned as its EXIF data say; as it lies, with a remark, where they cannot be read."""
     turn, broken = None, False
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             if "exif" in image.info:  # Pillow forgets an error that it met before
@@ -102,12 +102,12 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
             turn = image.getexif().get(ORIENTATION)
         except Exception:
             broken = True
-    if broken or not isinstance(turn, int | None) or (said and turn is None):
+    if broken or not isinstance(turn, int | None) or (caught and turn is None):
         warnings.warn(Remark("taken as they lie, because their EXIF data are broken", name), stacklevel=2)
     return image.transpose(TURNS[turn]) if turn in TURNS else image
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _in_eight_bits(image: Image.Image) -> Image.Image:
     """The image in eight bits a value, on white where it is transparent; Pillow would cut off the former's highlights.
 
     Raises:
@@ -146,10 +146,10 @@ def _square(image: Image.Image, resolution: int, resize: str) -> Image.Image:
 
 
 def _size_error(name: str, size: tuple[int, int], spec: Spec) -> UserError:
-    found = f"{name}: is {size[0]}x{size[1]} pixels, but the data set's resolution is {spec['resolution']}"
+    problem = f"{name}: is {size[0]}x{size[1]} pixels, but the data set's resolution is {spec['resolution']}"
     if spec["resize"]:
-        return UserError(f"{found} and images are never enlarged; remove it, or give a lower resolution")
-    return UserError(f"{found}; all images must be square and of that size, or give resize: lanczos")
+        return UserError(f"{problem} and images are never enlarged; remove it, or give a lower resolution")
+    return UserError(f"{problem}; all images must be square and of that size, or give resize: lanczos")
 
 
 def size_of(content: Path | bytes | Pixels) -> tuple[int, int]:

@@ -64,15 +64,15 @@ def refuse_doubles(paths: Sequence[PurePath]) -> None:
     seen: dict[str, str] = {}
     folders = {str(folder) for last in {path.parent for path in paths} for folder in (last, *last.parents)}
     for name in [*map(str, paths), *sorted(folders)]:
-        plain = unicodedata.normalize("NFC", name)
-        if (other := seen.get(plain)) is not None:
+        normalized = unicodedata.normalize("NFC", name)
+        if (other := seen.get(normalized)) is not None:
             raise UserError(
                 f"{name!r} is there twice; pack the images again, each once"
                 if other == name
                 else f"{other!a} and {name!a} are one name, composed and decomposed (Unicode's NFC and NFD); "
                 "rename one, or join the two"
             )
-        seen[plain] = name
+        seen[normalized] = name
 
 
 def refuse_mixtures(paths: Sequence[PurePath], setting: str = "") -> None:
@@ -150,12 +150,12 @@ def _listed(labels: Any, names: list[str], place: PurePath) -> Labels | None:
         raise UserError(f"{place}: `labels` are not pairs of an image and its label; repair or rename it") from None
     if missing := [name for name in names if name not in by_name]:
         raise UserError(f"{place}: has no label of {missing[0]!r}, nor of {len(missing) - 1:,} others; complete it")
-    found = [by_name[name] for name in names]
-    if all(isinstance(label, list) for label in found):
+    values = [by_name[name] for name in names]
+    if all(isinstance(label, list) for label in values):
         return None
-    if not are_numbers(found):
+    if not are_numbers(values):
         raise UserError(f"{place}: labels are not numbers from 0 to {MOST_CLASSES - 1:,}; repair or rename it")
-    return found, None
+    return values, None
 
 
 def are_numbers(labels: Sequence[Any]) -> bool:

@@ -83,7 +83,7 @@ def look(name: str, spec: dict[str, Any], most: int | None = None) -> list[str]:
     """
     source = load_source(spec | {"name": name})
     sizes, problems, damaged, opened = Counter[tuple[int, int]](), list[str](), list[str](), 0
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", Remark)
         for item in _some(source.items, source.count, most):
@@ -100,12 +100,12 @@ def look(name: str, spec: dict[str, Any], most: int | None = None) -> list[str]:
         problems = damaged + problems
     if problems:
         raise UserError("\n".join([*problems[:MOST_ERRORS], *["and perhaps more"] * (len(problems) >= MOST_ERRORS)]))
-    remarks = Counter(warning.message.what for warning in said if isinstance(warning.message, Remark))
+    remarks = Counter(warning.message.text for warning in caught if isinstance(warning.message, Remark))
     return [
         f"{name}: {source.count:,} images, {opened:,} of them opened{_ranges(sizes)}",
         f"{name}: {_classes(source)}",
         *(f"{name}: left out: {line}" for line in damaged),
-        *(f"{name}: {what}: {count:,} of those opened" for what, count in remarks.items()),
+        *(f"{name}: {text}: {count:,} of those opened" for text, count in remarks.items()),
     ]
 
 
@@ -130,6 +130,6 @@ def _classes(source: Originals) -> str:
         return "no labels"
     counts = Counter(source.labels)
     names = [source.classes[label] if source.classes else str(label) for label in sorted(counts)]
-    told = [f"{name} {counts[label]:,}" for name, label in zip(names, sorted(counts), strict=True)]
-    others = [f"and {len(told) - MOST_CLASSES:,} others"] * (len(told) > MOST_CLASSES)
-    return f"{len(told):,} classes: {', '.join([*told[:MOST_CLASSES], *others])}"
+    counted = [f"{name} {counts[label]:,}" for name, label in zip(names, sorted(counts), strict=True)]
+    others = [f"and {len(counted) - MOST_CLASSES:,} others"] * (len(counted) > MOST_CLASSES)
+    return f"{len(counted):,} classes: {', '.join([*counted[:MOST_CLASSES], *others])}"

@@ -20,13 +20,13 @@ class Remark(UserWarning):
     """What a user should know of an image that is taken all the same. As a warning it leaves a decoder's result alone.
 
     Args:
-        what: said of images, in the plural.
+        text: what is said of images, in the plural.
         name: the image.
     """
 
-    def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"{what}: {name}")
-        self.what, self.name = what, name
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(f"{text}: {name}")
+        self.text, self.name = text, name
 
 
 class Overview(NamedTuple):

@@ -92,10 +92,10 @@ def prepare(
         labels = source.labels and [label for row, label in enumerate(source.labels) if row not in damaged]
         digest.update(repr(labels).encode())
         with tqdm(total=source.count - len(damaged), desc="pack", unit=" images", disable=not progress) as bar:
-            written = write_pngs(out / "images.zip", _packed(parts, workers, stop, seen, bar))
+            total = write_pngs(out / "images.zip", _packed(parts, workers, stop, seen, bar))
     description = {
         "name": spec["name"],
-        "count": written,
+        "count": total,
         "height": spec["resolution"],
         "width": spec["resolution"],
         "channels": spec["channels"],
@@ -138,27 +138,27 @@ def _decode(
     problems: list[str] = []
     remarks: dict[str, list[str]] = defaultdict(list)
     try:
-        for made in ordered(partial(_decode_part, parts, source.decode, size, spare > 0), missing(), workers):
-            bar.update(made.read)
-            problems += made.problems
-            damaged.update(made.damaged)
-            for what, image in made.remarks:
-                remarks[what].append(image)
+        for decoded in ordered(partial(_decode_part, parts, source.decode, size, spare > 0), missing(), workers):
+            bar.update(decoded.read)
+            problems += decoded.problems
+            damaged.update(decoded.damaged)
+            for text, image in decoded.remarks:
+                remarks[text].append(image)
             if len(problems) >= MOST_ERRORS or len(damaged) > spare:
                 break
     finally:
-        for what, images in remarks.items():
+        for text, images in remarks.items():
             examples = ", ".join([*images[:MOST_NAMES], *["..."] * (len(images) > MOST_NAMES)])
-            print(f"etsdm: {name}: {what}: {len(images):,} ({examples})", file=sys.stderr)
-    named = [damaged[row] for row in sorted(damaged)]
+            print(f"etsdm: {name}: {text}: {len(images):,} ({examples})", file=sys.stderr)
+    reasons = [damaged[row] for row in sorted(damaged)]
     if len(damaged) > spare or len(damaged) == source.count:
-        problems += [*named[: MOST_ERRORS - 1], f"skip_damaged: {spare} images may be left out, and not all of them"]
+        problems += [*reasons[: MOST_ERRORS - 1], f"skip_damaged: {spare} images may be left out, and not all of them"]
     if problems:
         parts.remove()
         raise UserError("\n".join([*problems[:MOST_ERRORS], *["and perhaps more"] * (len(problems) >= MOST_ERRORS)]))
     if damaged:
         print(f"etsdm: {name}: left out {len(damaged):,} damaged images of {source.count:,}:", file=sys.stderr)
-        print(*named, sep="\n", file=sys.stderr)
+        print(*reasons, sep="\n", file=sys.stderr)
     return damaged
 
 
@@ -168,7 +168,7 @@ def _decode_part(
     """Write a part, if nothing is wrong; with `skip` it is written without the images that are damaged."""
     number, items = numbered
     images, problems, damaged = [], [], {}
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", Remark)
         for row, item in enumerate(items, start=number * size):
@@ -179,7 +179,7 @@ def _decode_part(
                     damaged[row] = str(error)
                 else:
                     problems.append(str(error))
-    remarks = [(odd.what, odd.name) for odd in (warning.message for warning in said) if isinstance(odd, Remark)]
+    remarks = [(odd.text, odd.name) for odd in (warning.message for warning in caught) if isinstance(odd, Remark)]
     if not problems:
         if damaged:
             parts.note(number, damaged)

@@ -32,8 +32,8 @@ def known_by(folder: Path, spec: dict[str, Any]) -> str | None:
     Returns:
         None for a bundle, and for a source that is not there and was never prepared.
     """
-    found = sources.fingerprint(spec)
-    return _recorded(folder)["result"].get("source") if found is None and is_whole(folder) else found
+    current = sources.fingerprint(spec)
+    return _recorded(folder)["result"].get("source") if current is None and is_whole(folder) else current
 
 
 def is_outdated(folder: Path, spec: dict[str, Any]) -> bool:
@@ -69,7 +69,7 @@ def code(folder: Path, spec: dict[str, Any]) -> str | None:
     return str(_recorded(folder)["code"]) if serves(folder, spec) else None
 
 
-def found(specs: dict[Path, dict[str, Any]]) -> Overview | None:
+def overview(specs: dict[Path, dict[str, Any]]) -> Overview | None:
     """What the archives hold of a data set whose source is gone.
 
     Args:
@@ -87,5 +87,5 @@ def found(specs: dict[Path, dict[str, Any]]) -> Overview | None:
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
-    made: dict[str, Any] = read_json(folder / "manifest.json")
-    return made
+    manifest: dict[str, Any] = read_json(folder / "manifest.json")
+    return manifest

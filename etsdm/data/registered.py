@@ -48,13 +48,13 @@ def resolved(value: Any) -> Any:
     Raises:
         ValueError: no data set of that name is registered.
     """
-    given = {"registered": value} if isinstance(value, str) else value
-    if not isinstance(given, dict) or not isinstance(given.get("registered"), str):
+    values = {"registered": value} if isinstance(value, str) else value
+    if not isinstance(values, dict) or not isinstance(values.get("registered"), str):
         return value
-    name = given["registered"]
+    name = values["registered"]
     if name not in registry():
         raise ValueError(f"no data set {name!r} in etsdm/data/{FILE.name}; {allowed_instead(name, [*registry()])}")
-    return registry()[name].settings.model_dump() | given
+    return registry()[name].settings.model_dump() | values
 
 
 def how_to_get(dataset: Dataset) -> str:
@@ -68,10 +68,10 @@ def how_to_get(dataset: Dataset) -> str:
 def licence_of(dataset: Dataset) -> str:
     """The licence of a data set: that of the registered one of its name, or of one that differs in `PART` alone."""
     entry = registry().get(dataset.registered or "")
-    own = dataset.model_dump(exclude=PART)
-    alike = (one for one in registry().values() if one.settings.model_dump(exclude=PART) == own)
-    found = entry or next(alike, None)
-    return found.licence if found else "not known here; ask who gave the images"
+    settings = dataset.model_dump(exclude=PART)
+    alike = (candidate for candidate in registry().values() if candidate.settings.model_dump(exclude=PART) == settings)
+    match = entry or next(alike, None)
+    return match.licence if match else "not known here; ask who gave the images"
 
 
 def files_of(dataset: Dataset) -> dict[Path, File]:
@@ -79,5 +79,5 @@ def files_of(dataset: Dataset) -> dict[Path, File]:
     if dataset.registered is None:
         return {}
     entry = registry()[dataset.registered]
-    usual, given = (getattr(settings, "path", "") for settings in (entry.settings, dataset))
-    return {Path(expanded(given)) / Path(path).relative_to(usual): file for path, file in entry.files.items()}
+    usual, place = (getattr(settings, "path", "") for settings in (entry.settings, dataset))
+    return {Path(expanded(place)) / Path(path).relative_to(usual): file for path, file in entry.files.items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from etsdm.data import prepared
 from etsdm.data.registered import how_to_get
-from etsdm.data.sources import Dataset, check_found, inspect_source
+from etsdm.data.sources import Dataset, check_overview, inspect_source
 from etsdm.errors import UserError
 from etsdm.experiments.experiment import Cell, Experiment
 from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
@@ -92,8 +92,8 @@ class Plan:
         spec = dataset.model_dump()
         specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
         try:
-            found = prepared.found(specs) or inspect_source(name, spec)
-            return check_found(name, spec, found, at_least, needing_labels)
+            found = prepared.overview(specs) or inspect_source(name, spec)
+            return check_overview(name, spec, found, at_least, needing_labels)
         except UserError as error:
             raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
 

@@ -36,8 +36,10 @@ def download(url: str, path: Path, *digests: str, otherwise: str | None = None, 
                     shutil.copyfileobj(source, file)
             digest = sha256(temporary)
             if digests and digest not in digests:
-                wanted = " or ".join(digests)
-                raise UserError(f"{url}: not the expected file: its SHA-256 is {digest}, not {wanted}; fetch it again")
+                expected = " or ".join(digests)
+                raise UserError(
+                    f"{url}: not the expected file: its SHA-256 is {digest}, not {expected}; fetch it again"
+                )
             return digest
     except OSError as error:  # URLError and the time-outs are OSErrors
         advice = otherwise or f"get it in another way, and write it to {path}"

@@ -49,11 +49,11 @@ class OneSource(OneOf):
             raise PydanticCustomError("mapping", "the name of a registered data set, or a mapping of keys, is needed")
         bundles = [name for name, thing in SOURCES.all().items() if "bundle" in thing.model_fields]
         others = [name for name in SOURCES.names() if name not in bundles]
-        kind = _chosen(value, "source", [BUNDLED, *others])
-        return SOURCES[_chosen(value, "bundle", bundles) if kind == BUNDLED else kind].model_validate(value)
+        kind = _choice(value, "source", [BUNDLED, *others])
+        return SOURCES[_choice(value, "bundle", bundles) if kind == BUNDLED else kind].model_validate(value)
 
 
-def _chosen(settings: Spec, key: str, names: list[str]) -> str:
+def _choice(settings: Spec, key: str, names: list[str]) -> str:
     name = settings.get(key)
     if name is None:
         raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
@@ -117,7 +117,7 @@ def check_source(name: str, spec: Spec, at_least: int = 1, encoder: str | None =
     Raises:
         UserError: naming the data set, the place looked and what to do.
     """
-    return check_found(name, spec, inspect_source(name, spec), at_least, encoder)
+    return check_overview(name, spec, inspect_source(name, spec), at_least, encoder)
 
 
 def inspect_source(name: str, spec: Spec) -> Overview:
@@ -125,20 +125,21 @@ def inspect_source(name: str, spec: Spec) -> Overview:
     return Overview(*SOURCES.load(kind(spec)).inspect(name, _read(spec)))
 
 
-def check_found(name: str, spec: Spec, found: Overview, at_least: int, encoder: str | None) -> Overview:
+def check_overview(name: str, spec: Spec, overview: Overview, at_least: int, encoder: str | None) -> Overview:
     """Refuse what is found where it is too little; see `check_source`."""
-    if encoder and not found.labelled:
+    if encoder and not overview.labelled:
         raise UserError(
             f"datasets.{name}.path: no labels in {spec['path']!r}, and the encoder {encoder!r} needs them; put "
             "every image into the sub-folder of its class, two classes at least and no image beside them, or use an "
             "encoder that needs none, such as 'inception'"
         )
-    if found.images < at_least:
+    if overview.images < at_least:
         raise UserError(
-            f"datasets.{name}: {found.images} images are too few; the metrics in evaluation need at least {at_least} "
-            "(a Frechet distance needs more images than features: ask for distances: [kernel], or add images)"
+            f"datasets.{name}: {overview.images} images are too few; the metrics in evaluation need at least "
+            f"{at_least} (a Frechet distance needs more images than features: ask for distances: [kernel], "
+            "or add images)"
         )
-    return found
+    return overview
 
 
 def fingerprint(spec: Spec) -> str | None:
@@ -148,5 +149,5 @@ def fingerprint(spec: Spec) -> str | None:
     """
     if not of(spec).outside:
         return None
-    found: str | None = SOURCES.load(kind(spec)).fingerprint(_read(spec))
-    return found
+    digest: str | None = SOURCES.load(kind(spec)).fingerprint(_read(spec))
+    return digest

@@ -81,12 +81,12 @@ def load(spec: dict[str, Any]) -> Originals:
     Raises:
         UserError: the archive is damaged, or is not CIFAR-10.
     """
-    path, wanted = spec["path"], BATCHES[spec["split"]]
+    path, batches = spec["path"], BATCHES[spec["split"]]
     try:
-        files = _unpickled(path, [NAMES, *wanted])
+        files = _unpickled(path, [NAMES, *batches])
         classes = [str(name) for name in files[NAMES]["label_names"]]
-        pixels = np.concatenate([_images(files[name]["data"]) for name in wanted])
-        labels = [int(label) for name in wanted for label in files[name]["labels"]]
+        pixels = np.concatenate([_images(files[name]["data"]) for name in batches])
+        labels = [int(label) for name in batches for label in files[name]["labels"]]
     except Exception as error:  # an unpickler may raise anything
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise UserError(f"{path}: not a readable archive of CIFAR-10 for Python ({reason}); get it again") from error
@@ -96,15 +96,15 @@ def load(spec: dict[str, Any]) -> Originals:
 
 
 def _unpickled(path: str, names: list[str]) -> dict[str, dict[str, Any]]:
-    found = {}
+    unpickled = {}
     with tarfile.open(path) as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
             if member.isfile() and name in names and member.size <= LARGEST_FILE:
                 content = archive.extractfile(member)
                 assert content is not None  # a plain file
-                found[name] = _Unpickler(io.BytesIO(content.read()), encoding="latin1").load()
-    return found
+                unpickled[name] = _Unpickler(io.BytesIO(content.read()), encoding="latin1").load()
+    return unpickled
 
 
 def _images(data: Any) -> Pixels:

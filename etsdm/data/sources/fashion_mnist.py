@@ -72,8 +72,8 @@ def inspect(name: str, spec: dict[str, Any]) -> tuple[int, bool]:
 
 def fingerprint(spec: dict[str, Any]) -> str | None:
     """What tells that a file has changed. None: one is not there."""
-    found = [file_fingerprint(file) for file in _files(spec)]
-    return None if None in found else "-".join(map(str, found))
+    fingerprints = [file_fingerprint(file) for file in _files(spec)]
+    return None if None in fingerprints else "-".join(map(str, fingerprints))
 
 
 def load(spec: dict[str, Any]) -> Originals:

@@ -36,20 +36,20 @@ def list_folder(folder: Path) -> list[Path]:
 
 def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
     """The image files, and how much is passed over for which reason: a hidden folder counts as one."""
-    found, passed = [], Counter[str]()
+    files, passed = [], Counter[str]()
     for place, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
-        here = Path(place)
-        way = {here.resolve(), *here.resolve().parents}
+        directory = Path(place)
+        way = {directory.resolve(), *directory.resolve().parents}
         for name in [*folders]:
-            if reason := _why_no_folder(here / name, way):
+            if reason := _why_no_folder(directory / name, way):
                 folders.remove(name)
                 passed[reason] += 1
         for name in names:
-            if reason := _why_no_file(here / name, folder):
+            if reason := _why_no_file(directory / name, folder):
                 passed[reason] += name != LISTING
             else:
-                found.append(here / name)
-    return sorted(found), +passed  # those above 0
+                files.append(directory / name)
+    return sorted(files), +passed  # those above 0
 
 
 def _unreadable(error: OSError) -> NoReturn:
@@ -70,12 +70,12 @@ def _why_no_file(path: Path, folder: Path) -> str | None:
     if reason == "hidden":
         return reason
     try:
-        plain = stat.S_ISREG(path.stat().st_mode)
+        is_regular = stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return "dangling link"
         _unreadable(error)
-    return reason if plain else "pipe, socket or device"
+    return reason if is_regular else "pipe, socket or device"
 
 
 def inspect(name: str, spec: dict[str, Any]) -> Overview:
@@ -116,8 +116,8 @@ def fingerprint(spec: dict[str, Any]) -> str | None:
 
 
 def _version(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _labels(folder: Path, paths: list[Path]) -> Labels | None:

@@ -75,7 +75,7 @@ def load(spec: dict[str, Any]) -> Originals:
 
     The digits take turns, so the first n images are a fair part of all.
     """
-    taken = read_file().reshape(DIGITS, EACH, -1)[:, turns(spec["split"])].swapaxes(0, 1).reshape(-1, SIDE**2 + 1)
-    pixels, labels = taken[:, :-1].reshape(-1, SIDE, SIDE, 1), taken[:, -1].tolist()
+    rows = read_file().reshape(DIGITS, EACH, -1)[:, turns(spec["split"])].swapaxes(0, 1).reshape(-1, SIDE**2 + 1)
+    pixels, labels = rows[:, :-1].reshape(-1, SIDE, SIDE, 1), rows[:, -1].tolist()
     reduce = partial(area_mean, spec["resolution"])
     return Originals(pixels, reduce, len(pixels), labels, [str(digit) for digit in range(DIGITS)])

@@ -119,9 +119,9 @@ def _contents(archive: zipfile.ZipFile, spec: dict[str, Any]) -> Contents:
     rows = np.full(sum(counts), True)
     if spec["split"] != "all" and keys != [f"{spec['split']}_images"]:
         rows = _array(archive, "split", len(rows)) == SPLITS[spec["split"]]
-    found = [_labels(archive, LABELS.get(key, "labels"), count) for key, count in zip(keys, counts, strict=True)]
-    given = [part for part in found if part is not None]
-    numbers = np.concatenate(given) if len(given) == len(found) else None
+    label_parts = [_labels(archive, LABELS.get(key, "labels"), count) for key, count in zip(keys, counts, strict=True)]
+    present = [part for part in label_parts if part is not None]
+    numbers = np.concatenate(present) if len(present) == len(label_parts) else None
     labels = None if numbers is None else numbers[rows].tolist()
     classes = _array(archive, "classes").tolist() if _holds(archive, "classes") else None
     if labels is not None and not are_numbers(labels):
@@ -142,9 +142,9 @@ def _images(archive: zipfile.ZipFile, split: str) -> list[str]:
             return [key]
     if split == "all" and (parts := [key for key in PARTS if _holds(archive, key)]):
         return parts
-    found = ", ".join(f"`{name.removesuffix('.npy')}`" for name in archive.namelist()[:MOST_NAMES])
+    names = ", ".join(f"`{name.removesuffix('.npy')}`" for name in archive.namelist()[:MOST_NAMES])
     raise ValueError(
-        f"it has neither `images` nor `jpeg`; it holds {found}; save the images again as `images`, uint8 (N, H, W, C)"
+        f"it has neither `images` nor `jpeg`; it holds {names}; save the images again as `images`, uint8 (N, H, W, C)"
     )
 
 
@@ -219,7 +219,7 @@ def _header(file: IO[bytes], key: str) -> tuple[int, ...]:
 
 
 def _arrays(spec: dict[str, Any], rows: NDArray[np.bool_]) -> Iterator[tuple[str, Pixels]]:
-    wanted = enumerate(rows)
+    numbered = enumerate(rows)
     with _open(spec["path"]) as archive:
         for key in _images(archive, spec["split"]):
             with archive.open(f"{key}.npy") as file:
@@ -227,7 +227,7 @@ def _arrays(spec: dict[str, Any], rows: NDArray[np.bool_]) -> Iterator[tuple[str
                 size = math.prod(shape)
                 if size > LARGEST_FILE:
                     raise ValueError(f"refused: images of {size:,} bytes")
-                for number, take in islice(wanted, count):
+                for number, take in islice(numbered, count):
                     content = file.read(size)
                     if take:
                         pixels = _pixels(np.frombuffer(content, np.uint8).reshape(shape))
@@ -245,7 +245,7 @@ def _pixels(image: Pixels) -> Pixels:
 def _encoded(spec: dict[str, Any], rows: NDArray[np.bool_], offsets: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
     with _open(spec["path"]) as archive, archive.open("jpeg.npy") as file:
         _header(file, "jpeg")
-        for number, (wanted, size) in enumerate(zip(rows, np.diff(offsets).tolist(), strict=True)):
+        for number, (take, size) in enumerate(zip(rows, np.diff(offsets).tolist(), strict=True)):
             content = file.read(size)
-            if wanted:
+            if take:
                 yield f"{spec['path']}: image {number}", content

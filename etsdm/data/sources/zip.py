@@ -40,7 +40,7 @@ class Member(NamedTuple):
 
     name: str
     size: int
-    plain: bool
+    is_regular: bool
     folder: bool
     read: Callable[[], bytes]
 
@@ -114,7 +114,7 @@ def _images(spec: dict[str, Any], beside: Beside | None = None) -> Iterator[Memb
     try:
         for member in (_tarred if ".tar" in Path(path).suffixes or tarfile.is_tarfile(path) else _zipped)(path):
             name = PurePosixPath(member.name)
-            if not member.plain or name.is_absolute() or ".." in name.parts or "\\" in member.name:
+            if not member.is_regular or name.is_absolute() or ".." in name.parts or "\\" in member.name:
                 raise UserError(
                     f"{path}: refused: {member.name!r} in it is a link, leads out of the archive or has a backslash; "
                     "pack the images again"
@@ -140,16 +140,16 @@ def _images(spec: dict[str, Any], beside: Beside | None = None) -> Iterator[Memb
 def _zipped(path: str) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
-            plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
-            yield Member(info.filename, info.file_size, plain, info.is_dir(), partial(archive.read, info))
+            is_regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+            yield Member(info.filename, info.file_size, is_regular, info.is_dir(), partial(archive.read, info))
 
 
 def _tarred(path: str) -> Iterator[Member]:
     with tarfile.open(path) as archive:
         assert archive.fileobj is not None  # it is open
         for info in archive:
-            plain = info.isfile() or info.isdir()
-            yield Member(info.name, info.size, plain, info.isdir(), partial(_extracted, archive, info))
+            is_regular = info.isfile() or info.isdir()
+            yield Member(info.name, info.size, is_regular, info.isdir(), partial(_extracted, archive, info))
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("it does not end as a tar does")
