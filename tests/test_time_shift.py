@@ -95,8 +95,8 @@ def test_a_later_start_is_a_start():
     assert 870 < t < 890
     predict = NoisePredictor(lambda x, c: x, LINEAR)
     set_options(predict, settings)
-    assert predict.told is not None
-    assert predict.told(x, np.array([t])) == [t]
-    assert predict.told(x, np.array([865.0])) == [880]
+    assert predict.network_times is not None
+    assert predict.network_times(x, np.array([t])) == [t]
+    assert predict.network_times(x, np.array([865.0])) == [880]
     set_options(predict, solver("ddim", 10))
-    assert predict.told is None
+    assert predict.network_times is None

@@ -37,7 +37,7 @@ class NoisePredictor:
         nfe: network evaluations so far; a batch counts once.
         context: images (B, C, H, W) that the network is given beside x, for a conditional one.
         eps_scale: what the predicted noise is divided by, a function of t, before x_0 is clipped; None: nothing.
-        told: the times (B,) that the network is told, a function of x and t (B,); None: t. Noise levels follow t.
+        network_times: the times (B,) that the network gets, a function of x and t (B,); None: t. Noise levels follow t.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class NoisePredictor:
         self.prediction = prediction
         self.context: Tensor | None = None
         self.eps_scale: Callable[[Array], Array] | None = None
-        self.told: Callable[[Tensor, Array], Array] | None = None
+        self.network_times: Callable[[Tensor, Array], Array] | None = None
         self.nfe = 0
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
         """Predict the noise in `x` (B, C, H, W) at time `t`, a number or one per image (B,)."""
         times = torch.as_tensor(t, dtype=torch.float64, device="cpu").expand(len(x))
-        output = self.output(x, torch.from_numpy(self.told(x, times.numpy())) if self.told else times)
+        output = self.output(x, torch.from_numpy(self.network_times(x, times.numpy())) if self.network_times else times)
         if self.prediction is NOISE and not self.clip_x0 and not self.eps_scale:
             return output
         alpha, sigma = self.levels(times, x)

@@ -88,7 +88,7 @@ def set_options(predict: NoisePredictor, solver: Solver) -> None:
     scale, shift, schedule = solver.eps_scale, solver.time_shift, predict.schedule
     first = start(schedule, solver.lambda_start)
     predict.eps_scale = partial(divisor, scale=scale) if scale else None
-    predict.told = partial(fitting_times, shift=shift, schedule=schedule, first=first) if shift else None
+    predict.network_times = partial(fitting_times, shift=shift, schedule=schedule, first=first) if shift else None
 
 
 class _Ticking(NoisePredictor):

@@ -40,10 +40,10 @@ class ContinuousSchedule(NamedSchedule):
         return self.family.log_alpha(tau, self.resolution, self.flat_until / self.timesteps)
 
     def t_of_lambda(self, lambda_: float | Array) -> Array:
-        wanted = np.asarray(lambda_, dtype=np.float64)
-        low, high = np.zeros_like(wanted), np.full_like(wanted, self.t_max)
+        target = np.asarray(lambda_, dtype=np.float64)
+        low, high = np.zeros_like(target), np.full_like(target, self.t_max)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            noisier = self.lambda_(middle) < wanted
+            noisier = self.lambda_(middle) < target
             low, high = np.where(noisier, low, middle), np.where(noisier, middle, high)
         return (low + high) / 2
