@@ -65,12 +65,12 @@ def _at_levels(name: str, schedule: Schedule, times: Array, last: float) -> Arra
     above = times >= edges[-1]
     below = np.unique(left_ends[np.searchsorted(left_ends, times[~above], side="right") - 1])[::-1]
     lowest = times[above][-1] if above.any() else first
-    found = np.concatenate([spaced(name, schedule, first, lowest, points - len(below)), below])
-    crowded = first < edges[-1] or (np.diff(found[: points - len(below)]) > -1).any()
+    spaced_times = np.concatenate([spaced(name, schedule, first, lowest, points - len(below)), below])
+    crowded = first < edges[-1] or (np.diff(spaced_times[: points - len(below)]) > -1).any()
     if most == np.inf or not crowded:
-        return found
+        return spaced_times
     levels = np.concatenate([left_ends, np.arange(max(edges[-1], last), np.floor(first) + 1)])
-    nearest = np.where(found >= edges[-1], found.round(), found)
+    nearest = np.where(spaced_times >= edges[-1], spaced_times.round(), spaced_times)
     return np.asarray(levels[_falling(np.searchsorted(levels, nearest, side="right") - 1)])
 
 
