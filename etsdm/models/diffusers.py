@@ -78,7 +78,7 @@ def export(weights: Path, out: Path) -> None:
         temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
     write_json(out / UNET_CONFIG, config)
     write_json(out / SCHEDULER, scheduler_config(schedule, spec.diffusion.prediction))
-    write_json(out / PIPELINE, _named("DDIMPipeline") | parts)
+    write_json(out / PIPELINE, _class_of("DDIMPipeline") | parts)
 
 
 def exportable(spec: NetworkSpec, process: Process) -> DiscreteSchedule:
@@ -109,7 +109,7 @@ def scheduler_config(schedule: DiscreteSchedule, prediction: str) -> Spec:
     It knows of no `t_stop`: it ends at whole timesteps alone.
     """
     steps = np.diff(schedule.log_alphas, prepend=0.0)
-    return _named("DDIMScheduler") | {
+    return _class_of("DDIMScheduler") | {
         "num_train_timesteps": schedule.timesteps,
         "trained_betas": (-np.expm1(2 * steps)).tolist(),
         "prediction_type": PREDICTIONS[prediction],
@@ -136,7 +136,7 @@ def unet_config(spec: NetworkSpec, process: Process) -> Spec:
     downs = ["AttnDownBlock2D" if attends else convolving.format("Down") for attends in attended]
     ups = ["AttnUpBlock2D" if attends else convolving.format("Up") for attends in reversed(attended)]
     table = {"time_embedding_type": "learned", "num_train_timesteps": spec.diffusion.timesteps}
-    return _named("UNet2DModel") | {
+    return _class_of("UNet2DModel") | {
         "sample_size": resolution,
         "in_channels": spec.dataset.channels,
         "out_channels": spec.dataset.channels,
@@ -200,10 +200,10 @@ def renamed(network: UNet, settings: Network) -> dict[str, Tensor]:
 
 def _block(layer: str, blocks: int) -> tuple[str, str]:
     """diffusers' name of the block that a layer is in, and our name of the layer within it."""
-    found = re.fullmatch(r"(input_blocks|middle_block|output_blocks)((?:\.\d+){1,2})\.([a-z].*)", layer)
-    assert found, layer
-    side, part = found[1], found[3]
-    *outer, inner = map(int, found[2][1:].split("."))
+    match = re.fullmatch(r"(input_blocks|middle_block|output_blocks)((?:\.\d+){1,2})\.([a-z].*)", layer)
+    assert match, layer
+    side, part = match[1], match[3]
+    *outer, inner = map(int, match[2][1:].split("."))
     if side == "middle_block":
         return f"mid_block.{('resnets.0', 'attentions.0', 'resnets.1')[inner]}", part
     down = side == "input_blocks"
@@ -215,5 +215,5 @@ def _block(layer: str, blocks: int) -> tuple[str, str]:
     return f"{way}_blocks.{level}.{within}", part
 
 
-def _named(name: str) -> Spec:
+def _class_of(name: str) -> Spec:
     return {"_class_name": name, "_diffusers_version": VERSION}

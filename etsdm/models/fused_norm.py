@@ -41,9 +41,9 @@ def _tile_moments(x, mean, m2, pixels, channels, tile: tl.constexpr, block: tl.c
     values = tl.load(x + (b.to(tl.int64) * pixels + p[:, None]) * channels + c[None, :]).to(tl.float32)
     centre = tl.sum(values, 0) / tile
     off = values - centre[None, :]
-    here = (b * tl.num_programs(1) + t) * channels + c
-    tl.store(mean + here, centre)
-    tl.store(m2 + here, tl.sum(off * off, 0))
+    place = (b * tl.num_programs(1) + t) * channels + c
+    tl.store(mean + place, centre)
+    tl.store(m2 + place, tl.sum(off * off, 0))
 
 
 @triton.jit(do_not_specialize=["tiles", "channels", "each", "tile"])
@@ -143,9 +143,9 @@ def _tile_sums(
     weight, shift = tl.load(w + b * w_stride + c), tl.load(bias + b * b_stride + c)
     values, slope = tl.load(x + at).to(tl.float32), tl.load(dy + at).to(tl.float32)
     normal, z = _activation_gradient(values, slope, centre, scale, weight, shift, silu)
-    here = (b * tl.num_programs(1) + t) * channels + c
-    tl.store(sum_z + here, tl.sum(z, 0))
-    tl.store(sum_zx + here, tl.sum(z * normal, 0))
+    place = (b * tl.num_programs(1) + t) * channels + c
+    tl.store(sum_z + place, tl.sum(z, 0))
+    tl.store(sum_zx + place, tl.sum(z * normal, 0))
 
 
 @triton.jit(do_not_specialize=["w_stride", "tiles", "channels", "each", "pixels"])
@@ -209,8 +209,8 @@ def _input_gradient(
     values, slope = tl.load(x + at).to(tl.float32), tl.load(dy + at).to(tl.float32)
     normal, z = _activation_gradient(values, slope, centre, scale, weight, shift, silu)
     one, two = tl.load(first + b * channels + c), tl.load(second + b * channels + c)
-    made = scale[None, :] * (weight[None, :] * z - one[None, :] - normal * two[None, :])
-    tl.store(dx + at, made.to(dx.dtype.element_ty))
+    gradient = scale[None, :] * (weight[None, :] * z - one[None, :] - normal * two[None, :])
+    tl.store(dx + at, gradient.to(dx.dtype.element_ty))
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
@@ -227,8 +227,8 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float,
         (B, C, H, W), channels last, of the type of `x`.
     """
     size = (len(x), x.shape[1])
-    made: Tensor = _GroupNorm.apply(x, weight.float().expand(size), bias.float().expand(size), groups, eps, silu)
-    return made
+    output: Tensor = _GroupNorm.apply(x, weight.float().expand(size), bias.float().expand(size), groups, eps, silu)
+    return output
 
 
 class _GroupNorm(torch.autograd.Function):

@@ -120,22 +120,22 @@ def read_checkpoint(path: Path) -> Tensors:
     try:
         _check_start(path)
         if path.suffix == ".safetensors":
-            found: Any = load_file(path)
+            content: Any = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(f"{path}: not a readable checkpoint, or one that holds more than tensors ({first})") from None
     try:
-        taken, within, left = network_within(found)
+        prefix, within, other_prefixes = network_within(content)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    inside = [name for name, _ in _flat(found, "") if name.startswith(taken)]
-    if notes := [name for name in inside if name.removeprefix(taken) not in within]:
+    inside = [name for name, _ in _flat(content, "") if name.startswith(prefix)]
+    if notes := [name for name in inside if name.removeprefix(prefix) not in within]:
         print(f"etsdm: {path}: left out {listed(notes)}: notes, not tensors", file=sys.stderr)
-    if taken:
-        rest = f", not under {listed(left)}" if left else ""
-        print(f"etsdm: {path}: took the network under '{taken}'{rest}", file=sys.stderr)
+    if prefix:
+        rest = f", not under {listed(other_prefixes)}" if other_prefixes else ""
+        print(f"etsdm: {path}: took the network under '{prefix}'{rest}", file=sys.stderr)
     tensors = {name: tensor.detach().float() for name, tensor in within.items()}
     check_all_finite(tensors, str(path), "take a checkpoint from before its training diverged")
     return tensors
@@ -152,7 +152,7 @@ def _check_start(path: Path) -> None:
             raise UserError(f"{path}: looks like {kind}, not a checkpoint; download the file itself")
 
 
-def network_within(found: Any) -> tuple[str, Tensors, list[str]]:
+def network_within(content: Any) -> tuple[str, Tensors, list[str]]:
     """The network in what a file holds, by guided-diffusion's names.
 
     Trainers put a state_dict into a mapping, beside the optimizer's. DistributedDataParallel, torch.compile and
@@ -165,24 +165,24 @@ def network_within(found: Any) -> tuple[str, Tensors, list[str]]:
     Raises:
         UserError: there is no such network, there are several, or something in it is neither a tensor nor a `NOTE`.
     """
-    if not isinstance(found, Mapping):
+    if not isinstance(content, Mapping):
         raise UserError("not a state_dict: it must map names to tensors")
-    values = dict(_flat(found, ""))
+    values = dict(_flat(content, ""))
     starts = [name.removesuffix(MARK) for name in values if f".{name}".endswith(f".{MARK}")]
     if not starts:
-        raise UserError(f"no U-Net of guided-diffusion: it has no tensor '{MARK}'; it holds {listed(list(found))}")
+        raise UserError(f"no U-Net of guided-diffusion: it has no tensor '{MARK}'; it holds {listed(list(content))}")
     most = max(map(_averages, starts))
-    taken, *equal = [start for start in starts if _averages(start) == most]
+    prefix, *equal = [start for start in starts if _averages(start) == most]
     if equal:
         raise UserError(
-            f"holds several networks, under {listed([taken, *equal])}; save the one that is wanted by itself"
+            f"holds several networks, under {listed([prefix, *equal])}; save the one that is wanted by itself"
         )
-    tensors = {name.removeprefix(taken): value for name, value in values.items() if name.startswith(taken)}
+    tensors = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
     tensors = {name: value for name, value in tensors.items() if not isinstance(value, NOTE)}
     for name, value in tensors.items():
         if not isinstance(value, Tensor):
-            raise UserError(f"not a state_dict: {taken}{name} is of type {type(value).__name__}, and no tensor")
-    return taken, tensors, [start for start in starts if start != taken]
+            raise UserError(f"not a state_dict: {prefix}{name} is of type {type(value).__name__}, and no tensor")
+    return prefix, tensors, [start for start in starts if start != prefix]
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -309,11 +309,11 @@ def heads_first(tensors: Tensors, heads: int, head_channels: int | None) -> Tens
 def check_tensors(tensors: Tensors, spec: NetworkSpec) -> None:
     """Raise UserError unless the tensors are those of the network that `spec` describes, by name and shape."""
     with torch.device("meta"):
-        wanted = {name: tuple(tensor.shape) for name, tensor in build_network(spec).state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
+        expected = {name: tuple(tensor.shape) for name, tensor in build_network(spec).state_dict().items()}
+    actual = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | actual.keys()):
+        if expected.get(name) != actual.get(name):
             raise UserError(
-                f"recognised as {spec.network.model_dump()}, but {name} is {found.get(name, 'missing')} and not "
-                f"{wanted.get(name, 'there')} in such a network"
+                f"recognised as {spec.network.model_dump()}, but {name} is {actual.get(name, 'missing')} and not "
+                f"{expected.get(name, 'there')} in such a network"
             )

@@ -64,17 +64,17 @@ def initial_network(initial: Initial, *specs: NetworkSpec) -> UNet:
     """
     path = Path(expanded(initial.weights))
     network, earlier = load_network(path)
-    if (found := sha256(path)) != initial.sha256:
-        raise UserError(f"training.initial: {path} has the SHA-256 {found}, not {initial.sha256}")
+    if (digest := sha256(path)) != initial.sha256:
+        raise UserError(f"training.initial: {path} has the SHA-256 {digest}, not {initial.sha256}")
     if earlier.told_up_to:
         raise UserError(
             f"training.initial: {path} is told times up to {earlier.told_up_to}; trainings tell their networks t itself"
         )
-    has = _compared(earlier)
+    values = _compared(earlier)
     for spec in specs:
-        for key, wanted in _compared(spec).items():
-            if has[key] != wanted:
-                raise UserError(f"training.initial: {path} has {key} {has[key]}, where a training has {wanted}")
+        for key, value in _compared(spec).items():
+            if values[key] != value:
+                raise UserError(f"training.initial: {path} has {key} {values[key]}, where a training has {value}")
     return network
 
 
