@@ -45,12 +45,12 @@ def train(
     from etsdm.data.sources import expanded
     from etsdm.diffusion.make import modules_behind
     from etsdm.models.spec import ModelSpec
-    from etsdm.training.snapshots import kept
+    from etsdm.training.snapshots import intermediate
     from etsdm.training.train import train as run
 
     settings, out = spec.read_as(ModelSpec), out or spec.folder()
     code = code_of("train", *modules_behind(spec.values))
-    snapshots = [out / snapshot.file for snapshot in kept(settings.training)]
+    snapshots = [out / snapshot.file for snapshot in intermediate(settings.training)]
     outputs = [out / "weights.safetensors", out / "metrics.jsonl", *snapshots]
     initial = settings.training.initial
     inputs = [data, Path(expanded(initial.weights))] if initial else [data]

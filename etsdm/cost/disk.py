@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from etsdm.training.snapshots import kept
+from etsdm.training.snapshots import intermediate
 
 if TYPE_CHECKING:
     from etsdm.config.keep import Keep
@@ -43,7 +43,7 @@ def count_files(jobs: "Iterable[Job]", keep: "Keep") -> int:
 
 
 def _snapshots(job: "Job") -> int:
-    return len(kept(job.run.model.training)) if job.rule == "train" else 0
+    return len(intermediate(job.run.model.training)) if job.rule == "train" else 0
 
 
 def _gone(rule: str, keep: "Keep") -> int:

@@ -23,7 +23,7 @@ from etsdm.errors import UserError
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.probes import PROBES
 from etsdm.report.contents import figure_names
-from etsdm.training.snapshots import half_lives, kept
+from etsdm.training.snapshots import half_lives, intermediate
 
 if TYPE_CHECKING:
     from etsdm.plan.plan import Plan
@@ -198,7 +198,7 @@ class _Prices:
     def bytes(self, job: Job) -> float:
         """On disk when the job is done: images, weights and features; what is small is left out."""
         if job.rule == "train":
-            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(kept(job.run.model.training)))
+            return 4.0 * self.parameters[shape_of(job.run)] * (1 + len(intermediate(job.run.model.training)))
         if job.encoder:
             return 4.0 * ENCODERS[job.encoder.spec["name"]].length * self.count(job)
         if job.rule == "prepare":  # and decoded, for training

@@ -38,7 +38,7 @@ from etsdm.report.contents import (
 from etsdm.runtime.digests import remembered
 from etsdm.runtime.files import read_json, write_json
 from etsdm.runtime.intact import redo
-from etsdm.training.snapshots import Snapshot, kept
+from etsdm.training.snapshots import Snapshot, intermediate
 
 TARGETS = 2000
 """Files named in one call of Snakemake."""
@@ -105,7 +105,7 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
         yield result("encoder", run, [ENCODERS[run.spec["name"]].file], *inputs)
     for run in plan.models.values():
         initial = run.model.training.initial
-        snapshots = [snapshot.file for snapshot in kept(run.model.training)]
+        snapshots = [snapshot.file for snapshot in intermediate(run.model.training)]
         inputs = [images(run.needs["data"]), *([Path(expanded(initial.weights))] if initial else [])]
         yield result("train", run, ["weights.safetensors", "metrics.jsonl", *snapshots], *inputs)
     for run in plan.snapshots.values():

@@ -21,7 +21,7 @@ from etsdm.plan.reading import load_config, parse_config
 from etsdm.plan.runs import Measurement, Run, Spec, identity, images_of, plain
 from etsdm.report.contents import shows_samples
 from etsdm.solvers import Solvers
-from etsdm.training.snapshots import asked, last
+from etsdm.training.snapshots import last, requested
 
 if TYPE_CHECKING:
     from etsdm.data.originals import Overview
@@ -141,21 +141,21 @@ class Plan:
                 file = f"{path}/{encoder.label}/scores.json"
                 self._ask(Measurement(experiment, "distance", file, sample, model, encoder))
 
-    def _add_restorations(self, experiment: str, asked: Restorations, model: Run) -> None:
-        test = self._dataset(asked.test, self.config.datasets[asked.test])
-        for slug, spec in _solver_runs(asked.solvers, {"test": images_of(test.spec), "seed": model.spec["seed"]}):
+    def _add_restorations(self, experiment: str, block: Restorations, model: Run) -> None:
+        test = self._dataset(block.test, self.config.datasets[block.test])
+        for slug, spec in _solver_runs(block.solvers, {"test": images_of(test.spec), "seed": model.spec["seed"]}):
             path = f"restorations/{model.path.removeprefix('models/')}/{slug}"
             run = self.restorations.setdefault(path, Run(path, spec, {"model": model, "test": test}))
             self._ask(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
 
-    def _add_probe(self, experiment: str, asked: Probed, model: Run) -> None:
-        spec = plain({"probe": asked.probe} | asked.settings)
-        path = f"probes/{model.path.removeprefix('models/')}/{asked.probe}-{identity(spec)}"
+    def _add_probe(self, experiment: str, block: Probed, model: Run) -> None:
+        spec = plain({"probe": block.probe} | block.settings)
+        path = f"probes/{model.path.removeprefix('models/')}/{block.probe}-{identity(spec)}"
         run = self.probes.setdefault(path, Run(path, spec, {"model": model}))
-        self._ask(Measurement(experiment, asked.probe, f"{path}/result.json", run, model))
+        self._ask(Measurement(experiment, block.probe, f"{path}/result.json", run, model))
 
-    def _add_theory(self, experiment: str, asked: Exact) -> None:
-        spec = plain(asked.settings | {"timesteps": self.config.diffusion.timesteps})
+    def _add_theory(self, experiment: str, block: Exact) -> None:
+        spec = plain(block.settings | {"timesteps": self.config.diffusion.timesteps})
         path = f"theory/{identity(spec)}"
         run = self.theories.setdefault(path, Run(path, spec))
         self._ask(Measurement(experiment, "theory", f"{path}/result.json", run))
@@ -187,7 +187,7 @@ class Plan:
 
     def _snapshots(self, model: Run) -> Iterator[Run]:
         """Every snapshot of a training as a model of its own; the last one is the model that it leaves anyway."""
-        for snapshot in asked(model.model.training):
+        for snapshot in requested(model.model.training):
             if snapshot == last(model.model.training):
                 yield model
                 continue

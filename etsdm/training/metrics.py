@@ -119,5 +119,5 @@ class MetricsLog:
 def cut_back(path: Path, images: int) -> None:
     """Drop the lines of metrics.jsonl past `images` images seen, and a last line cut off in mid-write."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["images"] <= images]
-    write_text(path, "".join(kept))
+    earlier = [line for line in lines if line.endswith("\n") and json.loads(line)["images"] <= images]
+    write_text(path, "".join(earlier))

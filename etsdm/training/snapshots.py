@@ -26,10 +26,10 @@ class Snapshot(NamedTuple):
         return f"snapshot-{self.label}.safetensors"
 
 
-def asked(training: Training) -> list[Snapshot]:
+def requested(training: Training) -> list[Snapshot]:
     """Every snapshot that the settings of a training ask for, in the order of their making."""
-    wanted = training.snapshots
-    return [Snapshot(*both) for both in product(sorted(wanted.images), wanted.ema_half_lives)] if wanted else []
+    settings = training.snapshots
+    return [Snapshot(*pair) for pair in product(sorted(settings.images), settings.ema_half_lives)] if settings else []
 
 
 def last(training: Training) -> Snapshot:
@@ -37,14 +37,14 @@ def last(training: Training) -> Snapshot:
     return Snapshot(training.images, training.ema_half_life)
 
 
-def kept(training: Training) -> list[Snapshot]:
+def intermediate(training: Training) -> list[Snapshot]:
     """The snapshots that have files of their own: all but the last."""
-    return [snapshot for snapshot in asked(training) if snapshot != last(training)]
+    return [snapshot for snapshot in requested(training) if snapshot != last(training)]
 
 
 def half_lives(training: Training) -> list[int]:
     """Half-lives of the averages that run along, in images: that of the last weights first."""
-    return list(dict.fromkeys(snapshot.ema_half_life for snapshot in [last(training), *asked(training)]))
+    return list(dict.fromkeys(snapshot.ema_half_life for snapshot in [last(training), *requested(training)]))
 
 
 def check_kept(folder: Path, digests: dict[str, str]) -> None:

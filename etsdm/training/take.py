@@ -23,8 +23,8 @@ def take_snapshot(training: Path, file: Path, out: Path) -> dict[str, float]:
     Raises:
         UserError: the snapshot is missing, or is not what the training wrote.
     """
-    made = read_json(training)
-    if problem := what_is_wrong(file, made["outputs"].get(file.name)):
+    manifest = read_json(training)
+    if problem := what_is_wrong(file, manifest["outputs"].get(file.name)):
         raise UserError(
             f"{problem}; put it back, or give `etsdm redo {training.with_name('weights.safetensors')}`: the same "
             "workflow command then trains the network from the beginning"
@@ -34,4 +34,4 @@ def take_snapshot(training: Path, file: Path, out: Path) -> dict[str, float]:
             os.link(file, temporary)
         except OSError:
             shutil.copyfile(file, temporary)
-    return {"seconds": made["result"]["seconds"]}
+    return {"seconds": manifest["result"]["seconds"]}

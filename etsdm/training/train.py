@@ -16,7 +16,7 @@ from etsdm.runtime.files import sha256, write_text
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
 from etsdm.training.metrics import MetricsLog
-from etsdm.training.snapshots import check_kept, kept
+from etsdm.training.snapshots import check_kept, intermediate
 from etsdm.training.state import States, run_identity
 from etsdm.training.trainer import Trainer
 
@@ -92,14 +92,14 @@ def train(
             trainer.step()
             bar.update(batch)
             keep_snapshots(trainer, spec, out, before)
-            done = trainer.images >= total
-            if done or passed(max(1, total // LINES), before, trainer.images):
+            finished = trainer.images >= total
+            if finished or passed(max(1, total // LINES), before, trainer.images):
                 trainer.check_finite()
                 means = trainer.tally.means(processes)
                 if log:
                     log.write(trainer.images, {**means, "lr": rate})
                 trainer.tally.clear()
-            if not done and processes.any(stop.requested or states.due):
+            if not finished and processes.any(stop.requested or states.due):
                 states.save(trainer)
                 if processes.any(stop.requested):
                     raise Interrupted(f"{out}: saved after {trainer.images:,} images; the same command goes on")
@@ -120,7 +120,7 @@ def keep_snapshots(trainer: Trainer, spec: ModelSpec, out: Path, before: int) ->
     Raises:
         UserError: the training has diverged.
     """
-    due = [snapshot for snapshot in kept(spec.training) if before < snapshot.images <= trainer.images]
+    due = [snapshot for snapshot in intermediate(spec.training) if before < snapshot.images <= trainer.images]
     if due:
         trainer.check_finite()
     for snapshot in due if trainer.processes.rank == 0 else ():
@@ -137,9 +137,9 @@ def passed(every: int, before: int, after: int) -> bool:
 
 def check_images(path: Path, pixels: Pixels, dataset: Images) -> None:
     """Raise UserError unless the images at `path` have the size and channels of `dataset`."""
-    wanted = (dataset.resolution, dataset.resolution, dataset.channels)
-    if pixels.shape[1:] != wanted:
+    expected = (dataset.resolution, dataset.resolution, dataset.channels)
+    if pixels.shape[1:] != expected:
         raise UserError(
             f"{path}: its images are {pixels.shape[1:]} (height, width, channels) but the specification says "
-            f"{wanted}; prepare the data set again"
+            f"{expected}; prepare the data set again"
         )

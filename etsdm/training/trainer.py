@@ -171,7 +171,7 @@ class Trainer:
         return size if self.device.type == "cpu" else self._halved_until_it_fits(size)
 
     def _halved_until_it_fits(self, size: int) -> int:
-        kept = [torch.empty_like(parameter) for parameter in self.parameters for _ in self.settings.betas]
+        reserved = [torch.empty_like(parameter) for parameter in self.parameters for _ in self.settings.betas]
         shape = (size, self.pixels.shape[3], *self.pixels.shape[1:3])
         draws = draw(self.seed, 0, shape, self.process, self.device)
         while True:
@@ -185,7 +185,7 @@ class Trainer:
                     ) from error
                 size = -(-size // 2)
                 print(f"etsdm: {self.device}: too little memory; trying {size} images at a time", file=sys.stderr)
-        del kept
+        del reserved
         self.optimizer.zero_grad()
         return size
 
@@ -193,9 +193,9 @@ class Trainer:
         """Whether a step is one forward and one backward pass of the network, small and always alike, on one GPU."""
         size = self.share.stop - self.share.start
         small = size * math.prod(self.pixels.shape[1:]) <= GRAPHED_VALUES
-        plain = self.process.penalty is None and not self.network.checkpointing
+        simple = self.process.penalty is None and not self.network.checkpointing
         alone = self.device.type == "cuda" and self.processes.count == 1
-        return alone and small and plain and self.micro_batch >= size
+        return alone and small and simple and self.micro_batch >= size
 
     def _graph(self) -> None:
         """Capture the network's passes as CUDA graphs: a small network's step is otherwise thousands of launches.
