@@ -13,7 +13,7 @@ from etsdm.metrics.distances.frechet import Frechet
 from etsdm.metrics.distances.frechet_infinity import FrechetInfinity, sizes
 from etsdm.metrics.distances.kernel import Kernel
 from etsdm.metrics.evaluation import Evaluation
-from etsdm.metrics.moments import drawn
+from etsdm.metrics.moments import subset_numbers
 from etsdm.metrics.score import summary_of
 
 
@@ -37,12 +37,12 @@ def distance(name: str, generated: np.ndarray, real: np.ndarray) -> float:
 
 def test_images_are_drawn_without_replacement_by_the_arguments_alone():
     """So a subset is the same on every machine, and one of another draw or count is another."""
-    subsets = {(n, draw): tuple(drawn(n, 20, draw)) for n in (50, 51) for draw in range(4)}
+    subsets = {(n, draw): tuple(subset_numbers(n, 20, draw)) for n in (50, 51) for draw in range(4)}
     assert len(set(subsets.values())) == len(subsets)
     assert all(len(set(numbers)) == 20 and max(numbers) < n for (n, _), numbers in subsets.items())
-    assert sorted(drawn(9, 9, 0)) == list(range(9))
-    assert drawn(9, 4, 0).tolist() == [4, 8, 7, 0], "another version of NumPy draws the same"
-    counts = np.bincount(np.concatenate([drawn(50, 10, draw) for draw in range(2000)]))
+    assert sorted(subset_numbers(9, 9, 0)) == list(range(9))
+    assert subset_numbers(9, 4, 0).tolist() == [4, 8, 7, 0], "another version of NumPy draws the same"
+    counts = np.bincount(np.concatenate([subset_numbers(50, 10, draw) for draw in range(2000)]))
     assert stats.chisquare(counts).pvalue > 0.01, "each image is drawn equally often"
 
 
@@ -60,7 +60,7 @@ def test_frechet_infinity_is_the_intercept_of_clean_fids_distances():
     generated, real = two_sets()
     chosen = sizes(300, 16)
     assert (chosen[0], chosen[-1]) == (150, 300)
-    subsets = [generated[drawn(300, size, draw)].astype(np.float64) for draw, size in enumerate(chosen)]
+    subsets = [generated[subset_numbers(300, size, draw)].astype(np.float64) for draw, size in enumerate(chosen)]
     distances = [fid.fid_from_feats(subset, real.astype(np.float64)) for subset in subsets]
     expected = stats.linregress(1 / chosen, distances).intercept
     assert distance("frechet-infinity", generated, real) == pytest.approx(expected, rel=1e-6)
@@ -90,7 +90,9 @@ def test_kernel_over_subsets_is_its_definition(monkeypatch):
         within = sum((k[part, part].sum() - k[part, part].trace()) / (40 * 39) for part in (slice(40), slice(40, None)))
         return within - 2 * k[:40, 40:].mean()
 
-    expected = np.mean([mmd(generated[drawn(300, 40, i)], real[drawn(260, 40, 5 + i)]) for i in range(5)])
+    expected = np.mean(
+        [mmd(generated[subset_numbers(300, 40, i)], real[subset_numbers(260, 40, 5 + i)]) for i in range(5)]
+    )
     assert distance("kernel-subsets", generated, real) == pytest.approx(expected, abs=1e-6)
 
 

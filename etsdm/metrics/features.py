@@ -43,13 +43,13 @@ def default_batch(device: torch.device) -> int:
 @torch.inference_mode()
 def extract(encode: Encode, batches: Iterable[Pixels], progress: tqdm | None = None) -> NDArray[np.float32]:
     """Features (N, d) of all images in the batches, each (B, H, W, C). A GPU is waited for once, at the end."""
-    found = []
+    blocks = []
     with without_tf32():
         for pixels in batches:
-            found.append(encode(pixels).float())
+            blocks.append(encode(pixels).float())
             if progress is not None:
                 progress.update(len(pixels))
-    return torch.cat(found).cpu().numpy()
+    return torch.cat(blocks).cpu().numpy()
 
 
 def extract_features(
@@ -91,28 +91,28 @@ def extract_features(
     stop = StopRequest(minutes)
     where = pick_device(device, stop)
     encode = ENCODERS.load(encoder).make_encoder(weights, where)
-    held = count_images(images)
-    used = held if count is None else count
-    if held < used:
-        raise UserError(f"{images}: holds {held} images, but {used} are needed; make the rest of them")
+    available = count_images(images)
+    needed = available if count is None else count
+    if available < needed:
+        raise UserError(f"{images}: holds {available} images, but {needed} are needed; make the rest of them")
     digest, batch = remembered(images), batch or default_batch(where)
     with joined() as processes, stop:
-        identity = (encoder, sha256(weights), digest, used, batch, where.type, fingerprint)
-        cut = [pieces(part, batch) for part in pieces(range(used), PART)]
+        identity = (encoder, sha256(weights), digest, needed, batch, where.type, fingerprint)
+        cut = [pieces(part, batch) for part in pieces(range(needed), PART)]
         parts = Parts(out, identity, len(cut), processes)
         # One iterator for all parts: an archive takes long to open, and the next part's images can be decoded by now.
         pixels = iterate_ahead(images, [numbers for missing in parts.missing() for numbers in cut[missing]])
-        bar = tqdm(total=used, desc="features", unit=" images", disable=not progress or processes.rank > 0)
+        bar = tqdm(total=needed, desc="features", unit=" images", disable=not progress or processes.rank > 0)
         with closing(pixels), bar:
 
             def part(number: int) -> NDArray[np.float32]:
-                found = extract(encode, islice(pixels, len(cut[number])), bar)
+                features = extract(encode, islice(pixels, len(cut[number])), bar)
                 first = number * PART
-                which = f"{images}: {encoder} features of images {first} to {first + len(found) - 1}"
-                check_finite(found, which, "train the encoder again")
-                return found
+                which = f"{images}: {encoder} features of images {first} to {first + len(features) - 1}"
+                check_finite(features, which, "train the encoder again")
+                return features
 
             parts.make(part, stop, lambda _: bar.update(PART))
         if processes.rank == 0:
             save_features(out, np.concatenate(list(parts)), digest)
-    return {"count": used, "digest": digest}
+    return {"count": needed, "digest": digest}

@@ -47,7 +47,7 @@ def resampled(n: int, replicate: int) -> NDArray[np.int64]:
     return np.bincount((words % n).astype(np.int64), minlength=n)
 
 
-def drawn(n: int, size: int, draw: int) -> NDArray[np.int64]:
+def subset_numbers(n: int, size: int, draw: int) -> NDArray[np.int64]:
     """The numbers of `size` different images of `n`, (size,): a function of the arguments alone.
 
     They are in the order of random words, which are those of `resampled` with another counter.

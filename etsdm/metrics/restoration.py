@@ -46,12 +46,14 @@ def colour_offset(restored: Pixels, truth: Pixels) -> NDArray[np.float64]:
 
 
 def _common_count(restored: Path, truth: Path) -> int:
-    held, true = count_images(restored), count_images(truth)
-    if held != true:
-        raise UserError(f"{restored}: holds {held} images, but {truth} holds {true}; restore all of them")
-    if held < 2:
-        raise UserError(f"{restored}: the spread over images needs at least 2 of them, not {held}")
-    return held
+    restored_count, truth_count = count_images(restored), count_images(truth)
+    if restored_count != truth_count:
+        raise UserError(
+            f"{restored}: holds {restored_count} images, but {truth} holds {truth_count}; restore all of them"
+        )
+    if restored_count < 2:
+        raise UserError(f"{restored}: the spread over images needs at least 2 of them, not {restored_count}")
+    return restored_count
 
 
 def _pairs(restored: Path, truth: Path) -> list[tuple[float, float, NDArray[np.float64]]]:

@@ -110,8 +110,8 @@ def score(
     }
     if bootstrap:
         replicates = {metric: distance.bootstrap(*sets, bootstrap) for metric, distance in metrics.items()}
-        if found := {metric: values for metric, values in replicates.items() if values is not None}:
-            scores["bootstrap"] = found
+        if defined := {metric: values for metric, values in replicates.items() if values is not None}:
+            scores["bootstrap"] = defined
     write_json(out, scores)
     return scores
 

@@ -70,14 +70,14 @@ def holding(points: Array, centres: Array, radii: Array) -> NDArray[np.int64]:
 
 def _nearest(points: NDArray[np.float32], others: Array, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """`nearest` for one block."""
-    found, squares = [], []
+    candidates, squares = [], []
     for start, part in _placed(others):
         between = _squares(points, part)
         picked = np.argpartition(between, min(count, len(part)) - 1, axis=1)[:, :count]
-        found.append(picked + start)
+        candidates.append(picked + start)
         squares.append(np.take_along_axis(between, picked, 1))
     best = np.argsort(np.hstack(squares), axis=1, kind="stable")[:, :count]
-    numbers = np.take_along_axis(np.hstack(found), best, 1)
+    numbers = np.take_along_axis(np.hstack(candidates), best, 1)
     gaps = (points - np.asarray(others[column], np.float32) for column in numbers.T)
     exact = np.stack([np.einsum("ij,ij->i", gap, gap, dtype=np.float64) for gap in gaps], 1)
     order = np.argsort(exact, axis=1, kind="stable")

@@ -8,7 +8,7 @@ import numpy as np
 
 from etsdm.metrics.distances.distance import Distance
 from etsdm.metrics.distances.frechet import Frechet, of_moments
-from etsdm.metrics.moments import drawn, moments
+from etsdm.metrics.moments import moments, subset_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,10 +45,10 @@ class FrechetInfinity(Distance):
     @staticmethod
     def between(generated: Array, real: Array, summary: Summary | None = None) -> float:
         """The intercept. It takes as long as 15 Frechet distances."""
-        known, chosen = summary or Frechet.summarise(real), sizes(*generated.shape)
-        subsets = (generated[drawn(len(generated), size, draw)] for draw, size in enumerate(chosen))
+        known, subset_sizes = summary or Frechet.summarise(real), sizes(*generated.shape)
+        subsets = (generated[subset_numbers(len(generated), size, draw)] for draw, size in enumerate(subset_sizes))
         distances = [of_moments(*moments(subset), known) for subset in subsets]
-        return float(np.polyfit(1 / chosen, distances, 1)[1])
+        return float(np.polyfit(1 / subset_sizes, distances, 1)[1])
 
 
 def sizes(count: int, length: int) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from etsdm.metrics.distances.distance import Distance
 from etsdm.metrics.distances.kernel import Kernel
-from etsdm.metrics.moments import drawn
+from etsdm.metrics.moments import subset_numbers
 
 if TYPE_CHECKING:
     from etsdm.metrics.distances.distance import Summary
@@ -40,5 +40,8 @@ class KernelSubsets(Distance):
     @staticmethod
     def between(generated: Array, real: Array, summary: Summary | None = None) -> float:
         """The mean, whose time does not depend on the numbers of images."""
-        pairs = [(drawn(len(generated), SIZE, i), drawn(len(real), SIZE, SUBSETS + i)) for i in range(SUBSETS)]
+        pairs = [
+            (subset_numbers(len(generated), SIZE, i), subset_numbers(len(real), SIZE, SUBSETS + i))
+            for i in range(SUBSETS)
+        ]
         return float(np.mean([Kernel.between(generated[mine], real[theirs]) for mine, theirs in pairs]))

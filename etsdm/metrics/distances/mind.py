@@ -48,17 +48,17 @@ class Mind(Distance):
 
 def directions(length: int) -> NDArray[np.float32]:
     """Unit vectors (directions, d). NumPy never changes what `RandomState` draws."""
-    drawn = np.random.RandomState(SEED).standard_normal((PROJECTIONS, length))
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    vectors = np.random.RandomState(SEED).standard_normal((PROJECTIONS, length))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def projections(features: Array) -> NDArray[np.float32]:
     """Features (N, d) projected to each direction and sorted: (directions, N)."""
     rows, along = np.asarray(features, np.float32), directions(features.shape[1])
-    found = np.empty((PROJECTIONS, len(rows)), np.float32)
+    projected = np.empty((PROJECTIONS, len(rows)), np.float32)
     for start in range(0, PROJECTIONS, AT_ONCE):
-        found[start : start + AT_ONCE] = np.sort(along[start : start + AT_ONCE] @ rows.T, axis=1)
-    return found
+        projected[start : start + AT_ONCE] = np.sort(along[start : start + AT_ONCE] @ rows.T, axis=1)
+    return projected
 
 
 def mean_squared_w2(a: Array, b: Array) -> float:

@@ -232,8 +232,8 @@ def _encoder_in_threads(network: Network, resize: Resize) -> Callable[[Pixels], 
 
     @torch.inference_mode()
     def features(share: Tensor) -> Tensor:
-        found: Tensor = network(resize(share).contiguous(memory_format=torch.channels_last))
-        return found
+        encoded: Tensor = network(resize(share).contiguous(memory_format=torch.channels_last))
+        return encoded
 
     return lambda pixels: torch.cat(list(pool.map(features, torch.from_numpy(pixels).split(SHARE))))
 
@@ -247,7 +247,7 @@ def _encoder_in_batches(network: Network, device: torch.device, resize: Resize) 
     @torch.inference_mode()
     def encode(pixels: Pixels) -> Tensor:
         shares = to_device(pixels, device).split(GPU_SHARE)
-        found: Tensor = network(torch.cat([resize(share) for share in shares]))
-        return found
+        encoded: Tensor = network(torch.cat([resize(share) for share in shares]))
+        return encoded
 
     return encode
