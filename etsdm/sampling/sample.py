@@ -140,12 +140,12 @@ def sample(
     """
     stop = StopRequest(minutes)
     solver, count, where = spec.solver, spec.samples, pick_device(device, stop)
-    plain, trained = load_predictor(weights, where, solver.clip_x0, lambda_start=solver.lambda_start)
+    loaded, trained = load_predictor(weights, where, solver.clip_x0, lambda_start=solver.lambda_start)
     if compiled:
-        plain.network.compile()  # type: ignore[attr-defined]
+        loaded.network.compile()  # type: ignore[attr-defined]
     else:
-        plain.network.fuse(can_fuse(where))  # type: ignore[attr-defined]
-    predict = _Ticking(plain.network, plain.schedule, plain.condition, plain.clip_x0, plain.prediction)
+        loaded.network.fuse(can_fuse(where))  # type: ignore[attr-defined]
+    predict = _Ticking(loaded.network, loaded.schedule, loaded.condition, loaded.clip_x0, loaded.prediction)
     shape = trained.dataset.shape
     size = batch or min(default_batch(shape, where), count if few else 2**63)
     work = size * solver.budget
@@ -156,8 +156,8 @@ def sample(
 
         def part(number: int) -> Pixels:
             indices = range(number * size, (number + 1) * size)
-            made = sample_batch(predict, solver, spec.seed, indices, shape, spec.precision)
-            return made[: count - indices.start]
+            images = sample_batch(predict, solver, spec.seed, indices, shape, spec.precision)
+            return images[: count - indices.start]
 
         mine = range(processes.rank, parts.count, processes.count)
         hidden = not progress or processes.rank > 0
@@ -165,5 +165,5 @@ def sample(
             parts.make(part, stop, lambda _: predict.bar.update(work))
         if processes.rank == 0:
             write = write_mosaic if out.suffix == ".png" else write_images
-            write(out, (image for made in saturation.counted(parts) for image in made))
+            write(out, (image for images in saturation.counted(parts) for image in images))
     return {"nfe": solver.budget, "samples": count, "batch": size, "saturated": saturation.share}
