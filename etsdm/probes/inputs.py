@@ -36,8 +36,8 @@ def even_images(archive: Path, count: int, dataset: Images) -> Tensor:
     from etsdm.data.archive import count_images, pick_images
 
     total = count_images(archive)
-    chosen = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
-    pixels = pick_images(archive, chosen)
+    numbers = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
+    pixels = pick_images(archive, numbers)
     if pixels.shape[1:] != (dataset.resolution, dataset.resolution, dataset.channels):
         _, height, width, channels = pixels.shape
         raise UserError(
@@ -47,11 +47,11 @@ def even_images(archive: Path, count: int, dataset: Images) -> Tensor:
     return from_pixels(torch.from_numpy(pixels))
 
 
-def fixed_noise(like: Tensor, stream: int) -> Tensor:
-    """Standard normal noise in the shape of `like`, always the same for a number of the `stream`."""
+def fixed_noise(template: Tensor, stream: int) -> Tensor:
+    """Standard normal noise in the shape of `template`, always the same for a number of the `stream`."""
     import torch
 
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(stream))
+    return torch.randn(template.shape, generator=torch.Generator().manual_seed(stream))
 
 
 def noised(schedule: Schedule, x0: Tensor, eps: Tensor, t: float) -> Tensor:
@@ -85,9 +85,9 @@ def per_image(
     batch = images_within(BATCH_VALUES, inputs[0].shape[1:])
     parts = zip(*(values.split(batch) for values in inputs), strict=True)
     with torch.inference_mode(), without_tf32():
-        found = torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
-    check_finite(found, label, "train the network with a lower training.learning_rate")
-    return found
+        measured = torch.cat([measure(*(values.to(device) for values in part)).double().cpu() for part in parts])
+    check_finite(measured, label, "train the network with a lower training.learning_rate")
+    return measured
 
 
 def mean_and_std(values: Tensor) -> tuple[float, float]:

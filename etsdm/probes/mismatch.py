@@ -58,9 +58,9 @@ def cases(spec: Offsets, schedule: Schedule) -> tuple[list[tuple[int, int]], lis
 
     Left out is a t + offset outside [t_min, t_max]. To clip it would measure another offset under this one's name.
     """
-    wanted = [(t, offset) for t in spec.t for offset in (0, *sorted(spec.offsets))]
-    outside = [(t, offset) for t, offset in wanted if offset and not schedule.t_min <= t + offset <= schedule.t_max]
-    return [case for case in wanted if case not in outside], outside
+    requested = [(t, offset) for t in spec.t for offset in (0, *sorted(spec.offsets))]
+    outside = [(t, offset) for t, offset in requested if offset and not schedule.t_min <= t + offset <= schedule.t_max]
+    return [case for case in requested if case not in outside], outside
 
 
 def predicted(predict: NoisePredictor, x: Tensor, t: float, offset: float) -> Tensor:

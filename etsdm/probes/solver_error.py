@@ -119,8 +119,8 @@ def reference(predict: Predict, schedule: Schedule, x: Tensor, nfe: int, edges: 
 def solution(predict: Predict, schedule: Schedule, x: Tensor, solver: Solver, nfe: int) -> Tensor:
     """x at t_stop, without final denoising, by a solver with `nfe` evaluations."""
     settings = solver.model_copy(update={"denoise": False, "nfe": [nfe]})
-    found: Tensor = SOLVERS.load(solver.name).solve(predict, schedule, x, settings, _no_noise)
-    return found
+    end: Tensor = SOLVERS.load(solver.name).solve(predict, schedule, x, settings, _no_noise)
+    return end
 
 
 def _no_noise() -> Tensor:
@@ -190,13 +190,13 @@ def probe(
         )
         points = []
         for solver, nfe in cases:
-            found = per_image(
+            ends = per_image(
                 lambda x, solver=solver, nfe=nfe: solution(precise, schedule, x.double(), solver, nfe),
                 where,
                 noise,
                 label=f"x at the end of {solver.name}, {nfe} evaluations",
             )
-            error, spread = mean_and_std(distances(found, exact))
+            error, spread = mean_and_std(distances(ends, exact))
             parameters = solver.model_dump(mode="json", exclude_none=True, exclude=SAME)
             points.append(
                 {"solver": solver.name, "parameters": parameters, "nfe": nfe, "error": error, "error_std": spread}

@@ -83,19 +83,19 @@ def theory(spec: TheorySpec, progress: bool = True) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     x0 = mixture.sample(spec.points, generator)
     eps = torch.randn(x0.shape, dtype=torch.float64, generator=generator)
-    found: dict[str, list[dict[str, Any]]] = {"derivative": [], "sharing": []}
+    tables: dict[str, list[dict[str, Any]]] = {"derivative": [], "sharing": []}
     cases = list(product(spec.schedules, (False, True), spec.times))
     for name, flat, time in tqdm(cases, "theory", unit=" schedules", disable=not progress):
         label = {"schedule": name, "flattened": flat}
         if time == spec.times[0]:
             continuous = _schedule(spec, name, "continuous", flat)
-            found["derivative"].append(label | derivative(mixture, continuous, x0, eps))
+            tables["derivative"].append(label | derivative(mixture, continuous, x0, eps))
         schedule = _schedule(spec, name, time, flat)
         times = sharing_times(time, spec.t_tilde, spec.n)
-        found["sharing"].append(
+        tables["sharing"].append(
             label | {"time": time} | sharing(mixture, schedule, times, spec.t_tilde, spec.n, x0, eps)
         )
-    return {"n": len(x0), "dimension": x0.shape[1], "t_tilde": spec.t_tilde} | found
+    return {"n": len(x0), "dimension": x0.shape[1], "t_tilde": spec.t_tilde} | tables
 
 
 def _schedule(spec: TheorySpec, name: str, time: str, flat: bool) -> Schedule:
