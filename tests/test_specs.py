@@ -12,7 +12,7 @@ from trained import model_spec
 from etsdm.cli import main
 from etsdm.errors import UserError
 from etsdm.plan.plan import make_plan
-from etsdm.plan.runs import plain
+from etsdm.plan.runs import through_json
 from etsdm.plan.specs import read_spec
 from etsdm.runtime.files import write_json
 
@@ -33,7 +33,7 @@ def test_what_the_plan_writes_is_taken_as_it_is(tmp_path: Path) -> None:
         assert runs
         for run in runs.values():
             write_json(tmp_path / "spec.json", run.spec)
-            assert read_spec(tmp_path / "spec.json", STAGES[stage]) == plain(run.spec)
+            assert read_spec(tmp_path / "spec.json", STAGES[stage]) == through_json(run.spec)
 
 
 def changed(*path: str, **new: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def check(config: Path, every: bool, no_data: bool, outdated: bool, show: bool) 
     if no_data:
         return
     for name, dataset in planned.config.datasets.items():
-        say(*(f"{name}: {remark}" for remark in planned.found[name].remarks))
+        say(*(f"{name}: {remark}" for remark in planned.overviews[name].remarks))
         if dataset.source == "bundled" or is_gone(dataset.model_dump()):
             continue
         try:

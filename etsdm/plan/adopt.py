@@ -113,11 +113,11 @@ def results_of(plan: Plan, root: Path) -> Iterator[Result]:
         yield result("snapshot", run, ["weights.safetensors"], file)
     passing, shown = plan.config.keep.samples != "all", plan.shown()
     for path, run in plan.samples.items():
-        made = result("sample", run, ["samples.zip"], weights(run.needs["model"]))
-        yield made._replace(passing=passing)
+        sampled = result("sample", run, ["samples.zip"], weights(run.needs["model"]))
+        yield sampled._replace(passing=passing)
         if path in shown:
             out = root / path / "shown.zip"
-            yield Result(_beside(out), [out], made.outputs, {"count": math.prod(MOSAIC)}, ["excerpt"])
+            yield Result(_beside(out), [out], sampled.outputs, {"count": math.prod(MOSAIC)}, ["excerpt"])
     for run in plan.restorations.values():
         made_from = weights(run.needs["model"]), images(run.needs["test"])
         yield result("restore", run, ["restored.zip", "inputs.zip"], *made_from)
@@ -142,21 +142,21 @@ def _distances(plan: Plan, root: Path) -> Iterator[Result]:
         return Result(_beside(out), [out], [weights, of], spec, ["features", *loaded("features", encoder)])
 
     for folder, encoder in plan.references.items():
-        made = features(root / folder.rpartition("/")[0] / "images.zip", encoder, None)
-        yield made
-        out = made.outputs[0].with_name("reference.npz")
+        extracted = features(root / folder.rpartition("/")[0] / "images.zip", encoder, None)
+        yield extracted
+        out = extracted.outputs[0].with_name("reference.npz")
         spec = {"encoder": encoder.spec["name"], "distances": distances}
-        yield Result(_beside(out), [out], made.outputs, spec, ["score", *modules(encoder.spec["name"], distances)])
+        yield Result(_beside(out), [out], extracted.outputs, spec, ["score", *modules(encoder.spec["name"], distances)])
     for file, measurement in plan.measured("distance").items():
         assert measurement.encoder
         encoder, count = measurement.encoder, measurement.run.spec["samples"]
-        made = features(root / measurement.run.path / "samples.zip", encoder, count)
-        yield made
+        extracted = features(root / measurement.run.path / "samples.zip", encoder, count)
+        yield extracted
         reference = [root / measurement.reference / name for name in ("features.npz", "reference.npz")]
         spec = {"encoder": encoder.spec["name"], "distances": distances, "count": count}
         spec |= {"bootstrap": evaluation.bootstrap}
         code = ["score", *modules(encoder.spec["name"], distances)]
-        yield Result(_beside(root / file), [root / file], [*made.outputs, *reference], spec, code)
+        yield Result(_beside(root / file), [root / file], [*extracted.outputs, *reference], spec, code)
 
 
 def report_of(plan: Plan, root: Path) -> Iterator[Result]:
@@ -241,11 +241,11 @@ def _wrong(
     """Why a result cannot be taken over; None if it can."""
     if not result.manifest.exists():
         return f"{result.manifest.name} is missing beside it"
-    made = read_json(result.manifest)
+    manifest = read_json(result.manifest)
     for file in result.outputs:
         if not file.exists() and not result.is_gone:
             return f"{file.name} is missing beside it"
-        if made["outputs"].get(file.name) != digest(file):
+        if manifest["outputs"].get(file.name) != digest(file):
             return f"{file.name} is not what its manifest says that was made"
     for file in result.inputs:
         if file in passed:
@@ -254,17 +254,18 @@ def _wrong(
             return f"made from {file}, which is missing"
         if file.is_relative_to(root):
             return f"made from {file}, which is not taken over"
-    if [*made["inputs"].values()] != [digest(file) for file in result.inputs]:
+    if [*manifest["inputs"].values()] != [digest(file) for file in result.inputs]:
         return "made from other files than those that are there"
-    if result.spec is not None and made["spec"] != result.spec:
+    if result.spec is not None and manifest["spec"] != result.spec:
         return "made by another specification"
-    if not any_code and made["code"].split()[1:] != result.code:
+    if not any_code and manifest["code"].split()[1:] != result.code:
         return (
-            f"made by {' '.join(made['code'].split()[1:]) or 'code that is not known'!r}, not {' '.join(result.code)!r}"
+            f"made by {' '.join(manifest['code'].split()[1:]) or 'code that is not known'!r}, "
+            f"not {' '.join(result.code)!r}"
         )
-    if torch and made["packages"]["torch"] != torch:
-        return f"made by PyTorch {made['packages']['torch']}, and same_torch asks for {torch}"
-    if not any_code and not fingerprint.is_same(made["code"]):
+    if torch and manifest["packages"]["torch"] != torch:
+        return f"made by PyTorch {manifest['packages']['torch']}, and same_torch asks for {torch}"
+    if not any_code and not fingerprint.is_same(manifest["code"]):
         return "made by other code; where you know that it gives the same numbers: --any-code"
     return None
 
@@ -291,24 +292,26 @@ def adopt(verdict: Verdict, plan: Plan, root: Path, config: Path, snakemake: lis
     now = time.time()
     for file in files:
         os.utime(file, (now, now))
-    used = {file for result in verdict.adopted for file in result.inputs}
-    ends = [result.outputs[0] for result in verdict.adopted if not used & {*result.outputs}]
+    inputs = {file for result in verdict.adopted for file in result.inputs}
+    ends = [result.outputs[0] for result in verdict.adopted if not inputs & {*result.outputs}]
     batches = [[]] if everything else [ends[start : start + TARGETS] for start in range(0, len(ends), TARGETS)]
     for batch in batches:
         command = [sys.executable, "-m", "snakemake", "--configfile", str(config), "--cores", "1", *snakemake]
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, "--touch", "--forceall", "--quiet", "all", "--", *map(str, batch)], check=False
         )
-        if done.returncode:
-            raise UserError(f"Snakemake could not note what is taken over (exit code {done.returncode}); see above")
+        if process.returncode:
+            raise UserError(f"Snakemake could not note what is taken over (exit code {process.returncode}); see above")
     for images in verdict.outdated:  # Snakemake has noted today's source for it
         redo(images)
 
 
 def _note_code(result: Result) -> None:
     """Write down that a result of other code stands for one of today's."""
-    made = read_json(result.manifest)
+    manifest = read_json(result.manifest)
     today = fingerprint.code(*result.code)
-    if made["code"] != today:
-        earlier = {"code": made["code"], "adopted": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_json(result.manifest, made | {"code": today, "earlier_code": [*made.get("earlier_code", []), earlier]})
+    if manifest["code"] != today:
+        earlier = {"code": manifest["code"], "adopted": datetime.now(UTC).isoformat(timespec="seconds")}
+        write_json(
+            result.manifest, manifest | {"code": today, "earlier_code": [*manifest.get("earlier_code", []), earlier]}
+        )

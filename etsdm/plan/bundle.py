@@ -59,23 +59,23 @@ No weights of the Inception network or of DINOv2 are in this bundle.
 """
 
 
-def pack(plan: Plan, root: Path, wanted: list[str], out: Path, seen: Callable[[int], object] = lambda _: None) -> int:
+def pack(plan: Plan, root: Path, kinds: list[str], out: Path, seen: Callable[[int], object] = lambda _: None) -> int:
     """Write a finished benchmark into one ZIP; return the number of its results' files.
 
     Args:
         plan: what was to be measured.
         root: root of the results.
-        wanted: names in `LARGE`.
+        kinds: names in `LARGE`.
         out: file to write.
         seen: told the bytes of each file that is packed.
 
     Raises:
         UserError: a result is missing, or is not what its manifest says.
     """
-    name, files = plan.config.name, _files(plan, root, wanted)
+    name, files = plan.config.name, _files(plan, root, kinds)
     licences = dict.fromkeys(f"- {key}: {licence_of(dataset)}" for key, dataset in plan.config.datasets.items())
     texts = {
-        "README.md": README.format(name=name, sums=SUMS, packed=", ".join(wanted) or "nothing else"),
+        "README.md": README.format(name=name, sums=SUMS, packed=", ".join(kinds) or "nothing else"),
         "LICENSES.md": LICENCES.format(data="\n".join(licences)),
         "config.yaml": yaml.safe_dump(
             without_places(plan.config.model_dump(mode="json", exclude_none=True)), sort_keys=False, allow_unicode=True
@@ -93,23 +93,23 @@ def pack(plan: Plan, root: Path, wanted: list[str], out: Path, seen: Callable[[i
     return len(files)
 
 
-def _files(plan: Plan, root: Path, wanted: list[str]) -> list[Path]:
-    left_out = {stage for kind, stages in LARGE.items() if kind not in wanted for stage in stages}
-    found = dict.fromkeys([root / plan.report / "inventory.json"])
+def _files(plan: Plan, root: Path, kinds: list[str]) -> list[Path]:
+    left_out = {stage for kind, stages in LARGE.items() if kind not in kinds for stage in stages}
+    files = dict.fromkeys([root / plan.report / "inventory.json"])
     missing = []
     for result in _results(plan, root):
         if not result.manifest.exists():
             missing.append(result.manifest)
             continue
-        found |= dict.fromkeys([result.manifest, *_small_beside(result)])
+        files |= dict.fromkeys([result.manifest, *_small_beside(result)])
         if result.code[0] not in left_out and not result.is_gone and not of_others(result):
-            found |= dict.fromkeys(_whole(result))
+            files |= dict.fromkeys(_whole(result))
     if missing:
         raise UserError(
             f"{missing[0]} and {len(missing) - 1:,} more are missing: the benchmark is not finished; "
             "`make reproduce CONFIG=...` makes what is missing"
         )
-    return [*found]
+    return [*files]
 
 
 def _results(plan: Plan, root: Path) -> Iterator[Result]:
@@ -131,11 +131,11 @@ def _small_beside(result: Result) -> list[Path]:
 
 def _whole(result: Result) -> list[Path]:
     """The outputs, each what its manifest says."""
-    made = read_json(result.manifest)["outputs"]
+    digests = read_json(result.manifest)["outputs"]
     for file in result.outputs:
         if not file.exists():
             raise UserError(f"{file} is missing; `make reproduce CONFIG=...` makes it again")
-        if made.get(file.name) != remembered(file):
+        if digests.get(file.name) != remembered(file):
             raise UserError(f"{file} is not what its manifest says; `etsdm redo {file}` and make it again")
     return result.outputs
 

@@ -18,7 +18,7 @@ from etsdm.experiments.experiment import Cell, Experiment
 from etsdm.experiments.measures import Distances, Exact, Measure, Probed, Restorations
 from etsdm.plan.benchmark import Benchmark
 from etsdm.plan.reading import load_config, parse_config
-from etsdm.plan.runs import Measurement, Run, Spec, identity, images_of, plain
+from etsdm.plan.runs import Measurement, Run, Spec, identity, images_of, through_json
 from etsdm.report.contents import shows_samples
 from etsdm.solvers import Solvers
 from etsdm.training.snapshots import last, requested
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Plan:
     """All runs of a benchmark, each once, by path.
 
-    It does not look at the data: `check_files` does, and keeps what it finds in `found`.
+    It does not look at the data: `check_files` does, and keeps what it finds in `overviews`.
     """
 
     def __init__(self, config: Benchmark) -> None:
@@ -45,7 +45,7 @@ class Plan:
         self.probes: dict[str, Run] = {}
         self.theories: dict[str, Run] = {}
         self._measurements: dict[tuple[str, str], Measurement] = {}
-        self.found: dict[str, Overview] = {}
+        self.overviews: dict[str, Overview] = {}
         for experiment, blocks in config.experiments.asked().items():
             for block in blocks:
                 self._add(experiment, block)
@@ -70,7 +70,7 @@ class Plan:
     def _check_files(self, results: Path) -> None:
         evaluation = self.config.evaluation
         for name in self.config.datasets:
-            self.found[name] = self.find(name, results)
+            self.overviews[name] = self.find(name, results)
         for encoder in evaluation.encoders:
             if missing := encoder.missing():
                 raise UserError(f"evaluation.encoders: {missing}")
@@ -92,8 +92,8 @@ class Plan:
         spec = dataset.model_dump()
         specs = {results / run.path: run.spec for run in self.data.values() if run.spec["name"] == name}
         try:
-            found = prepared.overview(specs) or inspect_source(name, spec)
-            return check_overview(name, spec, found, at_least, needing_labels)
+            overview = prepared.overview(specs) or inspect_source(name, spec)
+            return check_overview(name, spec, overview, at_least, needing_labels)
         except UserError as error:
             raise UserError(f"{error}{how_to_get(dataset) if prepared.is_gone(spec) else ''}") from error
 
@@ -149,13 +149,13 @@ class Plan:
             self._ask(Measurement(experiment, "restoration", f"{path}/scores.json", run, model))
 
     def _add_probe(self, experiment: str, block: Probed, model: Run) -> None:
-        spec = plain({"probe": block.probe} | block.settings)
+        spec = through_json({"probe": block.probe} | block.settings)
         path = f"probes/{model.path.removeprefix('models/')}/{block.probe}-{identity(spec)}"
         run = self.probes.setdefault(path, Run(path, spec, {"model": model}))
         self._ask(Measurement(experiment, block.probe, f"{path}/result.json", run, model))
 
     def _add_theory(self, experiment: str, block: Exact) -> None:
-        spec = plain(block.settings | {"timesteps": self.config.diffusion.timesteps})
+        spec = through_json(block.settings | {"timesteps": self.config.diffusion.timesteps})
         path = f"theory/{identity(spec)}"
         run = self.theories.setdefault(path, Run(path, spec))
         self._ask(Measurement(experiment, "theory", f"{path}/result.json", run))
@@ -171,7 +171,7 @@ class Plan:
 
     def _model(self, cell: Cell, seed: int) -> Run:
         data = self._dataset(cell.name, cell.dataset)
-        spec = plain(
+        spec = through_json(
             {
                 "task": cell.task,
                 "dataset": images_of(data.spec),
@@ -300,7 +300,7 @@ def _solver_runs(solvers: Solvers, settings: Spec) -> Iterator[tuple[str, Spec]]
     """Folder name and specification for each solver at each of its budgets."""
     for solver in solvers:
         for nfe in solver.nfe:
-            spec = plain({"solver": solver.model_dump(exclude_none=True) | {"nfe": nfe}} | settings)
+            spec = through_json({"solver": solver.model_dump(exclude_none=True) | {"nfe": nfe}} | settings)
             yield f"{solver.name}-nfe{nfe}-{solver.grid}-{identity(spec)}".replace("+", "p"), spec
 
 

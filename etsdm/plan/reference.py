@@ -120,10 +120,10 @@ def _choice(thing: Model) -> str:
     """What a configuration writes to choose a thing."""
     if isinstance(getattr(thing, "name", None), str):  # an experiment, which is a key
         return f"`{thing.name}`"  # type: ignore[attr-defined]
-    chosen = {key: get_args(thing.model_fields[key].annotation) for key in CHOICES if key in thing.model_fields}
-    if "name" in chosen:
-        return ", ".join(f"`{name}`" for name in chosen["name"])
-    return ", ".join(f"`{key}: {name}`" for key, (name,) in chosen.items())
+    choices = {key: get_args(thing.model_fields[key].annotation) for key in CHOICES if key in thing.model_fields}
+    if "name" in choices:
+        return ", ".join(f"`{name}`" for name in choices["name"])
+    return ", ".join(f"`{key}: {name}`" for key, (name,) in choices.items())
 
 
 def _names_of(some: list[Model], things: dict[Model, None]) -> str:

@@ -77,7 +77,7 @@ class Measurement:
         return f"{self.model.needs['data'].path}/{self.encoder.label}"
 
 
-def plain(spec: Spec) -> Spec:
+def through_json(spec: Spec) -> Spec:
     """A specification as it is after a way through JSON."""
     values: Spec = json.loads(json.dumps(spec))
     return values

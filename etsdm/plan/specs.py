@@ -72,13 +72,13 @@ def read_spec(path: Path, kind: str) -> dict[str, Any]:
     return filled
 
 
-def _filled(given: Any, found: Any) -> Any:
-    """What is given, with what was found beside it; null is left out, but for data sets."""
-    if isinstance(given, list) and isinstance(found, list | tuple):
-        return [_filled(*pair) for pair in zip(given, found, strict=True)]
-    if not isinstance(given, dict):
-        return given
-    if isinstance(found, dict):
-        return found | given
-    inside = {key: _filled(part, getattr(found, key, part)) for key, part in given.items()}
-    return found.model_dump(mode="json", exclude_none=True, exclude=set(given)) | inside
+def _filled(values: Any, model: Any) -> Any:
+    """The values, completed by those of their model; null is left out, but for data sets."""
+    if isinstance(values, list) and isinstance(model, list | tuple):
+        return [_filled(*pair) for pair in zip(values, model, strict=True)]
+    if not isinstance(values, dict):
+        return values
+    if isinstance(model, dict):
+        return model | values
+    inside = {key: _filled(part, getattr(model, key, part)) for key, part in values.items()}
+    return model.model_dump(mode="json", exclude_none=True, exclude=set(values)) | inside
