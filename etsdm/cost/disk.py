@@ -39,14 +39,14 @@ LOGGED = ("sample", "excerpt", "restore", "sample_features", "score", "compare")
 
 def count_files(jobs: "Iterable[Job]", keep: "Keep") -> int:
     """Files in results/ when these jobs are done and what is not to be kept is gone; the report aside."""
-    return sum(FILES.get(job.rule, FILES_OF_A_COPY) + _snapshots(job) - _gone(job.rule, keep) for job in jobs)
+    return sum(FILES.get(job.rule, FILES_OF_A_COPY) + _snapshots(job) - _removed(job.rule, keep) for job in jobs)
 
 
 def _snapshots(job: "Job") -> int:
     return len(intermediate(job.run.model.training)) if job.rule == "train" else 0
 
 
-def _gone(rule: str, keep: "Keep") -> int:
+def _removed(rule: str, keep: "Keep") -> int:
     archive = rule == "sample" and keep.samples != "all"
     decoded = rule == "prepare" and not keep.maps
     return archive + decoded + (rule in LOGGED and not keep.logs)

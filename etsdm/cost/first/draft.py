@@ -179,7 +179,7 @@ class Draft:
 def _flow(value: Any) -> str:
     """A value in one line of YAML."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"
     is_bare = isinstance(value, str) and re.fullmatch("[a-z][a-z0-9-]*", value) and yaml.safe_load(value) == value

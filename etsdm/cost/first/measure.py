@@ -39,8 +39,8 @@ def measure(pictures: "Pictures", device: str, progress: bool = True) -> Machine
         rates = {size.side: _rates(pictures, size, encoder, device, progress) for size in sizes}
     finally:
         torch.set_num_threads(threads)
-    speeds = {side: _rounded(speed) for side, one in rates.items() for speed in one.speeds.values()}
-    slowest = min((one.features["inception"] for one in rates.values() if one.features), default=FEATURES)
+    speeds = {side: _rounded(speed) for side, rate in rates.items() for speed in rate.speeds.values()}
+    slowest = min((rate.features["inception"] for rate in rates.values() if rate.features), default=FEATURES)
     name = next(iter(rates.values())).device if has_gpu and rates else "this machine's processors, measured"
     return Machine(name, 1 if has_gpu else cpus(), speeds, step_below(slowest), has_gpu)
 
