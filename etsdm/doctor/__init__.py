@@ -46,5 +46,5 @@ def _looked(check: ModuleType, case: Case) -> list[Line]:
     try:
         return [*check.lines(case)]
     except Exception as error:
-        what = check.__name__.rpartition(".")[2].replace("_", " ")
-        return [Line(what, "missing", f"cannot be looked at ({type(error).__name__}: {error})")]
+        name = check.__name__.rpartition(".")[2].replace("_", " ")
+        return [Line(name, "missing", f"cannot be looked at ({type(error).__name__}: {error})")]

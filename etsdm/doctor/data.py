@@ -14,14 +14,14 @@ def lines(case: Case) -> Iterator[Line]:
     if case.plan is None:
         return
     for name in case.plan.config.datasets:
-        what = f"data {name}"
+        label = f"data {name}"
         try:
-            there = case.plan.find(name, case.results)
+            overview = case.plan.find(name, case.results)
         except UserError as error:
             can_be_fetched = files_of(case.plan.config.datasets[name])
-            yield Line(what, "missing", str(error), f"etsdm fetch {case.config}" if can_be_fetched else "")
+            yield Line(label, "missing", str(error), f"etsdm fetch {case.config}" if can_be_fetched else "")
         else:
-            yield Line(what, "fine", f"{there.images:,} images{', with labels' * there.labelled}")
+            yield Line(label, "fine", f"{overview.images:,} images{', with labels' * overview.labelled}")
     if initial := case.plan.config.training.initial:
         yield _initial(case, initial.weights)
 

@@ -32,15 +32,15 @@ def device(side: int, has_gpu: bool, is_wanted: bool) -> Line:
         has_gpu: whether PyTorch sees a GPU.
         is_wanted: whether nobody has asked for the CPU.
     """
-    what, text = "device", f"images of up to {side} px"
+    label, text = "device", f"images of up to {side} px"
     if has_gpu:
-        return Line(what, "fine", f"a GPU for {text}")
+        return Line(label, "fine", f"a GPU for {text}")
     if side < SMALLEST_FOR_GPU:
-        return Line(what, "fine", f"the CPU is enough for {text}")
+        return Line(label, "fine", f"the CPU is enough for {text}")
     if not is_wanted:
-        return Line(what, "no matter", f"the CPU, as is asked for, for {text}; trainings may take days")
+        return Line(label, "no matter", f"the CPU, as is asked for, for {text}; trainings may take days")
     cure = "a machine with a GPU; ETSDM_DEVICE=cpu, if the CPU is meant"
-    return Line(what, "missing", f"no GPU for {text}; a CPU may take days for a training", cure)
+    return Line(label, "missing", f"no GPU for {text}; a CPU may take days for a training", cure)
 
 
 def _hours(plan: "Plan") -> str | None:

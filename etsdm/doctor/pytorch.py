@@ -20,16 +20,16 @@ def lines(case: Case) -> Iterator[Line]:
     yield beside(torch.__version__, locked())
 
 
-def beside(version: str, wanted: str | None) -> Line:
+def beside(version: str, locked: str | None) -> Line:
     """The line on a version, such as 2.14.1+cu126, beside the locked one; None: no lock is here."""
-    if wanted is None:
+    if locked is None:
         return Line("PyTorch", "fine", f"{version}; no requirements.lock here to compare it with")
-    if version.partition("+")[0] == wanted:
+    if version.partition("+")[0] == locked:
         return Line("PyTorch", "fine", f"{version}, the locked version")
     return Line(
         "PyTorch",
         "no matter",
-        f"{version}, not the locked {wanted}; other versions round otherwise, and manifests name them",
+        f"{version}, not the locked {locked}; other versions round otherwise, and manifests name them",
         "make install",
     )
 

@@ -13,18 +13,18 @@ COMMANDS = ("sbatch", "scontrol", "sacct")
 
 def lines(case: Case) -> Iterator[Line]:
     """Which commands there are, and the version of the plug-in."""
-    here = [name for name in COMMANDS if shutil.which(name)]
-    yield commands(here)
-    yield plugin(_version(), "sbatch" in here)
+    available = [name for name in COMMANDS if shutil.which(name)]
+    yield commands(available)
+    yield plugin(_version(), "sbatch" in available)
 
 
-def commands(here: list[str]) -> Line:
+def commands(available: list[str]) -> Line:
     """The line on the commands that there are."""
-    lacking = [name for name in COMMANDS if name not in here]
-    if "sbatch" not in here:
+    lacking = [name for name in COMMANDS if name not in available]
+    if "sbatch" not in available:
         return Line("SLURM", "no matter", "no sbatch; jobs run on this machine")
     if not lacking:
-        return Line("SLURM", "fine", f"{', '.join(here)}; docs/slurm.md goes from here")
+        return Line("SLURM", "fine", f"{', '.join(available)}; docs/slurm.md goes from here")
     if lacking == ["sacct"]:
         return Line("SLURM", "no matter", "no sacct, as without accounting", "docs/slurm.md, 'Describe the cluster'")
     return Line("SLURM", "missing", f"no {', '.join(lacking)} beside sbatch", "ask who runs the cluster")

@@ -34,12 +34,12 @@ def of_one(encoder: "Encoder", fetched: Path | None, config: str) -> Line:
         fetched: where a configuration keeps its weights; None without one, when nothing is needed.
         config: the configuration, for the command that fetches them.
     """
-    what, file = f"weights of {encoder.name}", encoder.local()
+    label, file = f"weights of {encoder.name}", encoder.local()
     if missing := encoder.missing():
-        return Line(what, "missing", missing)
+        return Line(label, "missing", missing)
     if fetched and fetched.is_file():
-        return Line(what, "fine", "in the results folder")
+        return Line(label, "fine", "in the results folder")
     if file and file.is_file():
-        return Line(what, "fine", f"on this machine, in {file}")
+        return Line(label, "fine", f"on this machine, in {file}")
     cure = f"etsdm fetch {config}; where jobs have internet, they fetch it themselves"
-    return Line(what, "missing" if fetched else "no matter", "not on this machine", cure)
+    return Line(label, "missing" if fetched else "no matter", "not on this machine", cure)
