@@ -30,12 +30,12 @@ def bar_at(log: Path, now: float) -> Bar | None:
     """The last bar in a log; None if there is none yet. It says what is left at the time `now`."""
     try:
         with log.open("rb") as file:
-            written = os.fstat(file.fileno())
-            file.seek(max(0, written.st_size - TAIL))
+            status = os.fstat(file.fileno())
+            file.seek(max(0, status.st_size - TAIL))
             text = file.read().decode(errors="replace")
     except OSError:
         return None
-    return last_bar(text, max(0.0, now - written.st_mtime))
+    return last_bar(text, max(0.0, now - status.st_mtime))
 
 
 def last_bar(text: str, age: float = 0.0) -> Bar | None:

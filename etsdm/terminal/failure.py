@@ -29,8 +29,8 @@ def failures(jobs: list[Job]) -> list[str]:
 
 def last_words(files: list[str]) -> str:
     """The last line of the first log that has one; empty if none has."""
-    said = next((lines for file in files if (lines := _lines(Path(file)))), [""])
-    return said[-1]
+    last_log = next((lines for file in files if (lines := _lines(Path(file)))), [""])
+    return last_log[-1]
 
 
 def failure(name: str, error: Mapping[str, Any], in_full: bool) -> str:

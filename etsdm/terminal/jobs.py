@@ -20,7 +20,7 @@ class Job:
 
     Attributes:
         stage: name of its rule.
-        what: what it makes, in a few words.
+        product: what it makes, in a few words.
         log: where it says what it does; None if it says nothing.
         manifest: what it writes about itself.
         since: when it began to work, in seconds; None while it waits in a queue.
@@ -29,7 +29,7 @@ class Job:
     """
 
     stage: str
-    what: str
+    product: str
     log: Path | None
     manifest: Path | None
     since: float | None
@@ -39,7 +39,7 @@ class Job:
     @property
     def name(self) -> str:
         """Its stage and what it makes."""
-        return f"{self.stage} {self.what}".strip()
+        return f"{self.stage} {self.product}".strip()
 
     def look(self, now: float) -> None:
         """Notice, by its log, that it has left the queue."""
@@ -127,8 +127,8 @@ class Jobs:
                 usual.setdefault(job.stage, job.seconds(now) + seconds)
         ended = Counter({stage: len(took) for stage, took in self.seconds.items()})
         known = [seconds for seconds in rest.values() if seconds is not None]
-        begun = ended + Counter(job.stage for job in [*self.running.values(), *self.failed])
-        waiting = {stage: max(0, count - begun[stage]) for stage, count in self.planned.items()}
+        started = ended + Counter(job.stage for job in [*self.running.values(), *self.failed])
+        waiting = {stage: max(0, count - started[stage]) for stage, count in self.planned.items()}
         work = sum(known) + sum(count * usual.get(stage, 0.0) for stage, count in waiting.items())
         at_once = max(1.0, self.summed(now) / elapsed) if elapsed > 0 else 1.0
         unknown = sum(count for stage, count in waiting.items() if stage not in usual) + len(rest) - len(known)

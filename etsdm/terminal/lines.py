@@ -28,10 +28,10 @@ def span(seconds: float) -> str:
 def plan_line(jobs: Jobs) -> str:
     """How many jobs there are, and of which stages most of them."""
     stages = sorted(jobs.planned.items(), key=lambda stage: -stage[1])
-    named = [f"{count} {stage}" for stage, count in stages[:SHOWN]]
+    counts = [f"{count} {stage}" for stage, count in stages[:SHOWN]]
     if others := sum(count for _, count in stages[SHOWN:]):
-        named.append(f"{others} other")
-    return f"{counted(jobs.total)} to run: {', '.join(named)}"
+        counts.append(f"{others} other")
+    return f"{counted(jobs.total)} to run: {', '.join(counts)}"
 
 
 def whole_line(jobs: Jobs, bars: dict[int, Bar], elapsed: float, now: float) -> str:
@@ -64,8 +64,8 @@ def progress(job: Job, bar: Bar | None, now: float) -> list[str]:
 
 def lasting_line(job: Job, bar: Bar | None, now: float) -> str:
     """A job that has been at work for a while, in a line that stays."""
-    said = [f"{bar.percent} %", _left(bar), bar.rate] if bar else []
-    return ", ".join([f"{job.name}: {span(job.seconds(now))} so far", *filter(None, said)])
+    parts = [f"{bar.percent} %", _left(bar), bar.rate] if bar else []
+    return ", ".join([f"{job.name}: {span(job.seconds(now))} so far", *filter(None, parts)])
 
 
 def _left(bar: Bar) -> str:
@@ -78,11 +78,11 @@ def job_line(job: Job, bar: Bar | None, now: float, width: int, stages: int) -> 
     """A job in one line of at most `width` columns; its stage takes `stages` of them."""
     head, parts = f"  {job.stage:<{stages}}  ", _columns(progress(job, bar, now))
     for least in (BESIDE_RATE, BESIDE_LEFT):
-        if width - len(head) - len("  ".join(parts)) - 2 < min(len(job.what), least):
+        if width - len(head) - len("  ".join(parts)) - 2 < min(len(job.product), least):
             parts.pop()
     tail = "  ".join(parts)
     room = max(0, width - len(head) - len(tail) - 2)
-    return f"{head}{shortened(job.what, room):<{min(room, MOST)}}  {tail}"[:width].rstrip()
+    return f"{head}{shortened(job.product, room):<{min(room, MOST)}}  {tail}"[:width].rstrip()
 
 
 def _columns(parts: list[str]) -> list[str]:

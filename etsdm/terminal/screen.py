@@ -44,8 +44,8 @@ class Screen:
         self._write(self._clear())
 
     def _clear(self) -> str:
-        drawn, self._drawn = self._drawn, False
-        return CLEAR if drawn else ""
+        was_drawn, self._drawn = self._drawn, False
+        return CLEAR if was_drawn else ""
 
     def _size(self) -> os.terminal_size:
         with suppress(OSError, ValueError):

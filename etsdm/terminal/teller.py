@@ -130,7 +130,7 @@ class Teller:
         waits = self._remote and not values.get("local")
         self.jobs.running[values["jobid"]] = Job(
             stage=values["rule_name"],
-            what=words(values["wildcards"]),
+            product=words(values["wildcards"]),
             log=log,
             manifest=next((Path(file) for file in values["output"] if file.endswith("manifest.json")), None),
             since=None if waits and log else now,  # its log tells when it leaves the queue
@@ -171,8 +171,8 @@ class Teller:
         else:
             self._stopping |= STOPPING in text
             unchanged = text if record.levelno >= WARNING else ""
-            if said := next((instead for part, instead in SAID.items() if part in text), unchanged):
-                self._screen.say(said)
+            if message := next((instead for part, instead in SAID.items() if part in text), unchanged):
+                self._screen.say(message)
 
     def _bars(self, now: float) -> dict[int, Bar]:
         read = {n: bar_at(job.log, now) for n, job in self.jobs.running.items() if job.log and job.since is not None}
