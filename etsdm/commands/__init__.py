@@ -14,8 +14,8 @@ import click
 
 def _modules() -> dict[str, str]:
     """Name of the module of each command."""
-    found = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-    return {name.rstrip("_"): name for name in found}
+    modules = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    return {name.rstrip("_"): name for name in modules}
 
 
 def _imported(module: str) -> ModuleType:

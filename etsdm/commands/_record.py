@@ -55,7 +55,7 @@ def recorded(
     device: str = "cpu",
     *progress: Path,
     code: str = "",
-    kept: bool = True,
+    reusable: bool = True,
 ) -> AbstractContextManager[dict[str, Any]]:
     """Write the manifest of a stage, and `spec.json` beside it if its specification is in no file yet.
 
@@ -63,7 +63,7 @@ def recorded(
 
     Args:
         path: of the manifest.
-        inputs, outputs, device, progress, code, kept: see `manifest`.
+        inputs, outputs, device, progress, code, reusable: see `manifest`.
         spec: specification of the stage.
 
     Raises:
@@ -71,13 +71,13 @@ def recorded(
     """
     values = spec.values if isinstance(spec, Specification) else spec
     if not launch.is_first():
-        is_kept = kept and finished.folder_of(path).exists()
+        is_kept = reusable and finished.folder_of(path).exists()
         if is_kept and finished.has(path, list(intact.digests(inputs).values()), outputs, values, code):
             raise AlreadyMade(f"{path}: the first process restores it")
         return nullcontext({})
     if isinstance(spec, Specification) and spec.file is None:
         write_json(path.with_name(SPEC_FILE), spec.values)
-    return manifest(path, inputs, outputs, values, device, job()["attempt"], progress, code, kept)
+    return manifest(path, inputs, outputs, values, device, job()["attempt"], progress, code, reusable)
 
 
 def say(*lines: object) -> None:

@@ -33,10 +33,10 @@ def doctor(config: Path | None, results: Path, as_json: bool) -> None:
     """
     from etsdm.doctor import examine
 
-    found = [*_printed(examine(config, results), not as_json)]
-    can_run = all(line.mark != "missing" for line in found)
+    lines = [*_printed(examine(config, results), not as_json)]
+    can_run = all(line.mark != "missing" for line in lines)
     if as_json:
-        click.echo(_shared(found, can_run))
+        click.echo(_shared(lines, can_run))
     else:
         click.echo(f"{config or 'this machine'}: {'can run' if can_run else 'something is missing'}")
     sys.exit(0 if can_run else 1)

@@ -33,7 +33,7 @@ def figure(inventory: Path, names: tuple[str, ...], results: Path) -> None:
     for name in names or figure_names(plan):
         code = code_of("figure", *figure_code(plan, name))
         with recorded(
-            note_of(report, name), tidy_tables(report), files_of(report, name), code=code, kept=False
+            note_of(report, name), tidy_tables(report), files_of(report, name), code=code, reusable=False
         ) as record:
             loaded = loaded or load(report, results, PUBLISHED)
             record["caption"] = " ".join(caption_of(loaded, figure_of(plan, name)[1]))

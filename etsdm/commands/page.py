@@ -26,7 +26,7 @@ def page(inventory: Path, results: Path) -> None:
     report, plan = inventory.parent, read_json(inventory)
     inputs = [*tidy_tables(report), *table_files(report, plan), *figure_files(report, plan)]
     outputs, code = [report / "report.html"], code_of("page", *page_code())
-    with recorded(manifest_of(report / "report"), inputs, outputs, code=code, kept=False):
+    with recorded(manifest_of(report / "report"), inputs, outputs, code=code, reusable=False):
         warnings = write_page(report, results, PUBLISHED)
     for warning in warnings:
         click.echo(f"etsdm: warning: {warning}", err=True)

@@ -34,7 +34,7 @@ def prepare(spec: Specification, out: Path | None, workers: int | None) -> None:
     images = out / "images.zip"
     outputs, code = [images, out / "dataset.json", out / DIGEST_FILE], code_of("prepare", module(values))
     path = out / "manifest.json"
-    with recorded(path, [], outputs, spec, "cpu", folder_of(images), code=code, kept=False) as record:
+    with recorded(path, [], outputs, spec, "cpu", folder_of(images), code=code, reusable=False) as record:
         record["source"] = source_fingerprint(values)  # not kept, as sources may change
         description = run(values, out, workers=workers or cpus(), code=code, minutes=job()["minutes"])
         record.update({key: description[key] for key in ("count", "digest", "saturated", "damaged")})

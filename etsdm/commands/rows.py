@@ -30,6 +30,6 @@ def rows(inventory: Path, results: Path) -> None:
     for model in plan["models"]:
         intact.is_whole(results / model / "metrics.jsonl")
     with recorded(
-        manifest_of(report / "rows"), whole, tidy_tables(report), code=code_of("rows", *rows_code()), kept=False
+        manifest_of(report / "rows"), whole, tidy_tables(report), code=code_of("rows", *rows_code()), reusable=False
     ):
         write_rows(plan, results, report)

@@ -88,8 +88,8 @@ def sample(
         raise UserError(f"{out}: must end in .png, for a picture, or in .zip, for an archive of images")
     if spec is None:
         shift = time_shift and dict(zip(("window", "cutoff"), time_shift, strict=True))
-        given = {"grid": grid, "lambda_start": lambda_start, "eps_scale": eps_scale, "time_shift": shift}
-        solved = _solver(solver or "ddim", nfe, clip_x0, t_end, **given)
+        choices = {"grid": grid, "lambda_start": lambda_start, "eps_scale": eps_scale, "time_shift": shift}
+        solved = _solver(solver or "ddim", nfe, clip_x0, t_end, **choices)
         values: dict[str, Any] = {"solver": solved, "samples": count, "precision": precision or "tf32", "seed": seed}
     else:
         values = spec.values

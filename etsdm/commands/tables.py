@@ -25,5 +25,5 @@ def tables(inventory: Path, results: Path) -> None:
 
     report, plan = inventory.parent, read_json(inventory)
     outputs, code = table_files(report, plan), code_of("tables", *tables_code(plan))
-    with recorded(manifest_of(report / "tables"), tidy_tables(report), outputs, code=code, kept=False):
+    with recorded(manifest_of(report / "tables"), tidy_tables(report), outputs, code=code, reusable=False):
         write_tables(report, results, PUBLISHED)

@@ -78,7 +78,7 @@ def manifest(
     attempt: int = 1,
     progress: tuple[Path, ...] = (),
     code: str = "",
-    kept: bool = True,
+    reusable: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """Write `path` when the block ends well; what the block adds to the yielded dictionary is stored in it.
 
@@ -97,7 +97,7 @@ def manifest(
         attempt: see `Attempts.recorded`.
         progress: see `Attempts`.
         code: the code that decides the result, as `fingerprint.code` notes it.
-        kept: whether what is kept may replace the block: if inputs, specification and code decide the result.
+        reusable: whether what is kept may replace the block: if inputs, specification and code decide the result.
 
     Raises:
         UserError: an earlier attempt has shown that this one would fail, or an input is damaged.
@@ -108,10 +108,10 @@ def manifest(
     result: dict[str, Any] = {}
     with attempts.recorded(attempt):
         read = intact.digests(inputs)
-        if kept and finished.has(path, list(read.values()), outputs, spec, code):
+        if reusable and finished.has(path, list(read.values()), outputs, spec, code):
             finished.restore(path, outputs)
             raise AlreadyMade(f"{path}: made before and taken away; its files are put back, checked")
-        if not (kept and code):
+        if not (reusable and code):
             finished.forget(path)  # it would not be taken, and can be large
         yield result
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -140,7 +140,7 @@ def manifest(
             },
         )
         took = max(time.perf_counter() - clock, result.get("seconds", 0))  # of all attempts, where it is told
-        if outputs and ((kept and took >= finished.LONG) or not inputs):
+        if outputs and ((reusable and took >= finished.LONG) or not inputs):
             finished.keep(path, outputs)
         for folder in progress:
             shutil.rmtree(folder, ignore_errors=True)
