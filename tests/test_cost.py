@@ -211,7 +211,7 @@ def test_a_conditional_network_is_measured_too():
 def test_the_paper_expands_without_its_data():
     plan = load_plan(ROOT / "config" / "paper.yaml", look=False)
     rows = estimate(plan, given_rates(plan))
-    assert {row.experiment for row in rows} == set(plan.config.experiments.asked())
+    assert {row.experiment for row in rows} == set(plan.config.experiments.by_name())
     assert sum(row.new_trainings for row in rows) == len(plan.models)
     assert all(row.seconds <= row.alone for row in rows)
     text = describe(plan, given_rates(plan))

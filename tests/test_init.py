@@ -114,7 +114,7 @@ def test_each_draft_is_a_configuration_for_its_size(draft: Any) -> None:
     assert {shape_of(model) for model in plan.models.values()} == {Shape(3, draft.size.side)}
     assert len(plan.models) == draft.trainings
     assert (
-        set(plan.config.experiments.asked()) == {"lipschitz", "comparison", "fast-sampling"}
+        set(plan.config.experiments.by_name()) == {"lipschitz", "comparison", "fast-sampling"}
         if draft.is_scored
         else {"lipschitz"}
     )
@@ -177,7 +177,7 @@ def test_fid_is_measured_on_a_gpu_where_there_are_pictures_enough() -> None:
 def test_without_labels_and_gpu_k_alone_is_measured_where_features_take_too_long() -> None:
     few, many = (choose("mine", PHOTOS._replace(images=images), LAPTOP, 60) for images in (500, 200_000))
     assert few.draft.is_scored and not many.draft.is_scored
-    assert [*plan_of(many).config.experiments.asked()] == ["lipschitz"]
+    assert [*plan_of(many).config.experiments.by_name()] == ["lipschitz"]
     assert any("K alone" in line for line in reasons(many))
 
 

@@ -32,7 +32,7 @@ class AskedExperiments(Strict):
                 raise PydanticCustomError(UNKNOWN, words, {"key": thing.formerly, "name": name})
         return filled_in(value, EXPERIMENTS.all())
 
-    def asked(self) -> dict[str, list[Experiment]]:
+    def by_name(self) -> dict[str, list[Experiment]]:
         """The experiments asked for, by name, in order, each as one grid or several."""
         grids = {name: getattr(self, field(name)) for name in EXPERIMENTS.names()}
         return {name: g if isinstance(g, list) else [g] for name, g in grids.items() if g is not None}
@@ -57,11 +57,11 @@ def _type(experiment: type[Experiment]) -> Any:
 def experiments_model() -> type[AskedExperiments]:
     """The block `experiments` of a configuration: a key for each experiment there is."""
     fields: dict[str, Any] = {
-        field(name): (_type(thing) | None, Field(None, alias=name, description=_said(thing)))
+        field(name): (_type(thing) | None, Field(None, alias=name, description=_description(thing)))
         for name, thing in EXPERIMENTS.all().items()
     }
     return create_model("Experiments", __base__=AskedExperiments, __doc__=AskedExperiments.__doc__, **fields)
 
 
-def _said(thing: type[Experiment]) -> str:
+def _description(thing: type[Experiment]) -> str:
     return " ".join((thing.__doc__ or "").split())

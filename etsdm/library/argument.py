@@ -29,16 +29,16 @@ def find(network: nn.Module, argument: str | None, index: int | None) -> tuple[s
         ValueError: the signature does not tell, or contradicts what is given.
     """
     parameters = signature_of(network)
-    named = [name for name, parameter in parameters.items() if parameter.kind in BY_NAME]
+    by_name = [name for name, parameter in parameters.items() if parameter.kind in BY_NAME]
     placed = [name for name, parameter in parameters.items() if parameter.kind in BY_POSITION]
     kinds = {parameter.kind for parameter in parameters.values()}
     head = f"{type(network).__name__}.forward({', '.join(parameters)})"
     if argument is None and index is None:
-        argument = _by_usual_name(named, head)
+        argument = _by_usual_name(by_name, head)
     if argument is None:
         assert index is not None
-        return _at(index, named, placed, Parameter.VAR_POSITIONAL in kinds, head), index
-    if argument in named:
+        return _at(index, by_name, placed, Parameter.VAR_POSITIONAL in kinds, head), index
+    if argument in by_name:
         place = placed.index(argument) if argument in placed else None
         if index not in (None, place):
             raise ValueError(f"{head} has {argument!r} at index {place}, not {index}: give one of the two alone")
@@ -54,26 +54,28 @@ def signature_of(network: nn.Module) -> Mapping[str, Parameter]:
     if any(parameter.kind in BY_POSITION for parameter in parameters.values()):
         return parameters
     inside = (getattr(network, name, None) for name in INSIDE)
-    return next((signature_of(one) for one in inside if isinstance(one, nn.Module)), parameters)
+    return next((signature_of(module) for module in inside if isinstance(module, nn.Module)), parameters)
 
 
-def _by_usual_name(named: list[str], head: str) -> str:
-    found = [name for name in NAMES if name in named]
-    if len(found) == 1:
-        return found[0]
-    what = f"several arguments that may be the time ({', '.join(found)})" if found else "no argument with a usual name"
+def _by_usual_name(by_name: list[str], head: str) -> str:
+    usual = [name for name in NAMES if name in by_name]
+    if len(usual) == 1:
+        return usual[0]
+    problem = (
+        f"several arguments that may be the time ({', '.join(usual)})" if usual else "no argument with a usual name"
+    )
     raise ValueError(
-        f"{head} has {what}: give the time's name or its position, as argument='timestep' or index=1 "
+        f"{head} has {problem}: give the time's name or its position, as argument='timestep' or index=1 "
         f"(usual names: {', '.join(NAMES)})"
     )
 
 
-def _at(index: int, named: list[str], placed: list[str], more: bool, head: str) -> str | None:
+def _at(index: int, by_name: list[str], placed: list[str], more: bool, head: str) -> str | None:
     """The name of the argument at a position, if it can be given by name."""
     if index < 0:
         raise ValueError(f"index = {index} must be 0 or more")
     if index < len(placed):
-        return placed[index] if placed[index] in named else None
+        return placed[index] if placed[index] in by_name else None
     if not more:
         raise ValueError(f"{head} has no argument at index {index}")
     return None

@@ -32,21 +32,21 @@ class Sharing:
         """Take the hook off: the network is told its own times again. A second time does nothing."""
         self._hook.remove()
 
-    def __call__(self, _: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def __call__(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments of a call with another time.
 
         Raises:
             TypeError: the call has no time, or it is neither a tensor nor a number.
             ValueError: see `share_timesteps`.
         """
-        if self.argument in named:
-            return given, {**named, self.argument: self._told(named[self.argument])}
-        if self.index is not None and self.index < len(given):
-            told = self._told(given[self.index])
-            return (*given[: self.index], told, *given[self.index + 1 :]), named
+        if self.argument in kwargs:
+            return args, {**kwargs, self.argument: self._shared(kwargs[self.argument])}
+        if self.index is not None and self.index < len(args):
+            shared = self._shared(args[self.index])
+            return (*args[: self.index], shared, *args[self.index + 1 :]), kwargs
         raise TypeError(f"the call has no {self._time}: share the network with the argument= or index= that it is at")
 
-    def _told(self, t: Any) -> Any:
+    def _shared(self, t: Any) -> Any:
         self.times.check_type(t, self._time)
         if not torch.compiler.is_compiling():
             self._look(t)

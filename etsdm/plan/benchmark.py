@@ -65,7 +65,7 @@ class Benchmark(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         sizes = {(name, dataset.resolution) for name, dataset in self.datasets.items()}
-        for experiment, grids in self.experiments.asked().items():
+        for experiment, grids in self.experiments.by_name().items():
             try:
                 for grid in grids:
                     sizes |= self._check_grid(grid)

@@ -46,7 +46,7 @@ class Plan:
         self.theories: dict[str, Run] = {}
         self._measurements: dict[tuple[str, str], Measurement] = {}
         self.overviews: dict[str, Overview] = {}
-        for experiment, blocks in config.experiments.asked().items():
+        for experiment, blocks in config.experiments.by_name().items():
             for block in blocks:
                 self._add(experiment, block)
 
