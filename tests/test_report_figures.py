@@ -4,14 +4,18 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from hand_made import write_measurement, write_results
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 from PIL import Image
 from reports import (
@@ -27,8 +31,8 @@ from reports import (
 from etsdm.report.captions import solvers
 from etsdm.report.cells import cells
 from etsdm.report.colours import INK, LINE
-from etsdm.report.figures.losses import thinned
-from etsdm.report.figures.style import look
+from etsdm.report.figures.losses import draw_losses, thinned
+from etsdm.report.figures.style import apart, look
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.judge import findings
 from etsdm.report.plates import inlined
@@ -62,6 +66,43 @@ def test_loss_curve_is_averaged_over_equal_stretches() -> None:
     curve = pd.DataFrame({"images": [1, 2, 3, 4, 5, 6, 7, 8], "loss": [8.0, 6.0, 4.0, 2.0, 1.0, 3.0, 5.0, 7.0]})
     thin = thinned(curve, 2)
     assert list(thin["loss"]) == [6.0, 3.6]  # images 1 to 3, and 4 to 8
+
+
+def test_marks_have_names_where_there_is_room_for_them() -> None:
+    """Near-equal values keep one name, and the ends theirs."""
+    assert apart([10, 20, 50], ["10", "20", "50"], 2.0) == ["10", "20", "50"]
+    assert apart([10, 11, 1000], ["10", "11", "1000"], 2.0) == ["10", "", "1000"]
+    assert apart([10, 950, 1000], ["10", "950", "1000"], 2.0) == ["10", "", "1000"]
+    assert apart([999, 1000], ["999", "1000"], 2.0) == ["999", "1000"], "alone they fill the axis"
+    assert apart([7], ["7"], 2.0) == ["7"]
+
+
+def test_names_of_marks_do_not_overlap_and_no_panel_is_a_single_dot(built: tuple[Path, Path]) -> None:
+    for name, figure in draw(read(built[0])):
+        figure.canvas.draw()
+        for axes in figure.findobj(Axes):
+            for axis in (axes.xaxis, axes.yaxis) if axes.get_visible() else ():
+                texts = [text for text in axis.get_ticklabels() if text.get_text() and not text.get_rotation()]
+                boxes = [text.get_window_extent() for text in texts]
+                assert not any(a.overlaps(b) for a, b in combinations(boxes, 2)), (name, axes.get_title())
+        if name == "fast-sampling":
+            titles = [axes.get_title() for axes in figure.axes]
+            assert titles[0] == "ddim" and "one budget" in titles
+            assert "(lower is better)" in figure.axes[0].get_ylabel()
+
+
+def test_losses_are_shown_as_changes_against_ddpm_of_the_same_seed(built: tuple[Path, Path]) -> None:
+    results = read(built[0])
+    losses = results.losses.copy()
+    mine = losses["method"] == "etsdm"
+    ddpm = losses[~mine].set_index(["seed", "images"])["loss"]
+    keys = pd.MultiIndex.from_frame(losses.loc[mine, ["seed", "images"]])
+    losses.loc[mine, "loss"] = 0.9 * ddpm.loc[keys].to_numpy()
+    figure = draw_losses(replace(results, losses=losses))
+    change = next(axes for axes in figure.axes if axes.get_title() == "all timesteps")
+    (line,) = [line for line in change.lines if line.get_label() == "E-TSDM"]
+    assert np.allclose(line.get_ydata(), -10)
+    plt.close(figure)
 
 
 def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path) -> None:

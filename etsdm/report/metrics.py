@@ -105,6 +105,6 @@ def unit(name: str) -> str | None:
     return of(name).unit
 
 
-def label(name: str) -> str:
-    """Name of an axis."""
-    return of(name).label or name
+def axis_name(name: str) -> str:
+    """Name of an axis, and which way is better."""
+    return f"{of(name).label or name}\n({directions([name])})"

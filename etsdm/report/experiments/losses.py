@@ -28,8 +28,9 @@ def caption(results: Results) -> list[str]:
     training = results.config["training"]
     return [
         f"Mean squared error over {training['images']:,} images seen, batch {training['batch']}, learning rate "
-        f"{training['learning_rate']:g}; averaged over at most 60 stretches. Of each method the first settings, "
-        "on at most six data sets; losses.csv holds all curves. "
+        f"{training['learning_rate']:g}; averaged over at most 60 stretches. "
+        "Right: change against DDPM's loss of the same seed; below: the quarter of the smallest t. "
+        "Of each method the first settings, on at most four data sets; losses.csv holds all curves. "
         f"Line: mean over {captions.seed_words(results)}; band: lowest to highest seed.",
     ]
 

@@ -19,7 +19,7 @@ from etsdm.report.figures.style import (
     panels,
 )
 from etsdm.report.headings import heading
-from etsdm.report.metrics import is_fid
+from etsdm.report.metrics import axis_name, is_fid
 from etsdm.report.published import published_value
 from etsdm.report.results import Results
 from etsdm.report.text import mean_sd
@@ -44,7 +44,7 @@ def draw_bars(results: Results, experiment: str) -> Figure:
         _dashes(panel, results, group, list(looks))
         metric, solver, nfe = key[-3:]
         varying = heading(PROCESS, key[: len(PROCESS)], rows)
-        panel.set(ylabel=metric, title=", ".join(filter(None, [varying, f"solver {solver}, {nfe:.0f} NFE"])))
+        panel.set(ylabel=axis_name(metric), title=", ".join(filter(None, [varying, f"solver {solver}, {nfe:.0f} NFE"])))
     legend_above(figure, axes[:1])
     return figure
 

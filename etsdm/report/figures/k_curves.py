@@ -15,6 +15,7 @@ from etsdm.report.figures.style import (
     look,
     panels,
     short,
+    ticks_at,
 )
 from etsdm.report.headings import heading
 from etsdm.report.names import method_name
@@ -23,6 +24,8 @@ from etsdm.report.results import Results
 
 FEW = 4
 """Curves that a panel holds; more are divided by method, each beside ddpm."""
+INSET = 1.8
+"""Width of the inset's axis in inches."""
 ROOM = 1.9
 """Height of the axis in largest values: the inset lies above every curve."""
 
@@ -92,5 +95,4 @@ def _inset(axes: Axes, near: pd.DataFrame, looks: Look, end: float) -> None:
     inset.tick_params(labelsize=8)
     inset.set_title(f"around t = {end:g}", fontsize=8)
     times = sorted({near["t"].min(), end, near["t"].max()})
-    inset.set_xticks(times, [f"{t:.0f}" for t in times])
-    inset.minorticks_off()
+    ticks_at(inset, times, [f"{t:.0f}" for t in times], INSET)

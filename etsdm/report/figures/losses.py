@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from etsdm.report.cells import PROCESS
+from etsdm.report.cells import BASELINE, PROCESS
 from etsdm.report.colours import SOFT
 from etsdm.report.figures.style import (
     Look,
@@ -30,7 +30,7 @@ DASHES = ["-", "--", "-.", ":"]
 """Of the quarters of the timesteps."""
 POINTS = 60
 """Points of a loss curve, each a mean over an equal stretch of the training."""
-PANELS = 6
+PANELS = 4
 """Data sets shown at most."""
 
 
@@ -42,20 +42,34 @@ def thinned(curve: pd.DataFrame, points: int = POINTS) -> pd.DataFrame:
 
 
 def draw_losses(results: Results) -> Figure:
-    """Loss by images seen, in all and by quarter of the timesteps: each method once, on the first few data sets."""
+    """Loss by images seen, and what it differs by from ddpm's: each method once, on the first few data sets.
+
+    Above the loss as a whole; below, of ddpm, by quarter of the timesteps, and the differences in the first quarter.
+    """
     if results.losses.empty:
         return empty("No training curves: see the failed cells.")
     parts = [(key, _shown(group)) for key, group in groups(results.losses, KEYS)][:PANELS]
     looks = look(pd.concat([group for _, group in parts]), results.methods)
     quarters = sorted(str(column) for column in results.losses if str(column).startswith("loss_q"))
-    figure, axes = panels(2 * len(parts), 1 if len(parts) == 1 else 2, 2.6)
-    for (key, group), whole, quarter in zip(parts, axes[::2], axes[1::2], strict=True):
+    figure, axes = panels(4 * len(parts), 2, 2.1)
+    for i, (key, group) in enumerate(parts):
+        whole, whole_change, quarter, quarter_change = axes[4 * i : 4 * i + 4]
         _lines(whole, group, looks, "loss", "-")
         whole.set(title=f"{heading(KEYS, key, results.losses)}\n{', '.join(group[PROCESS[:3]].iloc[0])}")
+        first = group[group["method"] == (BASELINE if BASELINE in set(group["method"]) else group["method"].iloc[0])]
         for column, dash in zip(quarters, DASHES, strict=True):
-            _lines(quarter, group, looks, column, dash)
-        quarter.set(title="by quarter of the timesteps")
+            _lines(quarter, first, looks, column, dash)
+        quarter.set(title=f"{first['method_label'].iloc[0]}, by quarter of the timesteps")
         for panel in (whole, quarter):
+            panel.set(yscale="log", ylabel="loss\n(lower is better)")
+            few_ticks(panel)
+        for panel, column, title in (
+            (whole_change, "loss", "all timesteps"),
+            (quarter_change, quarters[0], "first quarter"),
+        ):
+            _changes(panel, group, looks, column)
+            panel.set(title=title, ylabel="change (%)\n(lower is better)")
+        for panel in (whole, whole_change, quarter, quarter_change):
             _finish(panel)
     _quarters(figure, results.config["diffusion"]["timesteps"], len(quarters))
     legend_above(figure, axes)
@@ -82,10 +96,29 @@ def _lines(axes: Axes, group: pd.DataFrame, looks: Look, column: str, dash: str)
         axes.fill_between(x, y.min(), y.max(), color=colour, alpha=0.15, lw=0)
 
 
+def _changes(axes: Axes, group: pd.DataFrame, looks: Look, column: str) -> None:
+    """What each method's loss differs by from ddpm's of the same seed, in per cent."""
+    axes.axhline(0, color=SOFT, lw=1)
+    base = {seed: thinned(run) for seed, run in group[group["method"] == BASELINE].groupby("seed")}
+    for label, runs in group[group["method"] != BASELINE].groupby("method_label", sort=False):
+        both = [(thinned(run), base[seed]) for seed, run in runs.groupby("seed") if seed in base]
+        if not both:
+            continue
+        x = both[0][1]["images"]
+        changes = pd.concat([100 * (mine[column] / ddpm[column] - 1) for mine, ddpm in both], axis=1)
+        colour = looks[str(label)][0]
+        axes.plot(x, changes.mean(axis=1).reindex(x.index), color=colour, lw=1.4, label=str(label))
+        low, high = changes.min(axis=1).reindex(x.index), changes.max(axis=1).reindex(x.index)
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+    if not axes.get_legend_handles_labels()[0]:
+        axes.text(
+            0.5, 0.6, f"no method beside {method_name(BASELINE)}", transform=axes.transAxes, ha="center", fontsize=9
+        )
+
+
 def _finish(axes: Axes) -> None:
-    axes.set(yscale="log", xlabel="images seen", ylabel="loss (mean squared error)")
-    few_ticks(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlabel("images seen")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(_thousands)
 
 

@@ -14,6 +14,7 @@ from etsdm.report.figures.style import (
     panels,
 )
 from etsdm.report.headings import heading
+from etsdm.report.metrics import directions
 from etsdm.report.results import Results
 
 
@@ -38,7 +39,7 @@ def draw_offsets(results: Results, experiment: str, metric: str) -> Figure:
         panel.set(yscale="log", title=f"{where}t = {t:.0f}")
         few_ticks(panel)
         if panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
-            panel.set_ylabel("mean squared error")
+            panel.set_ylabel(f"mean squared error\n({directions([metric])})")
     for panel in axes[-2:]:
         panel.set_xlabel("offset of t in steps")
     legend_above(figure, axes[:1], heading(NETWORK, parts[0][0][:-1], rows) if one else None)

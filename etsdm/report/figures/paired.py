@@ -24,6 +24,7 @@ from etsdm.report.figures.style import (
     look,
 )
 from etsdm.report.headings import WORDS, heading
+from etsdm.report.metrics import axis_name
 from etsdm.report.results import Results
 from etsdm.report.text import mean_sd
 
@@ -60,7 +61,7 @@ def draw_paired(results: Results, experiment: str, by: Sequence[str]) -> Figure:
     for (key, group), (levels, changes) in zip(parts, axes, strict=True):
         _draw(levels, changes, group, by, looks)
         levels.set_title(heading(columns[:-1], key[:-1], frame), loc="left")
-        levels.set_xlabel(key[-1])
+        levels.set_xlabel(axis_name(key[-1]))
     legend_above(figure, list(axes.flat))
     return figure
 

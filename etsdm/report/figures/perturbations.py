@@ -24,6 +24,7 @@ from etsdm.report.figures.style import (
     ticks_at,
 )
 from etsdm.report.headings import heading
+from etsdm.report.metrics import directions
 from etsdm.report.published import curves_of
 from etsdm.report.results import Results
 
@@ -46,7 +47,7 @@ def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str
         title = "" if len(parts) == 1 else f"\n{heading(NETWORK, key, rows)}"
         for panel, (metric, name) in zip(axes[3 * i :], metrics.items(), strict=False):
             curves(panel, group[group["metric"] == metric], "perturbation_std", looks)
-            _finish(panel, group, f"{name}{title}", "mean squared change")
+            _finish(panel, group, f"{name}{title}", f"mean squared change\n({directions([metric])})")
         mine = [one for one in compared if tuple(one.cell[NETWORK]) == key and one.cell["metric"] == first]
         _relative(axes[3 * i + 2], mine, looks)
         _finish(axes[3 * i + 2], group, f"{metrics[first]}{title}", "change against DDPM (%)", "linear")

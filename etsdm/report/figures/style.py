@@ -24,6 +24,10 @@ from etsdm.report.text import mean_sd
 
 WIDTH = 5.2
 """Inches; with 10-point text, a figure as wide as a phone stays readable."""
+MARGIN = 0.9
+"""Inches of a panel beside its axis."""
+LETTER = 0.085
+"""Inches of a letter of a mark's name."""
 LEGEND = 64
 """Letters in a line of a legend."""
 MARKERS = "osD^vPX"
@@ -174,14 +178,53 @@ def curves(axes: Axes, rows: pd.DataFrame, x: str, looks: Look, **settings: Any)
         curve(axes, mine, x, colour, marker, label=str(label), **settings)
 
 
-def ticks_at(axes: Axes, values: list[float], labels: list[str] | None = None) -> None:
-    """Marks of a logarithmic x axis at the measured values alone."""
-    axes.set_xticks(values, labels or [short(value) for value in values])
+def ticks_at(axes: Axes, values: list[float], labels: list[str] | None = None, room: float | None = None) -> None:
+    """Marks of a logarithmic x axis at the measured values alone, named where there is room for the name.
+
+    Args:
+        axes: the panel.
+        values: where the marks are, ascending.
+        labels: their names; None: the values.
+        room: width of the axis in inches; None: as the panels of a figure are.
+    """
+    names = labels or [short(value) for value in values]
+    place = axes.get_subplotspec()
+    width = room or WIDTH / (place.get_gridspec().ncols if place else 1) - MARGIN
+    axes.set_xticks(values, apart(values, names, width))
     axes.minorticks_off()
 
 
+def apart(values: list[float], names: list[str], width: float) -> list[str]:
+    """The names of marks on a logarithmic axis, those empty that would overlap another; the ends keep theirs.
+
+    Args:
+        values: where the marks are, ascending and positive.
+        names: of the marks.
+        width: of the axis in inches, from the first mark to the last.
+    """
+    span = math.log(values[-1] / values[0]) if len(values) > 1 else 0.0
+    places = [width * math.log(value / values[0]) / span if span else 0.0 for value in values]
+    sizes = [LETTER * max(map(len, name.split("\n"))) for name in names]
+    kept, last = [0], len(names) - 1
+
+    def fits(i: int) -> bool:
+        before = kept[-1]
+        return places[i] - places[before] >= (sizes[i] + sizes[before]) / 2 + LETTER
+
+    for i in range(1, last):
+        kept += [i] if fits(i) else []
+    while len(kept) > 1 and not fits(last):
+        kept.pop()
+    if last and fits(last):
+        kept.append(last)
+    return [name if i in kept else "" for i, name in enumerate(names)]
+
+
 def few_ticks(axes: Axes) -> None:
-    """Marks of a logarithmic y axis at 1, 2 and 5 times the powers of ten."""
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Marks of a logarithmic y axis at 1, 2 and 5 times the powers of ten, at fewer where the axis spans many."""
+    low, high = axes.get_ylim()
+    decades = math.log10(high / low) if low > 0 else 0.0
+    subs = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3.5 else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
     axes.yaxis.set_major_formatter(short)
     axes.yaxis.set_minor_formatter("")
