@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hand_made import write_results
 from PIL import Image
-from reports import built_in, read
+from reports import built_in, configuration, read
 
 from etsdm.data.archive import read_images, write_images
+from etsdm.metrics.store import save_features
 from etsdm.report import sheets
 from etsdm.report.contents import MOSAIC
+from etsdm.report.neighbours import Neighbours
 from etsdm.report.real_images import drawn, real_images
 from etsdm.report.sheets import picker
 from etsdm.report.tables.data import data_table
@@ -122,3 +125,45 @@ def test_the_table_of_data_counts_the_images_of_each_class(built: tuple[Path, Pa
     assert data_table(replace(results, root=tmp_path), "data").display["By class"].iloc[0] == "1 to 2"
     missing = data_table(replace(results, root=tmp_path / "nowhere"), "data")
     assert (missing.display["Images"].iloc[0], len(missing.full)) == ("NA", 1)
+
+
+# ---------------------------------------------------------------- nearest training images
+
+
+def test_the_nearest_images_are_those_of_the_nearest_features(tmp_path: Path) -> None:
+    real = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    generated = real[[7, 3, 40]] + np.float32(1e-3)
+    for name, features in (("real", real), ("generated", generated)):
+        (tmp_path / name).mkdir()
+        save_features(tmp_path / name / "features.npz", features, "d" * 64)
+    neighbours = Neighbours()
+    found = neighbours.nearest(tmp_path / "generated", tmp_path / "real", 3, 2)
+    assert found is not None and found.shape == (3, 2) and list(found[:, 0]) == [7, 3, 40]
+    every = np.linalg.norm(generated[:, None] - real, axis=2).argsort(axis=1)
+    assert np.array_equal(found, every[:, :2])
+    assert neighbours.nearest(tmp_path / "generated", tmp_path / "real", 4, 2) is None, "there are three"
+    assert neighbours.nearest(tmp_path / "nowhere", tmp_path / "real", 3, 2) is None
+    (tmp_path / "generated" / "features.npz").write_bytes(b"damaged")
+    assert neighbours.nearest(tmp_path / "generated", tmp_path / "real", 3, 2) is None
+
+
+def test_sheets_of_the_first_seed_show_the_nearest_training_images(tmp_path: Path) -> None:
+    """Generated images that are training images: below each the same again."""
+    config = configuration()
+    config["experiments"] = {"comparison": config["experiments"]["comparison"]}
+    report = write_results(tmp_path, config)
+    results = read(report)
+    (data,) = results.inventory["data"]
+    features = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    for m in results.inventory["measurements"]:
+        encoder = Path(m["file"]).parent.name
+        for folder in (tmp_path / data / encoder, (tmp_path / m["file"]).parent):
+            folder.mkdir(exist_ok=True)
+            save_features(folder / "features.npz", features, "d" * 64)
+        (tmp_path / m["run"] / "samples.zip").write_bytes((tmp_path / data / "images.zip").read_bytes())
+    found = picker(results, SHOWN).sheets
+    assert {sheet.seed for sheet in found if sheet.nearest} == {3}
+    shown, near = pixels(found[0].source), pixels(found[0].nearest)
+    assert near.shape == (9 * 8 - 1, shown.shape[1])
+    assert np.array_equal(near[:8], shown[:8]) and np.array_equal(near[9:17], shown[:8])
+    assert np.array_equal(near[36:44], shown[9:17]) and np.array_equal(near[45:53], shown[9:17])

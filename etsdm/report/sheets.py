@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from etsdm.data.archive import Pixels, read_images
+from etsdm.data.archive import Pixels, pick_images, read_images
 from etsdm.errors import UserError
 from etsdm.report.cells import SETTING, Cell
 from etsdm.report.contents import MOSAIC
 from etsdm.report.headings import heading
+from etsdm.report.neighbours import Neighbours
 from etsdm.report.real_images import real_images
 from etsdm.report.results import Results
 from etsdm.report.thumbnails import picture
 
 NETWORK = SETTING[1:]
+NEAREST = 3
+"""Training images shown for each generated one."""
 BYTES = 3_000_000
 """Of all sheets of a page: where they take more, later seeds are left out."""
 
@@ -31,6 +35,7 @@ class Sheet:
         nfe: network evaluations an image.
         seed: of the benchmark.
         source: data URI.
+        nearest: data URI of the same images, each row above the nearest training images; empty if unknown.
     """
 
     network: str
@@ -39,6 +44,7 @@ class Sheet:
     nfe: int
     seed: int
     source: str
+    nearest: str
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,17 @@ def picker(results: Results, experiments: Sequence[str]) -> Picker:
     """
     rows = results.rows[results.rows["experiment"].isin(experiments)]
     rows = rows[rows["solver"].notna()].drop_duplicates("file")
-    runs = {m["file"]: m["run"] for m in results.inventory["measurements"]}
-    rows = rows.assign(run=rows["file"].map(runs)).drop_duplicates("run")
+    runs = {m["file"]: m for m in results.inventory["measurements"]}
+    rows = rows.assign(**{key: [runs[file][key] for file in rows["file"]] for key in ("run", "data")})
+    rows = rows.drop_duplicates("run")
     kept: list[Sheet] = []
+    neighbours = Neighbours()
     seeds = list(rows["seed"].unique())
     for i, seed in enumerate(seeds):
         mine = rows[rows["seed"] == seed].sort_values("nfe", ascending=False, kind="stable")
-        found = [sheet for _, row in mine.iterrows() if (sheet := _sheet(results, row, rows))]
-        if kept and sum(len(sheet.source) for sheet in [*kept, *found]) > BYTES:
+        known = neighbours if i == 0 else None  # of the first seed alone, or the page grows threefold
+        found = [sheet for _, row in mine.iterrows() if (sheet := _sheet(results, row, rows, known))]
+        if kept and sum(len(sheet.source + sheet.nearest) for sheet in [*kept, *found]) > BYTES:
             return Picker(_real(results, rows), kept, [int(seed) for seed in seeds[i:]])
         kept += found
     return Picker(_real(results, rows), kept, [])
@@ -84,7 +93,7 @@ def samples_of(folder: Path) -> Path:
     return archive if archive.exists() else folder / "shown.zip"
 
 
-def _sheet(results: Results, row: Cell, rows: pd.DataFrame) -> Sheet | None:
+def _sheet(results: Results, row: Cell, rows: pd.DataFrame, neighbours: Neighbours | None) -> Sheet | None:
     images = _images(samples_of(results.root / str(row["run"])))
     if images is None:
         return None
@@ -95,7 +104,21 @@ def _sheet(results: Results, row: Cell, rows: pd.DataFrame) -> Sheet | None:
         int(str(row["nfe"]).removesuffix(".0")),
         int(str(row["seed"]).removesuffix(".0")),
         picture(images, *MOSAIC),
+        _nearest(results, row, images, neighbours) if neighbours else "",
     )
+
+
+def _nearest(results: Results, row: Cell, images: Pixels, neighbours: Neighbours) -> str:
+    """Each row of images above their nearest training images."""
+    scores, data = results.root / row["file"], results.root / row["data"]
+    numbers = neighbours.nearest(scores.parent, data / scores.parent.name, len(images), NEAREST)
+    if numbers is None or not (data / "images.zip").exists():
+        return ""
+    real = pick_images(data / "images.zip", [int(number) for number in numbers.T.flat])
+    columns = MOSAIC[1]
+    by_rank = [images, *real.reshape(NEAREST, *images.shape)]
+    strips = [one[i : i + columns] for i in range(0, len(images), columns) for one in by_rank]
+    return picture(np.concatenate(strips), len(strips), columns)
 
 
 def _images(archive: Path) -> Pixels | None:

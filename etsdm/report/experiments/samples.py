@@ -36,6 +36,7 @@ def caption(results: Results) -> list[str]:
     return [
         "The first images of each seed, not selected. Images at one place start from the same noise for every method, "
         "solver and number of evaluations. Real images are drawn from all classes by a seed.",
+        f"Nearest training images, of seed {results.seeds[0]}: by the features of the distance's encoder.",
         f"The files show seed {results.seeds[0]}, each solver at its largest budget, 14 rows at most.",
     ]
 

@@ -38,6 +38,13 @@ for (const picker of document.querySelectorAll(".picker")) {
       const image = Object.assign(new Image(), { src: sheet.source, alt: `Images of ${sheet.method}` });
       caption.textContent = sheet.method;
       figure.append(caption, image);
+      if (sheet.nearest) {
+        const fold = document.createElement("details"), summary = document.createElement("summary");
+        summary.textContent = "Nearest training images";
+        fold.append(summary, Object.assign(new Image(), { src: sheet.nearest,
+          alt: `Images of ${sheet.method}, each row above the nearest training images, the nearest first` }));
+        figure.append(fold);
+      }
       return figure;
     }));
   };
