@@ -1,33 +1,99 @@
-"""docs/your-data.md as it is written, but for the length of the trainings, on a folder of JPEGs."""
+"""docs/your-data.md as it is written, but for the length of the trainings, on a data set in Fashion-MNIST's layout."""
 
+import gzip
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+import yaml
 from projects import Project, copy_project
 
 from etsdm.data.sources.photos import read_photo
 from etsdm.fingerprint import ROOT
+from etsdm.plan.plan import make_plan
+
+PAGE = (ROOT / "docs" / "your-data.md").read_text()
+CLASSES = 10
+
+
+def blocks(language: str) -> list[str]:
+    """What the page prints in a language; "" is that of commands."""
+    printed = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return [text for found, text in printed if found == language]
+
+
+def commands(beginning: str) -> list[str]:
+    """The printed blocks of commands that begin so."""
+    return [block for block in blocks("") if block.startswith(beginning)]
+
+
+def save_fashion(folder: Path) -> None:
+    """Write 200 pieces of a photograph, 28x28, as Fashion-MNIST's files have them."""
+    folder.mkdir(parents=True)
+    photo = read_photo("coffee").mean(axis=2).astype(np.uint8)
+    images = np.stack([photo[3 * i % 300 :, i : i + 56][:56:2, ::2] for i in range(200)])
+    labels = np.arange(200, dtype=np.uint8) % CLASSES
+    for name, header, values in (("images-idx3", 16, images), ("labels-idx1", 8, labels)):
+        (folder / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(bytes(header) + values.tobytes()))
+
+
+def shortened(config: str) -> str:
+    """A configuration with one seed, very short trainings and few steps of sampling."""
+    for printed, value in (
+        ("seeds: [0, 1]", "seeds: [0]"),
+        ("images: 63_000", "images: 256"),
+        ("warmup: 6_300", "warmup: 32"),
+        ("ema_half_life: 5_200", "ema_half_life: 64"),
+        ("epochs: 30", "epochs: 2"),
+        ("nfe: 50", "nfe: 5"),
+        ("nfe: [10, 50]", "nfe: [4, 5]"),
+        ("nfe: 20", "nfe: 6"),
+    ):
+        assert config.count(printed) == 1, printed
+        config = config.replace(printed, value)
+    return config
+
+
+def test_the_printed_configuration_is_whole() -> None:
+    (printed,) = blocks("yaml")
+    plan = make_plan(yaml.safe_load(printed), "docs/your-data.md", look=False)
+    assert len(plan.models) == 4
 
 
 @pytest.mark.slow
 @pytest.mark.workflow
-def test_a_folder_of_jpegs_becomes_a_report_by_one_command(tmp_path: Path) -> None:
-    """The command is what `make reproduce` calls."""
+def test_the_commands_of_the_page_lead_to_a_report_and_to_noises_distance(tmp_path: Path) -> None:
+    """The command in the middle is what `make reproduce` calls, with the configuration that the page prints."""
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project", "mine.yaml")
-    for label, name in (("cats", "chelsea"), ("cups", "coffee")):
-        photo = Image.fromarray(read_photo(name))
-        for i in range(60):
-            file = project.folder / "data" / "pictures" / label / f"{i:04d}.jpg"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            photo.crop((3 * i, i, 3 * i + 64 + i % 5, i + 60)).save(file, quality=90)
-    (written,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "your-data.md").read_text(), re.DOTALL)
-    assert "images: 4_000" in written
-    project.config.write_text(written.replace("images: 4_000", "images: 256"))
+    save_fashion(project.folder / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist")
+    (script,) = blocks("python")
+    (project.folder / "jpegs.py").write_text(script)
+    done = project.run("python", "jpegs.py")
+    assert done.returncode == 0, done.stderr
+    pictures = project.folder / "data" / "pictures"
+    assert len([*pictures.iterdir()]) == CLASSES and len([*pictures.rglob("*.jpg")]) == 200
+
+    (init,) = commands("etsdm init")
+    done = project.run(*shlex.split(init))
+    assert done.returncode == 0, done.stderr
+    assert "source: folder" in project.config.read_text()
+    (printed,) = blocks("yaml")
+    project.config.write_text(shortened(printed))  # what `init` writes depends on the machine
+    assert commands("make reproduce") == [f"make reproduce CONFIG=config/{project.config.name}\n"]
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
     report = project.folder / "results" / "reports" / "mine" / "report.html"
     assert "fd-classifier-200" in report.read_text()
     assert project.would_run() == {}
+
+    (check,) = commands("python -c")
+    shell = ["bash", "-euo", "pipefail", "-c", check]
+    done = subprocess.run(
+        shell, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^fd-classifier-200 +[\d.]+$", done.stdout, re.MULTILINE)

@@ -38,7 +38,7 @@ SIZES = (
         network={"preset": "small", "multipliers": [1, 2]},
         training={"preset": "small"},
         enough=60_000,
-        seen="MNIST, whose samples we have looked at",
+        seen="clothes of Fashion-MNIST, docs/your-data.md",
     ),
     Size(
         side=32,

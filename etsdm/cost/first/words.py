@@ -68,7 +68,10 @@ def _quality(choice: Choice) -> str:
     if draft.size.side >= SMALLEST_FOR_GPU:
         return f"Expect shapes and colours, but no details ({draft.size.seen})."
     if draft.pictures.is_grey:
-        return f"Expect samples in which simple things, such as digits, can often be recognised ({draft.size.seen})."
+        return (
+            "Expect samples in which simple things, such as digits or clothes, can often be recognised "
+            f"({draft.size.seen})."
+        )
     return (
         "Expect rough shapes in colour at best: photographs of this size have not been measured. Those of "
         f"{SMALLEST_FOR_GPU} px and more need a GPU."
