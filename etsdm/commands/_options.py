@@ -160,7 +160,7 @@ DISTANCE = click.option(
     "--distance",
     type=DISTANCES,
     multiple=True,
-    callback=lambda _, __, given: given or _usual_distances(),
+    callback=lambda _, __, names: names or _usual_distances(),
     help="Distance to compute. Give it again for each further one.  [default: frechet, kernel]",
 )
 COMPILE = flag("--compile", "compiled", "Compile the network with torch.compile. This changes the last bits.")

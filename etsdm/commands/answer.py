@@ -18,11 +18,11 @@ def answer(tables: tuple[Path, ...], out: Path | None) -> None:
     \b
     Example:  etsdm answer results/reports/*/tables/verdicts.csv --out answer.md
     """
-    from etsdm.report.answer import answer as written
+    from etsdm.report.answer import answer as answer_text
     from etsdm.report.answer import read_verdicts
     from etsdm.runtime.files import write_text
 
-    text = written(read_verdicts([*tables]))
+    text = answer_text(read_verdicts([*tables]))
     if out is None:
         click.echo(text)
     else:

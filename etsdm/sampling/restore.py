@@ -75,9 +75,9 @@ def restore(
     def restored(number: int) -> Pixels:
         start = number * size
         predict.context = inputs(start)
-        made = sample_batch(predict, solver, spec.seed, range(start, start + size), shape)
+        sampled = sample_batch(predict, solver, spec.seed, range(start, start + size), shape)
         bar.update(min(size, len(pixels) - start))
-        return made[: len(pixels) - start]
+        return sampled[: len(pixels) - start]
 
     starts = range(0, len(pixels), size)
     with joined() as processes, stop:
