@@ -327,4 +327,4 @@ def test_a_page_of_many_cells_stays_readable(tmp_path: Path) -> None:
         for _ in range(2)
     )
     page = render(compared(tmp_path, first, other))
-    assert page.count("<title>ddpm, ddim at ") == 60
+    assert page.count("<title>DDPM, ddim at ") == 60
