@@ -41,6 +41,7 @@ def snakemake(project, profile, settings, *options):
     shipped = yaml.safe_load((ROOT / "workflow" / "profiles" / profile / "config.yaml").read_text())
     folder = project.folder / "my-cluster"
     folder.mkdir(exist_ok=True)
+    (folder / "partitions.yaml").write_text(yaml.safe_dump({"partitions": {"cpu": {}, "gpu": {"max_gpu": 4}}}))
     (folder / "config.yaml").write_text(yaml.safe_dump(changed(shipped | QUICK, settings)))
     now = time.time()
     for output in project.outputs:  # the failed jobs of the test before have taken theirs away
@@ -71,6 +72,24 @@ def test_every_job_has_a_time_limit(project, profile):
         assert [rule for rule, minutes in limits.items() if minutes == "0"] == []
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_jobs_that_may_be_an_array_ask_for_the_same(project, profile):
+    """An array asks for what its first job asks for."""
+    said = snakemake(project, profile, {}, "--dry-run", "--forceall")
+    for rule in re.search("slurm-array-jobs: (.+)", DOCUMENTATION)[1].split(","):
+        asks = rf"^rule {rule}:\n(?: +.*\n)*?((?:    threads: .*\n)?    resources: .*)$"
+        asked = re.findall(asks, said, re.MULTILINE)
+        assert len(asked) > 1
+        assert len(set(asked)) == 1
+
+
+def test_arrays_of_which_jobs_would_be_forgotten_are_refused(project):
+    for few in ({"jobs": 2}, {"jobs": 5000, "max-jobs-per-timespan": "2/1m"}):
+        said = snakemake(project, "slurm", {"slurm-array-jobs": "sample"} | few, "--forcerun", "sample")
+        assert "jobs are to run, and at most 2 may be in the queue" in said
+        assert "sbatch" not in said
+
+
 def test_a_lost_gpu_is_told_of(project):
     without = snakemake(project, "slurm", {}, "--forcerun", "theory", "--set-resources", "train:checkpointing=1")
     assert without.count("etsdm: warning: no job asks for a GPU") == 1
@@ -98,6 +117,13 @@ SUBMITTED = {
     "default-resources: slurm_partition=gpu": "-p gpu",
     "default-resources: slurm_account=your-project": "-A your-project",
     "default-resources: qos=long": "--qos=long",
+    "train:qos=long": "--qos=long",
+    "slurm-reservation: course": "--reservation=course",
+    "jobs: 20": "-t 240",
+    "max-jobs-per-timespan: 20/1m": "-t 240",
+    "slurm-partition-config: my-cluster/partitions.yaml": "-p gpu",
+    "slurm-efficiency-report: true": "-t 240",
+    "jobs: 5000\nslurm-array-jobs: sample,sample_features,score\n": "--array",
     "default-resources: slurm_extra='--exclusive'": "--exclusive",
     "default-resources: slurm_extra='--exclusive --mail-type=END'": "--exclusive|--mail-type=END",
     "train:gpu_model=a100": "--gpus=a100:1",
@@ -126,12 +152,12 @@ def test_each_documented_setting_is_known():
 def test_every_documented_setting_is_submitted_as_documented(project, line):
     """Beside all that the profile asks for: no job is refused, and none loses its GPU or its time."""
     settings = {"set-resources": line} if OF_A_RULE.match(line) else yaml.safe_load(line)
-    rule = (OF_A_RULE.search(line) or re.search(r"threads: ([a-z_]+)", line) or ["", "train"])[1]
+    rule = (OF_A_RULE.search(line) or re.search(r"(?:threads|array-jobs): ([a-z_]+)", line) or ["", "train"])[1]
     said = snakemake(project, "slurm-gres" if "gres" in line else "slurm", settings, "--forcerun", rule)
     submission = re.search(r"^ +(sbatch .*) --wrap=", said, re.MULTILINE)
     job = re.search(r"^ +(etsdm --attempt .+)$", said, re.MULTILINE)
     assert submission and job, said
-    asked = f" {submission[1]} {job[1]} "
+    asked = f" {submission[1]} {job[1]} ".replace("--array=1-", "--array 1-")
     for part in (*SUBMITTED[line].split("|"), "-t", "--mem"):
         assert f" {part} " in asked
     assert rule == "prepare" or re.search(r" --(gpus=|gres=gpu:)", asked)

@@ -6,7 +6,7 @@ from projects import Project, copy_project
 from stand_ins import StandIns
 
 from etsdm.errors import UserError
-from etsdm.runtime.slurm import check_states
+from etsdm.runtime.slurm import check_arrays, check_states
 
 DISABLED = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
 SHORT, LONG = "echo 'MinJobAge = 60 sec'", "echo 'MinJobAge = 300 sec'"
@@ -58,3 +58,11 @@ def test_nothing_is_submitted_to_a_cluster_that_cannot_tell(tmp_path):
     assert done.returncode == 2
     assert "etsdm: error: the states of jobs cannot be known: sacct: Slurm accounting" in done.stderr
     assert stand_ins.submitted() == []
+
+
+def test_arrays_need_room_for_every_job():
+    """The plug-in would forget the jobs that it took while others found no room."""
+    check_arrays(None, 2, 3)
+    check_arrays("sample", 3, 3)
+    with pytest.raises(UserError, match="3 jobs are to run, and at most 2 may be in the queue"):
+        check_arrays("sample", 2, 3)

@@ -43,6 +43,27 @@ def check_states(command: str | None, interval: int) -> None:
         )
 
 
+def check_arrays(rules: str | None, most: float, waiting: int) -> None:
+    """Refuse arrays of jobs where not every job that is ready would be submitted at once.
+
+    The plug-in (2.8.0) takes those that the limit lets in, waits for the rest to make an array, and forgets them.
+
+    Args:
+        rules: whose jobs are to be arrays, as the profile names them.
+        most: jobs in the queue that its limits allow.
+        waiting: jobs that are to run.
+
+    Raises:
+        UserError: the limit is lower than the number of jobs.
+    """
+    if rules and most < waiting:
+        raise UserError(
+            f"slurm-array-jobs: {waiting:,} jobs are to run, and at most {most:,} may be in the queue; the plug-in for "
+            f"SLURM would wait for the others for ever; set jobs: {waiting} or more in the profile, without "
+            f"max-jobs-per-timespan, or take slurm-array-jobs out ({HOW})"
+        )
+
+
 def warn_without_gpus(resources: Iterable[str]) -> None:
     """Say so if no job asks for a GPU, as where `--set-resources` has replaced the list of the profile.
 

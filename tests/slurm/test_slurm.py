@@ -18,7 +18,6 @@ from etsdm.fingerprint import ROOT
 from etsdm.models.weights import load_weights
 from etsdm.runtime.files import read_json
 
-DDIM = [{"name": "ddim", "nfe": [2]}]
 LIPSCHITZ = {"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}}
 
 
@@ -57,13 +56,24 @@ def images_for(project: Project, seconds: float) -> int:
 
 
 def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> None:
-    """Slices of one minute, half of which a training may use; two trainings of five slices go on side by side."""
-    changes = {"training.images": images_for(project, 140), "experiments.fast-sampling.solvers": DDIM}
+    """Slices of one minute, half of which a training may use; two trainings of five slices go on side by side.
+
+    What draws and scores images are arrays, and each job takes the partition that suits it.
+    """
+    solvers = [{"name": "ddim", "nfe": [2, 3]}]
+    changes = {"training.images": images_for(project, 140), "experiments.fast-sampling.solvers": solvers}
     write_config(project.config, **changes)
+    assert project.run("generate-slurm-partition-config", "-o", "partitions.yaml").returncode == 0
+    partitions = project.folder / "partitions.yaml"
+    partitions.write_text(partitions.read_text().replace("max_threads: 2", "max_threads: 2\n    max_gpu: 1"))
+    with (project.folder / "workflow/profiles/slurm/config.yaml").open("a") as profile:
+        profile.write("slurm-array-jobs: sample,score\nslurm-partition-config: partitions.yaml\n")
     finish(project, project.start(*snakemake(project), "--logger", "etsdm"), 1200)
     said = (project.folder / "snakemake.out").read_text()
     assert said.count("seed0: is tried again; etsdm: results/models/") >= 8
     assert not re.search("^Error|^Failed", said, re.MULTILINE)
+    assert "No suitable partition" not in said
+    assert len(list(project.folder.glob(".snakemake/slurm_logs/rule_sample/*_1.log"))) >= 1
     rows = pd.read_csv(project.folder / "results/reports/tiny/rows.csv")
     assert rows["value"].notna().all()
     manifests = [read_json(path) for path in project.folder.glob("results/models/*/*/seed0/manifest.json")]

@@ -101,14 +101,19 @@ onstart:
     if begun := os.environ.get("ETSDM_BEGUN"):  # by which the Makefile knows a failure of jobs from one before them
         Path(begun).write_text("jobs have begun\n")
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:
-    # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers.
-    workflow.scheduler.job_rate_limiter = None
+    # after some hundred jobs it keeps a core busy. Without its limit of 100 new jobs a second there are no timers. One for
+    # a longer time, which somebody has set, stays.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is None or limit.timespan <= 1:
+        workflow.scheduler.job_rate_limiter = limit = None
+    asked = workflow.resource_settings
     if hasattr(workflow.executor_settings, "status_command"):
         with mistakes_explained():
             settings = workflow.executor_settings
             slurm.check_states(settings.status_command, settings.init_seconds_before_status_checks)
+            most = min(asked.nodes or 1, limit.max_jobs if limit else float("inf"))
+            slurm.check_arrays(settings.array_jobs, most, sum(1 for _ in workflow.dag.needrun_jobs()))
     if not workflow.local_exec:
-        asked = workflow.resource_settings
         slurm.warn_of_two_profiles(asked.nodes, asked.cores)
         if not GPU:
             rules = asked.overwrite_resources.values()
