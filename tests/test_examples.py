@@ -5,6 +5,8 @@ import runpy
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -68,7 +70,7 @@ def test_the_lines_of_the_readme_run_as_they_are_printed():
 
 def test_every_example_is_in_the_guide():
     listed = re.findall(r"^\| \[`(.+?)`\]", (ROOT / "docs/library.md").read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted(path.name for path in ROOT.glob("examples/*.py"))
+    assert sorted(listed) == sorted(path.name for path in ROOT.glob("examples/*.*"))
 
 
 @pytest.mark.parametrize("name", ["diffusers_dit.py", "diffusers_flow.py", "flow_matching.py", "k_diffusion.py"])
@@ -84,6 +86,28 @@ def test_unconditional_training_with_diffusers(monkeypatch, capsys, tmp_path):
     k = [float(value) for value in re.findall(r"^K.*: +(\S+)$", said, re.MULTILINE)]
     assert k[0] == 0 and k[1] > 0 and k[2] > 0
     assert "\n       20  33\n27 of 30 steps" in said
+
+
+def test_the_notebook_trains_and_draws_k(monkeypatch):
+    """Its cells are plain Python, so they run without a kernel, which is some twenty packages."""
+    notebook = nbformat.read(ROOT / "examples" / "k_in_a_notebook.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    printed = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output for output in printed if "image/png" in output.get("data", {})], "its figure is not shown"
+    assert not [output for output in printed if output.output_type == "error"]
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    names = {}
+    for cell in cells:
+        exec(compile(cell.replace("STEPS = 500", "STEPS = 2"), "k_in_a_notebook.ipynb", "exec"), names)
+    assert names["STEPS"] == 2
+    k = {name: dict(zip(names["times"], values, strict=True)) for name, values in names["k"].items()}
+    assert all(value > 0 for value in k["ddpm"].values())
+    assert [t for t, value in k["etsdm"].items() if value == 0] == [10, 30, 50, 70, 90]
+    (curves,) = names["figure"].axes
+    assert [line.get_label() for line in curves.lines] == ["ddpm", "etsdm"]
+    plt.close(names["figure"])
 
 
 def outputs(network, times, **named):
