@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -32,7 +33,8 @@ from etsdm.report.captions import solvers
 from etsdm.report.cells import cells
 from etsdm.report.colours import INK, LINE
 from etsdm.report.figures.losses import draw_losses, thinned
-from etsdm.report.figures.style import apart, look
+from etsdm.report.figures.paired import draw_paired
+from etsdm.report.figures.style import STYLE, apart, look
 from etsdm.report.figures.write import draw, write_figures
 from etsdm.report.findings.judge import findings
 from etsdm.report.plates import inlined
@@ -89,6 +91,19 @@ def test_names_of_marks_do_not_overlap_and_no_panel_is_a_single_dot(built: tuple
             titles = [axes.get_title() for axes in figure.axes]
             assert titles[0] == "ddim" and "one budget" in titles
             assert "(lower is better)" in figure.axes[0].get_ylabel()
+
+
+def test_long_names_of_rows_leave_room_for_the_titles(built: tuple[Path, Path]) -> None:
+    results = read(built[0])
+    rows = results.rows.assign(solver_label="ddim (time shifted in a window of 40 above t = 300)")
+    with matplotlib.rc_context(STYLE):
+        figure = draw_paired(replace(results, rows=rows), "fast-sampling", ["solver_label"])
+        figure.canvas.draw()
+    names = {axes.get_title(loc="left") for axes in figure.axes}
+    titles = [text for text in figure.findobj(Text) if text.get_text() in names]
+    assert len(titles) == len(figure.axes) > 1
+    assert not any(a.get_window_extent().overlaps(b.get_window_extent()) for a, b in combinations(titles, 2))
+    plt.close(figure)
 
 
 def test_losses_are_shown_as_changes_against_ddpm_of_the_same_seed(built: tuple[Path, Path]) -> None:

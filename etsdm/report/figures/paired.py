@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -31,7 +32,9 @@ from etsdm.report.text import mean_sd
 BLOCK = [*SETTING[1:], "solver_label", "nfe", "metric"]
 """What a block of rows has in common, but for what its rows differ in."""
 ROW = 0.32
-"""Inches."""
+"""Inches. Two lines of a name fit."""
+LETTERS = 32
+"""The longest line of a name: more would take the panels' room."""
 
 
 def draw_paired(results: Results, experiment: str, by: Sequence[str]) -> Figure:
@@ -92,7 +95,7 @@ def _draw(levels: Axes, changes: Axes, group: pd.DataFrame, by: Sequence[str], l
     changes.set_xlabel(f"change ({unit})" if unit else "change")
     changes.set_title("against DDPM", loc="left")
     changes.axvline(0, color=SOFT, lw=1)
-    levels.set_yticks(range(len(rows)), [_row_label(by, key) for key, _ in rows])
+    levels.set_yticks(range(len(rows)), [fill(_row_label(by, key), LETTERS) for key, _ in rows])
     levels.set_ylim(len(rows) - 0.4, -0.6)
     for axes in (levels, changes):
         axes.grid(axis="y", visible=False)

@@ -47,11 +47,15 @@ def draw_side_by_side(results: Results, experiment: str) -> Figure:
         panel.grid(axis="y", visible=False)
         panel.margins(x=0.12)
     first = axes.flat[0]
-    first.set_yticks(range(len(rows)), [f"{label}\ntold {count:,} times" if count else label for label, count in rows])
+    first.set_yticks(range(len(rows)), [f"{label}\n{_told(count)}" if count else label for label, count in rows])
     first.tick_params(axis="y", labelsize=8)
     first.set_ylim(len(rows) - 0.4, -0.6)
     legend_above(figure, list(axes.flat), "against DDPM; the network predicts")
     return figure
+
+
+def _told(count: int) -> str:
+    return "told 1 time" if count == 1 else f"told {count:,} times"
 
 
 def _point(axes: Axes, side: Side, measure: str, y: float, colour: Any, marker: str) -> None:
