@@ -57,6 +57,14 @@ def test_a_gain_stands_where_its_verdict_puts_it(built: Path) -> None:
         assert f"`make reproduce CONFIG=config/{name}.yaml`" in text
 
 
+def test_only_changes_against_ddpm_are_gains(built: Path) -> None:
+    """E-TSDM with more evaluations, or more sub-intervals, is compared with itself."""
+    table = read_verdicts([table_of(built)])
+    topics = dict(zip(table["short"], table["topic"], strict=True))
+    assert topics["gain under few-step solvers"] == "gain"
+    assert topics["E-TSDM better with more steps"] == topics["DDPM worse with more steps"] == "effect"
+
+
 def test_exploratory_findings_are_listed_where_they_are_decided(built: Path) -> None:
     table = read_verdicts([table_of(built)])
     row = table[table["topic"] == "effect"].iloc[:1].assign(role="exploratory")

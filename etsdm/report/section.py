@@ -15,6 +15,7 @@ Results = Any
 """Type `etsdm.report.results.Results`, from which sections make all they show. It is not imported, as it needs them."""
 Values = list[dict[str, Any]]
 """Columns of rows, one entry a row."""
+Topic = Literal["effect", "gain", "cause"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Claim:
         primary: whether it is the one claim of its experiment that is tested without a correction.
         control: whether its answer is known beforehand, and tells how far verdicts can be trusted.
         gain: whether it is one of the paper's claims that the distance to the data falls.
+        topic: what it tells of E-TSDM, where that is not what its section tells; see `Section`.
     """
 
     experiment: str
@@ -38,6 +40,7 @@ class Claim:
     primary: bool = False
     control: bool = False
     gain: bool = False
+    topic: Topic | None = None
 
     @property
     def label(self) -> str:
@@ -97,7 +100,7 @@ class Section:
     name: str
     title: str
     order: int
-    topic: Literal["effect", "gain", "cause"] | None = None
+    topic: Topic | None = None
     figures: tuple[Figure, ...] = ()
     table: Callable[[Results], Any] | None = None
     claims: tuple[Claim, ...] = ()

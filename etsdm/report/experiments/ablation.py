@@ -27,6 +27,7 @@ MORE = Claim(
     "more sub-intervals are better",
     "Do more sub-intervals lower E-TSDM's distance, as its error bound suggests? (Yes: lower.)",
     question=True,
+    topic="effect",
 )
 
 

@@ -26,8 +26,12 @@ GAIN = Claim(
     primary=True,
     gain=True,
 )
-WORSE = Claim(NAME, "DDPM worse with more steps", "With more evaluations of a fast solver, DDPM gets worse.")
-BETTER = Claim(NAME, "E-TSDM better with more steps", "With more evaluations of a fast solver, E-TSDM gets better.")
+WORSE = Claim(
+    NAME, "DDPM worse with more steps", "With more evaluations of a fast solver, DDPM gets worse.", topic="effect"
+)
+BETTER = Claim(
+    NAME, "E-TSDM better with more steps", "With more evaluations of a fast solver, E-TSDM gets better.", topic="effect"
+)
 CONTROL = Claim(
     NAME,
     "control: 2M beats DDIM at 10 NFE",

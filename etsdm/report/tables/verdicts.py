@@ -38,7 +38,7 @@ def _full(finding: Finding) -> dict[str, object]:
     claim, change = finding.claim, finding.change
     row: dict[str, object] = {
         "experiment": claim.experiment,
-        "topic": section(claim.experiment).topic,
+        "topic": claim.topic or section(claim.experiment).topic,
         "kind": kind(claim),
         "short": claim.short,
         "claim": claim.text,
