@@ -49,7 +49,7 @@ def test_jobs_are_those_of_the_workflow():
             "reference_features": 1,
             "reference": 1,
         },
-        **{"score": 4, "probe": 2, "rows": 1, "tables": 1, "figure": 5, "page": 1, "all": 1},
+        **{"score": 4, "probe": 2, "rows": 1, "tables": 1, "figure": 7, "page": 1, "all": 1},
     }
 
 

@@ -26,7 +26,7 @@ from etsdm.runtime.files import read_json
 pytestmark = pytest.mark.workflow
 SOLVERS = "experiments.fast-sampling.solvers"
 PLAN = {"inventory": 1}
-REPORT = {"rows": 1, "tables": 1, "figure": 5, "page": 1, "all": 1}
+REPORT = {"rows": 1, "tables": 1, "figure": 7, "page": 1, "all": 1}
 
 
 @pytest.fixture(scope="session")
@@ -319,6 +319,7 @@ def test_snakemakes_own_report_can_be_made(project):
     categories = json.loads(text.split("var categories = ")[1].split(";")[0])
     by_section = {title: [Path(file).name for file in files] for title, files in categories["Figures"].items()}
     assert by_section == {
+        "Verdicts": ["verdicts.png"],
         "Time-Lipschitz constants": ["lipschitz.png"],
         "Few-step solvers": ["fast-sampling-changes.png", "fast-sampling.png"],
         "Data": ["data.png"],
@@ -364,7 +365,7 @@ def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_p
     for file in moved.rglob("*.bmp"):
         file.touch()
     assert len(prepared_again()) == 1
-    assert project.would_run() == PLAN | REPORT | {"figure": 2}
+    assert project.would_run() == PLAN | REPORT | {"figure": 4}
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
     assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == (set(), {}, made)
@@ -549,7 +550,7 @@ def test_code_edited_while_a_run_goes_on_is_refused(fresh):
     assert "etsdm: error: the code of 'probe etsdm.probes.lipschitz etsdm.diffusion.methods.ddpm " in log
     assert not list(fresh.folder.glob("results/probes/**/result.json"))
     fresh.edit("etsdm/probes/lipschitz.py", "\nEDITED = True\n\n\ndef ", "\ndef ")
-    assert fresh.would_run() == REPORT | {"probe": 1, "figure": 2}
+    assert fresh.would_run() == REPORT | {"probe": 1, "figure": 4}
 
 
 def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
