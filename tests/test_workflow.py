@@ -433,7 +433,7 @@ def test_a_bundle_is_taken_over_in_another_place(project):
     assert "images.zip" not in done.stdout and (results / "reports").exists()
     assert project.would_run()["train"] == 2, "weights are not in it"
     done = project.run("etsdm", "adopt", str(project.config), "--bundle", str(whole))
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "28 results are taken over, 0 not"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "30 results are taken over, 0 not"), done.stderr
     assert project.would_run() == {}
     write_config(project.config, **{"evaluation.bootstrap": 3})
     assert project.would_run() == PLAN | REPORT | {"score": 4}, "Snakemake's records are not there"
