@@ -145,7 +145,7 @@ def test_failed_cell_is_na_with_its_reason_and_the_rest_is_there(built: tuple[Pa
 def test_files_are_those_that_the_configuration_announces(built: tuple[Path, Path]) -> None:
     report = built[0]
     inventory = json.loads((report / "inventory.json").read_text())
-    assert contents.table_names(inventory) == ["verdicts", "lipschitz", "comparison", "fast-sampling", "costs"]
+    assert contents.table_names(inventory) == ["verdicts", "lipschitz", "comparison", "fast-sampling", "data", "costs"]
     expected = {f"{name}.{kind}" for name in contents.table_names(inventory) for kind in ("csv", "md", "tex")}
     assert {file.name for file in (report / "tables").iterdir()} == expected
     expected = {f"{name}.{kind}" for name in contents.figure_names(inventory) for kind in ("png", "svg")}
@@ -154,8 +154,8 @@ def test_files_are_those_that_the_configuration_announces(built: tuple[Path, Pat
 
 def test_an_experiment_that_is_not_asked_for_has_no_files() -> None:
     inventory = {"config": {"experiments": {"lipschitz": {"images": 1}, "comparison": None, "fast-sampling": None}}}
-    assert contents.table_names(inventory) == ["verdicts", "lipschitz", "costs"]
-    assert contents.figure_names(inventory) == ["verdicts", "lipschitz", "losses"]
+    assert contents.table_names(inventory) == ["verdicts", "lipschitz", "data", "costs"]
+    assert contents.figure_names(inventory) == ["verdicts", "lipschitz", "data", "losses"]
 
 
 def test_latex_has_no_character_outside_ascii(built: tuple[Path, Path]) -> None:
