@@ -76,14 +76,14 @@ def test_score():
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_overhead(smallest):
-    assert "6 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
+    assert "7 jobs, 1 cores" in bench("overhead", "--config", smallest, "--cores", 1)
 
 
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_rerun(smallest):
     said = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
-    assert "rerun with nothing to do, 8 jobs" in said and "dry run of 1 runs, 8 jobs" in said
+    assert "rerun with nothing to do, 9 jobs" in said and "dry run of 1 runs, 9 jobs" in said
 
 
 @pytest.mark.slow
