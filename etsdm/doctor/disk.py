@@ -26,7 +26,7 @@ def lines(case: Case) -> Iterator[Line]:
 
 
 def space(free: float, needed: float) -> Line:
-    """The line on free bytes, where so many are needed at most."""
+    """The line on free bytes, and how many are needed at most."""
     text = f"{size(free)} free in the results folder, up to {size(needed)} needed"
     if free >= needed:
         return Line("disk", "fine", text)
@@ -35,7 +35,7 @@ def space(free: float, needed: float) -> Line:
 
 
 def number(free: int, needed: int) -> Line:
-    """The line on free files, where so many are needed at most."""
+    """The line on free files, and how many are needed at most."""
     text = f"room for {free:,} in the results folder, up to {needed:,} needed"
     if free >= needed:
         return Line("files", "fine", text)

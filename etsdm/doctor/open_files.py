@@ -7,7 +7,7 @@ from etsdm.doctor._line import Case, Line
 
 ORDER = 70
 LEAST = 256
-"""With so many a benchmark of 98 jobs ran on two processors."""
+"""A benchmark of 98 jobs ran on two processors with this limit."""
 
 
 def lines(case: Case) -> Iterator[Line]:

@@ -22,7 +22,7 @@ def lines(case: Case) -> Iterator[Line]:
 
 
 def memory(total: float) -> Line:
-    """The line on so many bytes of memory."""
+    """The line on this number of bytes of memory."""
     if total < LEAST:
         return Line("memory", "missing", f"{size(total)}; a job may take {size(LEAST)}", "a machine with more memory")
     jobs = max(1, int(total / LEAST))

@@ -31,7 +31,7 @@ class Screen:
         self._write(f"{self._clear()}{text}\n")
 
     def draw(self, lines: list[str]) -> None:
-        """Draw lines in place of those before, as many as there is room for."""
+        """Draw lines over those drawn before, as many as there is room for."""
         size = self._size()
         shown = ["", *(line[: self.width()] for line in lines)][: max(1, size.lines - 1)]
         up = f"\x1b[{len(shown) - 1}A" if len(shown) > 1 else ""
