@@ -160,8 +160,8 @@ def parts_of(results: Results, report: Path) -> Parts:
     return Parts(findings(results), plates(results, report), tables)
 
 
-def render(results: Results, parts: Parts) -> str:
-    """The page as HTML."""
+def page_environment() -> Environment:
+    """What the templates of pages are rendered in: values are escaped, and tables know how cells sort."""
     environment = Environment(
         loader=PackageLoader("etsdm.report"),
         autoescape=True,
@@ -169,7 +169,14 @@ def render(results: Results, parts: Parts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sort_key": sort_key, "formulas": formulas, "plain": asdict}
+    environment.filters["sort_key"] = sort_key
+    return environment
+
+
+def render(results: Results, parts: Parts) -> str:
+    """The page as HTML."""
+    environment = page_environment()
+    environment.filters |= {"formulas": formulas, "plain": asdict}
     return environment.get_template("report.html.j2").render(
         scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         name=results.inventory["name"],

@@ -5,13 +5,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from etsdm.report.differences import lists
 from etsdm.report.differences.difference import Difference, headline, remarks, state
 from etsdm.report.differences.figure import drawings
 from etsdm.report.metrics import directions
-from etsdm.report.page import LONG, SCRIPTS, TEMPLATES, sort_key
+from etsdm.report.page import LONG, SCRIPTS, TEMPLATES, page_environment
 from etsdm.report.plates import HEAVY, inlined
 from etsdm.runtime.files import write_text
 from etsdm.runtime.places import without_places
@@ -24,25 +22,23 @@ def write_page(found: Difference, out: Path) -> None:
 
 def render(found: Difference) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("etsdm.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["sort_key"] = sort_key
-    return environment.get_template("diff.html.j2").render(
-        style=_style(),
-        scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        sides={"A": without_places(str(found.first.folder)), "B": without_places(str(found.other.folder))},
-        headline=headline(found),
-        remarks=remarks(found),
-        state=state(found),
-        figures=_figures(found),
-        groups=_table("Mean changes over the cells of an experiment, metric and method", lists.by_group(found.groups)),
-        tables=_tables(found),
-        left=lists.LEFT,
+    return (
+        page_environment()
+        .get_template("diff.html.j2")
+        .render(
+            style=_style(),
+            scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
+            sides={"A": without_places(str(found.first.folder)), "B": without_places(str(found.other.folder))},
+            headline=headline(found),
+            remarks=remarks(found),
+            state=state(found),
+            figures=_figures(found),
+            groups=_table(
+                "Mean changes over the cells of an experiment, metric and method", lists.by_group(found.groups)
+            ),
+            tables=_tables(found),
+            left=lists.LEFT,
+        )
     )
 
 
