@@ -48,6 +48,7 @@ DATA = {
     "page": [
         "etsdm/report/paper_results.csv",
         "etsdm/report/templates/report.html.j2",
+        "etsdm/report/templates/page.css",
         "etsdm/report/templates/page.js",
         "etsdm/report/templates/vendor/*.js",
     ],

@@ -15,44 +15,38 @@ from etsdm.runtime.files import write_text
 from etsdm.runtime.places import without_places
 
 
-def write_page(found: Difference, out: Path) -> None:
+def write_page(difference: Difference, out: Path) -> None:
     """Write the page to `out`."""
-    write_text(out, render(found))
+    write_text(out, render(difference))
 
 
-def render(found: Difference) -> str:
+def render(difference: Difference) -> str:
     """The page as HTML."""
+    both = {"A": difference.first, "B": difference.other}
     return (
         page_environment()
         .get_template("diff.html.j2")
         .render(
-            style=_style(),
             scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
-            sides={"A": without_places(str(found.first.folder)), "B": without_places(str(found.other.folder))},
-            headline=headline(found),
-            remarks=remarks(found),
-            state=state(found),
-            figures=_figures(found),
+            sides={side: without_places(str(one.folder)) for side, one in both.items()},
+            headline=headline(difference),
+            remarks=remarks(difference),
+            state=state(difference),
+            figures=_figures(difference),
             groups=_table(
-                "Mean changes over the cells of an experiment, metric and method", lists.by_group(found.groups)
+                "Mean changes over the cells of an experiment, metric and method", lists.by_group(difference.groups)
             ),
-            tables=_tables(found),
+            tables=_tables(difference),
             left=lists.LEFT,
         )
     )
 
 
-def _style() -> str:
-    """The style of the report's page."""
-    text = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
-    return text.partition("<style>")[2].partition("</style>")[0]
-
-
-def _figures(found: Difference) -> list[dict[str, str]]:
+def _figures(difference: Difference) -> list[dict[str, str]]:
     """Of each metric a title and its drawing as an element of the page, one that is too large as an image."""
     return [
         {"title": f"{metric} ({directions([metric])})", "drawing": _element(f"changes-{i}", metric, svg)}
-        for i, (metric, svg) in enumerate(drawings(found.matched))
+        for i, (metric, svg) in enumerate(drawings(difference.matched))
     ]
 
 
@@ -63,18 +57,18 @@ def _element(name: str, metric: str, svg: str) -> str:
     return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}">'
 
 
-def _tables(found: Difference) -> list[dict[str, Any]]:
+def _tables(difference: Difference) -> list[dict[str, Any]]:
     """Titles and rows, what most look for first; those without rows are left out."""
-    told = lists.varying([one.cell for one in found.matched])
+    columns = lists.varying([one.cell for one in difference.matched])
     tables = {
-        "Verdicts that changed": lists.verdicts(found),
-        "Cells that differ beyond noise": lists.cells(found.differing, told),
-        "All cells that both have": lists.cells(found.matched, told),
-        "In A only": lists.alone(found.only_first),
-        "In B only": lists.alone(found.only_other),
-        "Settings that differ in cells that are compared": lists.settings(found),
-        "How they were made": lists.facts(found.facts),
-        "Configuration": lists.facts(found.configuration),
+        "Verdicts that changed": lists.verdicts(difference),
+        "Cells that differ beyond noise": lists.cells(difference.differing, columns),
+        "All cells that both have": lists.cells(difference.matched, columns),
+        "In A only": lists.alone(difference.only_first),
+        "In B only": lists.alone(difference.only_other),
+        "Settings that differ in cells that are compared": lists.settings(difference),
+        "How they were made": lists.facts(difference.facts),
+        "Configuration": lists.facts(difference.configuration),
     }
     return [_table(title, rows) for title, rows in tables.items() if rows]
 
