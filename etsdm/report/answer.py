@@ -69,14 +69,14 @@ def answer(verdicts: pd.DataFrame) -> str:
     environment = Environment(
         loader=PackageLoader("etsdm.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found = verdicts[~verdicts["kind"].isin([LIMIT, "control"])]
-    gains = found[found["topic"] == "gain"]
+    tested = verdicts[~verdicts["kind"].isin([LIMIT, "control"])]
+    gains = tested[tested["topic"] == "gain"]
     limits = verdicts[verdicts["kind"] == LIMIT]
     return environment.get_template("answer.md.j2").render(
         benchmarks=verdicts[["benchmark", "seeds"]].drop_duplicates().to_dict("records"),
-        effect=_part("What it does to the network", found[found["topic"] == "effect"]),
+        effect=_part("What it does to the network", tested[tested["topic"] == "effect"]),
         gains=[_part(title, gains[gains["verdict"].isin(wanted)]) for title, wanted in GAINS.items()],
-        cause=_part("What explains it", found[found["topic"] == "cause"]),
+        cause=_part("What explains it", tested[tested["topic"] == "cause"]),
         controls=_records(verdicts[verdicts["kind"] == "control"]),
         limits=[(text, listed(list(group["benchmark"]))) for text, group in limits.groupby("measured", sort=False)],
     )

@@ -41,15 +41,15 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
         replicates}, of the seeds that have any. n: number of values. mean, and sd, which is NA below two values.
         seconds: the mean. reason: why values are missing.
     """
-    found: dict[Key, dict[Key, list[Row]]] = {}
+    groups: dict[Key, dict[Key, list[Row]]] = {}
     for row in rows.to_dict("records"):
-        found.setdefault(key(row, COMPARED), {}).setdefault(key(row, CELL), []).append(row)
-    made = [
+        groups.setdefault(key(row, COMPARED), {}).setdefault(key(row, CELL), []).append(row)
+    lines = [
         dict(zip(CELL, which, strict=True)) | _measured(group)
-        for compared in found.values()
+        for compared in groups.values()
         for which, group in compared.items()
     ]
-    table = pd.DataFrame(made, columns=[*CELL, *MEASURED])
+    table = pd.DataFrame(lines, columns=[*CELL, *MEASURED])
     return table.astype(dict.fromkeys(("nfe", *POINT), float))
 
 
@@ -86,10 +86,10 @@ def key(row: Any, columns: Sequence[str]) -> Key:
 
 def indexed(table: pd.DataFrame) -> dict[Key, Cell]:
     """The cells of one method by what others must share with them to be compared."""
-    found: dict[Key, Cell] = {}
+    by_values: dict[Key, Cell] = {}
     for _, cell in table.iterrows():
-        found.setdefault(key(cell, COMPARED), cell)
-    return found
+        by_values.setdefault(key(cell, COMPARED), cell)
+    return by_values
 
 
 def baselines(table: pd.DataFrame) -> dict[Key, Cell]:

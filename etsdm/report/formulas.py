@@ -14,4 +14,4 @@ def formulas(text: object) -> str:
         text: plain text.
     """
     html = INDEX.sub(r"\1<sub>\2</sub>", escape(str(text)))
-    return POWER.sub(lambda found: f"{found[1]}<sup>{found[2] or found[3]}</sup>", html)
+    return POWER.sub(lambda match: f"{match[1]}<sup>{match[2] or match[3]}</sup>", html)

@@ -44,33 +44,33 @@ def runs(results: Results) -> pd.DataFrame:
     rows = []
     for kind, stage in STAGES.items():
         for path, spec in inventory[kind].items():
-            if made := read_manifest(results.root / path / "manifest.json"):
+            if manifest := read_manifest(results.root / path / "manifest.json"):
                 model = models.get(path if kind == "models" else model_of.get(path, ""))
-                rows.append({"stage": stage, "path": path} | _of(spec, model) | _cost(made))
+                rows.append({"stage": stage, "path": path} | _of(spec, model) | _cost(manifest))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _of(spec: dict[str, Any], model: dict[str, Any] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"images": spec.get("samples")}
+    columns: dict[str, Any] = {"images": spec.get("samples")}
     if model:
-        found |= {"dataset": model["dataset"]["name"], "resolution": model["dataset"]["resolution"]}
-        found["method"] = model["method"]["name"]
+        columns |= {"dataset": model["dataset"]["name"], "resolution": model["dataset"]["resolution"]}
+        columns["method"] = model["method"]["name"]
     if "training" in spec:
-        found["images"] = spec["training"]["images"]
+        columns["images"] = spec["training"]["images"]
     if "solver" in spec:
-        found |= {"what": spec["solver"]["name"], "nfe": spec["solver"]["nfe"]}
-    return found | ({"what": spec["probe"]} if "probe" in spec else {})
+        columns |= {"what": spec["solver"]["name"], "nfe": spec["solver"]["nfe"]}
+    return columns | ({"what": spec["probe"]} if "probe" in spec else {})
 
 
-def _cost(made: dict[str, Any]) -> dict[str, Any]:
+def _cost(manifest: dict[str, Any]) -> dict[str, Any]:
     """A training that was cut off states the seconds of all its parts in its result."""
     return {
-        "seconds": made["result"].get("seconds", made["seconds"]),
-        "memory": made["peak_memory_mb"],
-        "device": made["device"],
-        "cpu": made["cpu"],
-        "cpus": made["cpus"],
-        "result": made["result"],
+        "seconds": manifest["result"].get("seconds", manifest["seconds"]),
+        "memory": manifest["peak_memory_mb"],
+        "device": manifest["device"],
+        "cpu": manifest["cpu"],
+        "cpus": manifest["cpus"],
+        "result": manifest["result"],
     }
 
 

@@ -31,10 +31,10 @@ class Neighbours:
         Returns:
             (count, number); None where features are missing or damaged, or are too many to read for a page.
         """
-        found, among = self._features(generated / FILE, keep=False), self._features(real / FILE, keep=True)
-        if found is None or among is None or len(found) < count or len(among) < number:
+        features, real_features = self._features(generated / FILE, keep=False), self._features(real / FILE, keep=True)
+        if features is None or real_features is None or len(features) < count or len(real_features) < number:
             return None
-        distances = (among**2).sum(1) - 2 * found[:count] @ among.T
+        distances = (real_features**2).sum(1) - 2 * features[:count] @ real_features.T
         return np.argsort(distances, axis=1, kind="stable")[:, :number]
 
     def _features(self, path: Path, keep: bool) -> NDArray[np.float32] | None:

@@ -74,11 +74,11 @@ def noise_floors(rows: pd.DataFrame) -> dict[Key, Floor]:
     A method that lacks a seed of its block is left out of it. So is a replica, which shares no seed with the others.
     What is measured for two experiments counts once.
     """
-    found: dict[Key, dict[Key, dict[Key, Cell]]] = {}
+    blocks_of: dict[Key, dict[Key, dict[Key, Cell]]] = {}
     for _, cell in cells(rows[rows["method"] != REPLICA]).iterrows():
-        block = found.setdefault(key(cell, MEASURED), {}).setdefault(key(cell, BLOCK), {})
+        block = blocks_of.setdefault(key(cell, MEASURED), {}).setdefault(key(cell, BLOCK), {})
         block.setdefault(key(cell, METHOD[:2]), cell)
-    floors = {which: _floor(list(blocks.values())) for which, blocks in found.items()}
+    floors = {which: _floor(list(blocks.values())) for which, blocks in blocks_of.items()}
     return {which: floor for which, floor in floors.items() if floor}
 
 

@@ -29,10 +29,10 @@ def overview(results: Results, findings: list[Finding]) -> list[str]:
 
 def _run(results: Results) -> str:
     counts = {words: len(results.inventory[kind]) for kind, words in KINDS.items()}
-    made = listed([f"{n:,} {words[n > 1]}" for words, n in counts.items() if n]) or "no network"
+    counted_stages = listed([f"{n:,} {words[n > 1]}" for words, n in counts.items() if n]) or "no network"
     names = experiments(results.inventory)
     seeds = f"{'seed' if len(results.seeds) == 1 else 'seeds'} {listed(results.seeds)}"
-    return f"{len(names)} experiment{'s' if len(names) > 1 else ''} ({', '.join(names)}): {made}; {seeds}."
+    return f"{len(names)} experiment{'s' if len(names) > 1 else ''} ({', '.join(names)}): {counted_stages}; {seeds}."
 
 
 def _time(results: Results) -> str:

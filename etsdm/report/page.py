@@ -85,8 +85,8 @@ def _part(metric: str | None, rows: pd.DataFrame, is_open: bool) -> dict[str, An
 
 def sort_key(text: object) -> str:
     """The first number in a cell's text, by which the page sorts; empty where there is none."""
-    found = re.search(r"-?\d[\d,]*\.?\d*(e-?\d+)?", str(text).replace(MINUS, "-"))
-    return found[0].replace(",", "") if found else ""
+    number = re.search(r"-?\d[\d,]*\.?\d*(e-?\d+)?", str(text).replace(MINUS, "-"))
+    return number[0].replace(",", "") if number else ""
 
 
 def _sections(results: Results, parts: "Parts") -> list[dict[str, Any]]:
@@ -104,19 +104,19 @@ def _sections(results: Results, parts: "Parts") -> list[dict[str, Any]]:
     ]
 
 
-def _headlines(found: list[Finding]) -> list[Finding]:
+def _headlines(findings: list[Finding]) -> list[Finding]:
     """Of each experiment that was run the findings on its primary claim, or else the first one."""
-    judged = [one for one in found if one.verdict != "not run" or one.failed]
+    judged = [one for one in findings if one.verdict != "not run" or one.failed]
     by_experiment: dict[str, list[Finding]] = {}
     for one in judged:
         by_experiment.setdefault(one.claim.experiment, []).append(one)
     return [next((one for one in mine if one.claim.primary), mine[0]) for mine in by_experiment.values()]
 
 
-def _not_here(found: list[Finding], results: Results) -> list[str]:
+def _not_here(findings: list[Finding], results: Results) -> list[str]:
     """Experiments with claims that this configuration does not ask for."""
     here = {section.name for section in sections_of(results.inventory)}
-    return [name for name in dict.fromkeys(one.claim.experiment for one in found) if name not in here]
+    return [name for name in dict.fromkeys(one.claim.experiment for one in findings) if name not in here]
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def write_page(report: Path, results: Path, published: Path | None) -> list[str]
         results: root of the results, for manifests and the theory.
         published: CSV of the paper's results, or None.
     """
-    found = load(report, results, published)
-    parts = parts_of(found, report)
-    write_text(report / "report.html", render(found, parts))
-    return [*parts.broken(), *warnings(found)]
+    loaded = load(report, results, published)
+    parts = parts_of(loaded, report)
+    write_text(report / "report.html", render(loaded, parts))
+    return [*parts.broken(), *warnings(loaded)]

@@ -28,8 +28,8 @@ class Origin(NamedTuple):
     @property
     def versions(self) -> str:
         """Python and the packages as text; empty where they are not known."""
-        found = [("Python", self.python)] if self.python else []
-        return ", ".join(f"{name} {version}" for name, version in [*found, *self.packages] if version)
+        python = [("Python", self.python)] if self.python else []
+        return ", ".join(f"{name} {version}" for name, version in [*python, *self.packages] if version)
 
     @property
     def code(self) -> str:
@@ -46,13 +46,13 @@ def origins(results: Results) -> dict[str, Origin]:
     scores = [m["file"] for m in results.inventory["measurements"] if m["file"].endswith("scores.json")]
     paths += [file.removesuffix("json") + "manifest.json" for file in scores]
     read = {path: read_manifest(results.root / path) for path in dict.fromkeys(paths)}
-    return {path: _origin(made) for path, made in read.items() if made}
+    return {path: _origin(manifest) for path, manifest in read.items() if manifest}
 
 
-def _origin(made: dict[str, Any]) -> Origin:
-    git = made.get("git") or {}
-    packages = tuple((made.get("packages") or {}).items())
-    return Origin(git.get("revision"), bool(git.get("dirty")), packages, made.get("python"))
+def _origin(manifest: dict[str, Any]) -> Origin:
+    git = manifest.get("git") or {}
+    packages = tuple((manifest.get("packages") or {}).items())
+    return Origin(git.get("revision"), bool(git.get("dirty")), packages, manifest.get("python"))
 
 
 def counted(names: list[str]) -> list[str]:
@@ -60,14 +60,14 @@ def counted(names: list[str]) -> list[str]:
     return [f"{name} ({count:,})" for name, count in Counter(names).most_common()]
 
 
-def torches(results: Results, found: dict[str, Origin]) -> dict[str, list[str]]:
+def torches(results: Results, origin_of: dict[str, Origin]) -> dict[str, list[str]]:
     """The versions of PyTorch behind the rows of each experiment in which they differ, one for each run."""
     behind: dict[str, set[str]] = {}
     for m in results.inventory["measurements"]:
         needed = [m[key] for key in ("data", "encoder", "training", "model", "run") if m[key]]
         behind.setdefault(m["experiment"], set()).update(needed)
     used = {
-        experiment: [origin.torch for path in sorted(paths) if (origin := found.get(f"{path}/manifest.json"))]
+        experiment: [origin.torch for path in sorted(paths) if (origin := origin_of.get(f"{path}/manifest.json"))]
         for experiment, paths in behind.items()
     }
     known = {experiment: [version for version in versions if version] for experiment, versions in used.items()}

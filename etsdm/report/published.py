@@ -73,8 +73,8 @@ def published_value(published: Published, cell: Cell) -> float | None:
     if not pd.isna(cell["solver_parameters"]) and has_options(json.loads(cell["solver_parameters"])):
         return None
     keys = ("time", "schedule", "method")
-    found = find([row for row in published if all(row[key] == cell[key] for key in keys)], cell)
-    return float(found[0]["value"]) if found else None
+    rows = find([row for row in published if all(row[key] == cell[key] for key in keys)], cell)
+    return float(rows[0]["value"]) if rows else None
 
 
 def as_published(cell: Cell) -> bool:

@@ -123,11 +123,11 @@ def load(report: Path, root: Path, published: Path | None) -> Results:
 def with_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with `method_label` and `solver_label`, short names that are unique in their experiment."""
     for kind in ("method", "solver"):
-        found = {}
+        labels_of = {}
         for experiment, group in rows.groupby("experiment"):
-            found[experiment] = labels(group[kind], group[f"{kind}_parameters"], WRITTEN[kind])
+            labels_of[experiment] = labels(group[kind], group[f"{kind}_parameters"], WRITTEN[kind])
         keys = zip(rows["experiment"], rows[kind], rows[f"{kind}_parameters"], strict=True)
-        known = [found[experiment].get((name, text)) for experiment, name, text in keys]
+        known = [labels_of[experiment].get((name, text)) for experiment, name, text in keys]
         rows = rows.assign(**{f"{kind}_label": pd.Series(known, index=rows.index, dtype=object)})
     return rows
 
@@ -144,7 +144,7 @@ def labels(names: pd.Series, parameters: pd.Series, written: Callable[[str], str
     for name, text in dict.fromkeys(zip(names, parameters, strict=True)):
         if isinstance(name, str):
             known.setdefault(name, {})[text] = json.loads(text)
-    found: dict[tuple[str, str], str] = {}
+    labels: dict[tuple[str, str], str] = {}
     for name, by_text in known.items():
         for text, settings in by_text.items():
             telling = [key for key in settings if len({json.dumps(s.get(key)) for s in by_text.values()}) > 1]
@@ -152,5 +152,5 @@ def labels(names: pd.Series, parameters: pd.Series, written: Callable[[str], str
                 OPTIONS[key](settings[key]) if key in OPTIONS else f"{setting_name(key)} {settings[key]}"
                 for key in telling
             )
-            found[name, text] = f"{written(name)} ({words})" if words else written(name)
-    return found
+            labels[name, text] = f"{written(name)} ({words})" if words else written(name)
+    return labels

@@ -164,22 +164,22 @@ def _of_solver(inventory: dict[str, Any], run: str) -> dict[str, Any]:
 
 def _measurement_rows(measurement: dict[str, Any], inventory: dict[str, Any], results: Path) -> Values:
     file, run = results / measurement["file"], measurement["run"]
-    made = read_manifest(results / run / "manifest.json") or {}
+    manifest = read_manifest(results / run / "manifest.json") or {}
     trained = read_manifest(results / measurement["model"] / "manifest.json") or {}
     common = {
         "experiment": measurement["experiment"],
         **_of_model(networks(inventory)[measurement["model"]], trained),
         **_of_solver(inventory, run),
-        "seconds": made.get("seconds"),
-        "device": made.get("device"),
-        "revision": _revision(made.get("git", {})),
+        "seconds": manifest.get("seconds"),
+        "device": manifest.get("device"),
+        "revision": _revision(manifest.get("git", {})),
         "file": measurement["file"],
     }
     # A failed job takes its manifest away, and leaves what was made from its results before.
-    found = _content(file) if file.exists() and made and trained else why_missing(measurement, results)
-    content = None if isinstance(found, str) else found
-    if isinstance(found, str):
-        common["reason"] = found
+    measured = _content(file) if file.exists() and manifest and trained else why_missing(measurement, results)
+    content = None if isinstance(measured, str) else measured
+    if isinstance(measured, str):
+        common["reason"] = measured
     return [common | _finite(value) for value in _values(measurement, inventory, content)]
 
 

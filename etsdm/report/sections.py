@@ -19,8 +19,8 @@ def modules() -> list[str]:
 @cache
 def sections() -> tuple[Section, ...]:
     """Every section, in the order that each states."""
-    found: list[Section] = [importlib.import_module(name).SECTION for name in modules()]
-    return tuple(sorted(found, key=lambda section: section.order))
+    sections: list[Section] = [importlib.import_module(name).SECTION for name in modules()]
+    return tuple(sorted(sections, key=lambda section: section.order))
 
 
 def section(name: str) -> Section:

@@ -31,13 +31,13 @@ def data(results: Results) -> list[str]:
 
 
 def _diffusion(results: Results) -> list[str]:
-    found = [
+    texts = [
         ", ".join(
             [f"{d['schedule']} schedule", f"{d['time']} time", f"the network predicts {d['prediction']}", *_loss(d)]
         )
         for d in (model["diffusion"] for model in results.inventory["models"].values())
     ]
-    return [f"T = {results.config['diffusion']['timesteps']:,}", *unique(found)]
+    return [f"T = {results.config['diffusion']['timesteps']:,}", *unique(texts)]
 
 
 def _loss(diffusion: dict[str, Any]) -> list[str]:

@@ -80,10 +80,10 @@ def picker(results: Results, experiments: Sequence[str]) -> Picker:
     for i, seed in enumerate(seeds):
         mine = rows[rows["seed"] == seed].sort_values("nfe", ascending=False, kind="stable")
         known = neighbours if i == 0 else None  # of the first seed alone, or the page grows threefold
-        found = [sheet for _, row in mine.iterrows() if (sheet := _sheet(results, row, rows, known))]
-        if kept and sum(len(sheet.source + sheet.nearest) for sheet in [*kept, *found]) > BYTES:
+        sheets = [sheet for _, row in mine.iterrows() if (sheet := _sheet(results, row, rows, known))]
+        if kept and sum(len(sheet.source + sheet.nearest) for sheet in [*kept, *sheets]) > BYTES:
             return Picker(_real(results, rows), kept, [int(seed) for seed in seeds[i:]])
-        kept += found
+        kept += sheets
     return Picker(_real(results, rows), kept, [])
 
 
@@ -132,9 +132,9 @@ def _images(archive: Path) -> Pixels | None:
 def _real(results: Results, rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Real images of each data set that these rows are about."""
     wanted = {(name, side) for name, side in zip(rows["dataset"], rows["resolution"], strict=True)}
-    found = []
+    pictures = []
     for path, spec in results.inventory["data"].items():
         if (spec["name"], spec["resolution"]) in wanted and (results.root / path / "images.zip").exists():
             images = real_images(results.root / path, MOSAIC[0] * MOSAIC[1])
-            found.append((f"{spec['name']}, {spec['resolution']} px", picture(images, *MOSAIC)))
-    return found
+            pictures.append((f"{spec['name']}, {spec['resolution']} px", picture(images, *MOSAIC)))
+    return pictures

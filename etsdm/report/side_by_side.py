@@ -57,10 +57,10 @@ def sides(results: Results, experiment: str) -> list[Side]:
     """Every method but ddpm and its replicas, those that are told most first."""
     table = cells(results.experiment(experiment))
     table = table[(table["n"] > 0) & (table["method"] != REPLICA)]
-    found = [
+    sides = [
         side for _, group in table.groupby(NETWORK, dropna=False, sort=False) for side in _of_network(results, group)
     ]
-    return sorted(found, key=lambda side: -(side.conditions or 0))
+    return sorted(sides, key=lambda side: -(side.conditions or 0))
 
 
 def _of_network(results: Results, group: pd.DataFrame) -> list[Side]:
@@ -84,11 +84,11 @@ def _conditions(results: Results, mine: pd.DataFrame) -> int | None:
 
 
 def _changes(base: pd.DataFrame, mine: pd.DataFrame) -> dict[str, Change]:
-    found = {DISTANCE: _of_distances(base, mine)}
+    changes = {DISTANCE: _of_distances(base, mine)}
     for name, (metric, reduce) in CONSTANTS.items():
         first, other = (_reduced(one[one["metric"] == metric], reduce) for one in (base, mine))
-        found[name] = change(first, other, metric) if first and other else None
-    return {name: one for name, one in found.items() if one and one.effects}
+        changes[name] = change(first, other, metric) if first and other else None
+    return {name: one for name, one in changes.items() if one and one.effects}
 
 
 def _of_distances(base: pd.DataFrame, mine: pd.DataFrame) -> Change | None:
@@ -96,8 +96,8 @@ def _of_distances(base: pd.DataFrame, mine: pd.DataFrame) -> Change | None:
     alike = ["solver", "solver_parameters", "nfe", "metric"]
     known = {tuple(cell[alike]): cell for _, cell in base.iterrows()}
     pairs = [(known.get(tuple(cell[alike])), cell) for _, cell in mine.iterrows() if _is_distance(cell)]
-    found = [change(first["by_seed"], cell["by_seed"], cell["metric"]) for first, cell in pairs if first is not None]
-    return mean_change(found) if found else None
+    changes = [change(first["by_seed"], cell["by_seed"], cell["metric"]) for first, cell in pairs if first is not None]
+    return mean_change(changes) if changes else None
 
 
 def _is_distance(cell: Cell) -> bool:

@@ -17,14 +17,14 @@ PASSES = 2
 
 def warnings(results: Results) -> list[str]:
     """Sentences on what makes the values of a run mean little; none for a sound run."""
-    found = origins(results)
+    origin_of = origins(results)
     return [
         *_encoders(results),
         *_clipped(results),
         *_undertrained(results),
         *_not_finite(results),
-        *_code(found),
-        *_torch(results, found),
+        *_code(origin_of),
+        *_torch(results, origin_of),
     ]
 
 
@@ -32,12 +32,12 @@ def _encoders(results: Results) -> list[str]:
     """Classifiers that are less than halfway from the share of the most common class to 1."""
     said = []
     for path, data in _used(results, "encoder").items():
-        made = _result(results, path)
-        if "majority" in made and made["accuracy"] < (1 + made["majority"]) / 2:
+        result = _result(results, path)
+        if "majority" in result and result["accuracy"] < (1 + result["majority"]) / 2:
             said.append(
-                f"The classifier for {_name(results, data)} is right on {_percent(made['accuracy'])} of "
-                f"{made['held_out']:,} held-out images; naming the most common class every time is right on "
-                f"{_percent(made['majority'])}. Distances in its features say little. Give it more epochs in "
+                f"The classifier for {_name(results, data)} is right on {_percent(result['accuracy'])} of "
+                f"{result['held_out']:,} held-out images; naming the most common class every time is right on "
+                f"{_percent(result['majority'])}. Distances in its features say little. Give it more epochs in "
                 "evaluation.encoders, or take the encoder inception."
             )
     return said
@@ -47,8 +47,8 @@ def _clipped(results: Results) -> list[str]:
     """Data sets of whose sample sets some are black or white in a larger part than the data are."""
     said, by_data = [], dict[str, list[float]]()
     for path, data in _used(results, "run").items():
-        if "saturated" in (made := _result(results, path)):
-            by_data.setdefault(data, []).append(made["saturated"])
+        if "saturated" in (result := _result(results, path)):
+            by_data.setdefault(data, []).append(result["saturated"])
     for data, shares in by_data.items():
         own = _result(results, data).get("saturated", 1.0)
         if clipped := [share for share in shares if share > own + SATURATED_MORE]:
@@ -85,26 +85,27 @@ def _not_finite(results: Results) -> list[str]:
     ]
 
 
-def _code(found: dict[str, Origin]) -> list[str]:
+def _code(origin_of: dict[str, Origin]) -> list[str]:
     """An edited working copy, or several revisions, behind the results."""
-    edited, revisions = [origin for origin in found.values() if origin.edited], {o.revision for o in found.values()}
-    mixed = f"The revisions are {listed(counted([origin.code for origin in found.values()]))}."
+    all_origins = list(origin_of.values())
+    edited, revisions = [one for one in all_origins if one.edited], {one.revision for one in all_origins}
+    mixed = f"The revisions are {listed(counted([one.code for one in all_origins]))}."
     if edited:
         return [
-            f"{len(edited):,} of {len(found):,} results were made by an edited working copy: no revision holds their "
-            f"code. {mixed} Commit the changes, and give `etsdm redo FILE` for what is to be made again."
+            f"{len(edited):,} of {len(all_origins):,} results were made by an edited working copy: no revision holds "
+            f"their code. {mixed} Commit the changes, and give `etsdm redo FILE` for what is to be made again."
         ]
     if len(revisions) > 1:
         return [
-            f"{len(found):,} results were made at {len(revisions)} revisions. {mixed} The workflow makes again what "
-            "changed code decides; a report that was built without it may mix old and new results."
+            f"{len(all_origins):,} results were made at {len(revisions)} revisions. {mixed} The workflow makes "
+            "again what changed code decides; a report that was built without it may mix old and new results."
         ]
     return []
 
 
-def _torch(results: Results, found: dict[str, Origin]) -> list[str]:
+def _torch(results: Results, origin_of: dict[str, Origin]) -> list[str]:
     """Experiments whose results come from different versions of PyTorch."""
-    mixed = torches(results, found)
+    mixed = torches(results, origin_of)
     if not mixed:
         return []
     each = "; ".join(f"{experiment}: {listed(counted(versions))}" for experiment, versions in mixed.items())
@@ -121,8 +122,8 @@ def _used(results: Results, key: str) -> dict[str, str]:
 
 def _result(results: Results, path: str) -> dict[str, Any]:
     """The result in the manifest of a run; empty where it has not ended."""
-    made = read_manifest(results.root / path / "manifest.json")
-    return made["result"] if made else {}
+    manifest = read_manifest(results.root / path / "manifest.json")
+    return manifest["result"] if manifest else {}
 
 
 def _name(results: Results, data: str) -> str:

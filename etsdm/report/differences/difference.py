@@ -67,8 +67,8 @@ class Difference:
 def difference(first: Side, other: Side) -> Difference:
     """Compare two benchmarks."""
     rows, settings = alike(first.rows, other.rows)
-    found, only_first, only_other = match(first.rows, rows)
-    matched, groups = with_tests(found)
+    cells, only_first, only_other = match(first.rows, rows)
+    matched, groups = with_tests(cells)
     return Difference(
         first,
         other,
@@ -83,66 +83,67 @@ def difference(first: Side, other: Side) -> Difference:
     )
 
 
-def state(found: Difference) -> State:
+def state(difference: Difference) -> State:
     """The answer in two words."""
-    other_values = [one for one in found.matched if not one.same]
-    if not found.matched:
+    other_values = [one for one in difference.matched if not one.same]
+    if not difference.matched:
         return "not comparable"
     if not other_values:
         return "same values"
-    if found.differing or found.differing_means:
+    if difference.differing or difference.differing_means:
         return "differs"
-    return "no noise floor" if len(found.untested) == len(other_values) else "within noise"
+    return "no noise floor" if len(difference.untested) == len(other_values) else "within noise"
 
 
-def headline(found: Difference) -> str:
+def headline(difference: Difference) -> str:
     """Whether anything differs beyond noise, in one line."""
-    cells, values = counted(len(found.matched), "cell"), counted(sum(len(one.first) for one in found.matched), "value")
-    others = sum(not one.same for one in found.matched)
+    cells = counted(len(difference.matched), "cell")
+    values = counted(sum(len(one.first) for one in difference.matched), "value")
+    others = sum(not one.same for one in difference.matched)
     sentences: dict[State, Callable[[], str]] = {
         "not comparable": lambda: "Nothing can be compared: A and B have no cell in common.",
         "same values": lambda: f"Nothing differs: all {values} of {cells} are the same to the last digit.",
-        "differs": lambda: f"{_differing(found)} beyond noise, the largest by {_largest(found)}.",
-        "no noise floor": lambda: f"No noise floor can be computed, {_why(found)}: {others} of {cells} differ.",
+        "differs": lambda: f"{_differing(difference)} beyond noise, the largest by {_largest(difference)}.",
+        "no noise floor": lambda: f"No noise floor can be computed, {_why(difference)}: {others} of {cells} differ.",
         "within noise": lambda: f"Nothing differs beyond noise: {others} of {cells} have other values.",
     }
-    return sentences[state(found)]()
+    return sentences[state(difference)]()
 
 
-def _why(found: Difference) -> str:
-    one_seed = all(len(one.first) == 1 for one in found.untested)
+def _why(difference: Difference) -> str:
+    one_seed = all(len(one.first) == 1 for one in difference.untested)
     return "as there is one seed only" if one_seed else "as too few seeds have values"
 
 
-def _differing(found: Difference) -> str:
+def _differing(difference: Difference) -> str:
     """How many cells differ, or where no single one does, how many mean changes."""
-    if found.differing:
-        return f"{len(found.differing)} of {counted(len(found.matched), 'cell')} differ"
-    means = sum(one.change is not None for one in found.groups)
-    return f"No single cell differs, but {len(found.differing_means)} of {counted(means, 'mean')} over cells"
+    if difference.differing:
+        return f"{len(difference.differing)} of {counted(len(difference.matched), 'cell')} differ"
+    means = sum(one.change is not None for one in difference.groups)
+    return f"No single cell differs, but {len(difference.differing_means)} of {counted(means, 'mean')} over cells"
 
 
-def _largest(found: Difference) -> str:
+def _largest(difference: Difference) -> str:
     """The largest change in per cent, or the first one where there is none in per cent."""
-    called = [one.change for one in found.differing]
-    called = called or [one.change for one in found.differing_means if one.change]
+    called = [one.change for one in difference.differing]
+    called = called or [one.change for one in difference.differing_means if one.change]
     shares = [change for change in called if change.unit == "%"]
     return max(shares, key=lambda change: abs(change.effect), default=called[0]).text
 
 
-def remarks(found: Difference) -> list[str]:
+def remarks(difference: Difference) -> list[str]:
     """What else the first lines say, in sentences."""
-    compared = [*_values(found), *_tests(found), *_pairs(found)] if found.matched else []
-    return [*compared, *_verdicts(found), *_alone(found)]
+    compared = [*_values(difference), *_tests(difference), *_pairs(difference)] if difference.matched else []
+    return [*compared, *_verdicts(difference), *_alone(difference)]
 
 
-def _values(found: Difference) -> list[str]:
-    total, same = sum(len(one.first) for one in found.matched), sum(one.equal_values for one in found.matched)
+def _values(difference: Difference) -> list[str]:
+    total, same = sum(len(one.first) for one in difference.matched), sum(one.equal_values for one in difference.matched)
     return [f"{same:,} of {counted(total, 'value')} are the same to the last digit."] if same < total else []
 
 
-def _tests(found: Difference) -> list[str]:
-    tests, sentences = [one for one in found.matched if not math.isnan(one.p)], []
+def _tests(difference: Difference) -> list[str]:
+    tests, sentences = [one for one in difference.matched if not math.isnan(one.p)], []
     if tests:
         sentences.append(
             "Changes are means over seeds, each seed compared with itself. Beyond noise means p ≤ 0.05 after Holm's "
@@ -153,26 +154,28 @@ def _tests(found: Difference) -> list[str]:
         middle = shares[len(shares) // 2]
         size = visible_text(middle.change, middle.tests)
         sentences.append(f"In half of these cells a change of {size} or more would have been called {SEEN}.")
-    if tests and found.untested:
-        sentences.append(f"{counted(len(found.untested), 'cell')} more differ without a noise floor, {_why(found)}.")
+    if tests and difference.untested:
+        more = counted(len(difference.untested), "cell")
+        sentences.append(f"{more} more differ without a noise floor, {_why(difference)}.")
     return sentences
 
 
-def _pairs(found: Difference) -> list[str]:
-    apart = [one for one in found.matched if not one.paired]
+def _pairs(difference: Difference) -> list[str]:
+    apart = [one for one in difference.matched if not one.paired]
     if not apart:
         return []
     return [f"A and B have other seeds in {counted(len(apart), 'cell')}; seeds are paired there in their order."]
 
 
-def _verdicts(found: Difference) -> list[str]:
-    if found.first.verdicts.empty or found.other.verdicts.empty:
+def _verdicts(difference: Difference) -> list[str]:
+    if difference.first.verdicts.empty or difference.other.verdicts.empty:
         return ["Verdicts are not compared: a folder has no tables/verdicts.csv."]
-    return [f"Verdicts that changed: {len(found.changed_verdicts)} of {counted(len(found.verdicts), 'claim')}."]
+    claims = counted(len(difference.verdicts), "claim")
+    return [f"Verdicts that changed: {len(difference.changed_verdicts)} of {claims}."]
 
 
-def _alone(found: Difference) -> list[str]:
-    sides = {"A": found.only_first, "B": found.only_other}
+def _alone(difference: Difference) -> list[str]:
+    sides = {"A": difference.only_first, "B": difference.only_other}
     return [f"{counted(len(alone), 'cell')} in {side} only." for side, alone in sides.items() if alone]
 
 

@@ -52,8 +52,8 @@ def facts(first: Side, other: Side, rows: pd.DataFrame, others: pd.DataFrame) ->
         rows, others: their rows, after `settings.alike`: costs count what both have.
     """
     mine, theirs = dict(_of(first)), dict(_of(other))
-    found = [*(Fact(what, text, theirs[what]) for what, text in mine.items()), *_costs(rows, others)]
-    return [fact for fact in found if not fact.first == NOT_KNOWN == fact.other]
+    all_facts = [*(Fact(what, text, theirs[what]) for what, text in mine.items()), *_costs(rows, others)]
+    return [fact for fact in all_facts if not fact.first == NOT_KNOWN == fact.other]
 
 
 def configured(first: Side, other: Side) -> list[Fact]:
@@ -78,8 +78,8 @@ def _named(value: Any) -> Any:
     """A list of settings with different names by these names; all else as it is."""
     if not isinstance(value, list) or not all(isinstance(one, dict) and "name" in one for one in value):
         return value
-    found = {one["name"]: {key: part for key, part in one.items() if key != "name"} for one in value}
-    return found if len(found) == len(value) else value
+    by_name = {one["name"]: {key: part for key, part in one.items() if key != "name"} for one in value}
+    return by_name if len(by_name) == len(value) else value
 
 
 def _shown(value: Any) -> str:
@@ -91,20 +91,20 @@ def _shown(value: Any) -> str:
 
 
 def _of(side: Side) -> Iterable[tuple[str, str]]:
-    rows, made = side.rows, list(side.manifests.values())
+    rows, manifests = side.rows, list(side.manifests.values())
     yield "benchmark", side.name
     yield "seeds", listed(sorted(rows["seed"].dropna().astype(int).unique()))
     yield "revision", _values(_short(revision) for revision in rows["revision"].dropna().unique())
     yield "device", _values(rows["device"].dropna().unique())
-    yield "processor", _values(f"{one['cpu']}, {counted(one['cpus'], 'CPU')}" for one in made if one.get("cpu"))
+    yield "processor", _values(f"{one['cpu']}, {counted(one['cpus'], 'CPU')}" for one in manifests if one.get("cpu"))
     for name, package in PACKAGES.items():
-        yield name, _values(one["packages"][package] for one in made if package in one.get("packages", {}))
+        yield name, _values(one["packages"][package] for one in manifests if package in one.get("packages", {}))
     yield "real images", _values(digest[:SHORT] for digest in rows["reference_digest"].dropna().unique())
     yield "encoders", _values(_encoders(side))
 
 
-def _values(found: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(found)) or NOT_KNOWN
+def _values(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts)) or NOT_KNOWN
 
 
 def _short(revision: str) -> str:
@@ -116,8 +116,8 @@ def _short(revision: str) -> str:
 def _encoders(side: Side) -> Iterable[str]:
     """The first digits of the digests of the networks behind the distances, as far as manifests tell."""
     encoders = (side.inventory or {}).get("encoders", {})
-    for made in (side.manifests[path] for path in encoders if path in side.manifests):
-        yield from (digest[:SHORT] for digest in sorted(made.get("outputs", {}).values()))
+    for manifest in (side.manifests[path] for path in encoders if path in side.manifests):
+        yield from (digest[:SHORT] for digest in sorted(manifest.get("outputs", {}).values()))
 
 
 def _costs(rows: pd.DataFrame, others: pd.DataFrame) -> list[Fact]:
@@ -131,10 +131,10 @@ def _costs(rows: pd.DataFrame, others: pd.DataFrame) -> list[Fact]:
 
 
 def _seconds(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Key, float]:
-    found: dict[Key, float] = {}
+    values: dict[Key, float] = {}
     for row in rows.dropna(subset=[column]).to_dict("records"):
-        found.setdefault(key(row, keys), float(row[column]))
-    return found
+        values.setdefault(key(row, keys), float(row[column]))
+    return values
 
 
 def _cost(what: str, mine: dict[Key, float], theirs: dict[Key, float], width: int) -> Fact:

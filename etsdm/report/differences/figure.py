@@ -23,14 +23,14 @@ TALLEST = 60.0
 """Inches."""
 
 
-def drawings(found: list[Matched]) -> list[tuple[str, str]]:
+def drawings(matched: list[Matched]) -> list[tuple[str, str]]:
     """Each metric and its drawing as SVG, one for each unit of its changes; none where all values are the same.
 
     Args:
         found: cells that both benchmarks have.
     """
     panels: dict[tuple[str, str], list[Matched]] = {}
-    for one in found:
+    for one in matched:
         if not one.same and math.isfinite(one.change.mean):
             panels.setdefault((one.cell["metric"], one.change.unit), []).append(one)
     with matplotlib.rc_context(STYLE):
@@ -65,8 +65,8 @@ def _draw(cells: list[Matched]) -> Figure:
 
 def _names(cells: list[Cell]) -> list[str]:
     """Each cell in words, with its experiment where they would not tell all cells apart."""
-    told = varying(cells)
-    names = [words(cell, told) for cell in cells]
+    columns = varying(cells)
+    names = [words(cell, columns) for cell in cells]
     if len(set(names)) == len(names):
         return names
     return [f"{cell['experiment']}: {name}" for cell, name in zip(cells, names, strict=True)]

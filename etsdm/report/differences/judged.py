@@ -47,7 +47,7 @@ def judged(first: pd.DataFrame, other: pd.DataFrame) -> list[Judged]:
 
 
 def _by_claim(table: pd.DataFrame) -> dict[tuple[str, str], tuple[str, ...]]:
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    verdicts: dict[tuple[str, str], tuple[str, ...]] = {}
     for experiment, claim, verdict in table.itertuples(index=False):
-        found[experiment, claim] = (*found.get((experiment, claim), ()), verdict)
-    return found
+        verdicts[experiment, claim] = (*verdicts.get((experiment, claim), ()), verdict)
+    return verdicts

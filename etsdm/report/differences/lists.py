@@ -28,15 +28,15 @@ WORDS: dict[str, Callable[[Any], str]] = {
 POINTS = {"t_prime": "t′ = {:g}", "t": "t = {:g}", "perturbation_std": "std {:g}", "condition_offset": "offset {:+g}"}
 
 
-def varying(found: list[Cell]) -> list[str]:
+def varying(compared: list[Cell]) -> list[str]:
     """The columns `SETTING` that tell these cells apart."""
-    frame = pd.DataFrame([cell[SETTING] for cell in found], columns=SETTING)
+    frame = pd.DataFrame([cell[SETTING] for cell in compared], columns=SETTING)
     return [column for column in SETTING if frame[column].nunique(dropna=False) > 1]
 
 
-def words(cell: Cell, told: list[str]) -> str:
+def words(cell: Cell, columns: list[str]) -> str:
     """A cell in a few words: what tells it apart but the experiment, its method, and where it was measured."""
-    wanted = [column for column in told if column != "experiment" and not pd.isna(cell[column])]
+    wanted = [column for column in columns if column != "experiment" and not pd.isna(cell[column])]
     parts = [WORDS.get(column, str)(cell[column]) for column in wanted]
     parts.append(cell["method_label"])
     if not pd.isna(cell["solver"]):
@@ -45,9 +45,9 @@ def words(cell: Cell, told: list[str]) -> str:
     return ", ".join(parts)
 
 
-def by_group(found: list[Group]) -> Rows:
+def by_group(groups: list[Group]) -> Rows:
     """A row for each experiment, metric and method: the mean change, and how many cells differ."""
-    return [_of_group(one) for one in found]
+    return [_of_group(one) for one in groups]
 
 
 def _of_group(one: Group) -> dict[str, str]:
@@ -66,7 +66,7 @@ def _of_group(one: Group) -> dict[str, str]:
     }
 
 
-def cells(found: list[Matched], told: list[str]) -> Rows:
+def cells(matched: list[Matched], columns: list[str]) -> Rows:
     """A row for each cell, with its test.
 
     Args:
@@ -77,7 +77,7 @@ def cells(found: list[Matched], told: list[str]) -> Rows:
         {
             "Beyond noise": _said(one),
             "Change": "" if one.same else one.change.text,
-            "Cell": words(one.cell, told),
+            "Cell": words(one.cell, columns),
             "Experiment": one.cell["experiment"],
             "Metric": one.cell["metric"],
             "95 % interval": "" if one.same else one.change.interval,
@@ -86,7 +86,7 @@ def cells(found: list[Matched], told: list[str]) -> Rows:
             "Mean of A": _mean(one.first),
             "Mean of B": _mean(one.other),
         }
-        for one in found
+        for one in matched
     ]
 
 
@@ -103,19 +103,19 @@ def _said(one: Matched) -> str:
     return "yes" if one.differs else "no"
 
 
-def verdicts(found: Difference) -> Rows:
+def verdicts(difference: Difference) -> Rows:
     """A row for each verdict that changed."""
     return [
         {"Experiment": one.experiment, "Claim": one.claim, "A": first, "B": other}
-        for one in found.changed_verdicts
+        for one in difference.changed_verdicts
         for first, other in one.steps
     ]
 
 
-def alone(found: list[Alone]) -> Rows:
+def alone(only_here: list[Alone]) -> Rows:
     """A row for each experiment, metric and reason."""
     groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for one in found:
+    for one in only_here:
         groups.setdefault((one.cell["experiment"], one.cell["metric"], one.reason), []).append(one.cell)
     return [
         {"Experiment": experiment, "Metric": metric, "Cell": _some(cells), "Reason": reason}
@@ -130,10 +130,10 @@ def _some(cells: list[Cell]) -> str:
     return f"{counted(len(cells), 'cell')}: {', '.join(dict.fromkeys(str(cell['method_label']) for cell in cells))}"
 
 
-def settings(found: Difference) -> Rows:
+def settings(difference: Difference) -> Rows:
     """A row for each setting that differs while cells are compared, with the experiments where it does."""
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for one in found.settings:
+    for one in difference.settings:
         groups.setdefault((one.name, one.first, one.other), []).append(one.where)
     return [
         {"Setting": name, "A": first, "B": other, "Experiment": "; ".join(where)}
@@ -141,9 +141,9 @@ def settings(found: Difference) -> Rows:
     ]
 
 
-def facts(found: list[Fact]) -> Rows:
+def facts(known: list[Fact]) -> Rows:
     """A row for each thing about both."""
-    return [{"": one.what, "A": one.first, "B": one.other} for one in found]
+    return [{"": one.what, "A": one.first, "B": one.other} for one in known]
 
 
 def columns(rows: Rows) -> list[str]:

@@ -102,11 +102,11 @@ def _alone(mine: dict[Key, Cell], theirs: dict[Key, Cell]) -> list[Alone]:
 
 def _once(pairs: list[tuple[Cell, Cell]]) -> list[tuple[Cell, Cell]]:
     """The pairs, a measurement that two experiments share once."""
-    found: dict[Key, tuple[Cell, Cell]] = {}
+    once: dict[Key, tuple[Cell, Cell]] = {}
     for first, other in pairs:
         values = tuple(first["by_seed"].items()), tuple(other["by_seed"].items())
-        found.setdefault((key(first, MEASUREMENT), values), (first, other))
-    return list(found.values())
+        once.setdefault((key(first, MEASUREMENT), values), (first, other))
+    return list(once.values())
 
 
 def _matched(first: Cell, other: Cell) -> Matched:
@@ -127,18 +127,18 @@ def partners(first: dict[int, float], other: dict[int, float]) -> tuple[dict[int
     return {mine: first[mine] for mine, _ in pairs}, {mine: other[theirs] for mine, theirs in pairs}, False
 
 
-def _with_floors(found: list[Matched]) -> list[Matched]:
-    floors = _floors(found)
-    return [replace(one, change=with_floor(one.change, floors.get(key(one.cell, MEASURED)))) for one in found]
+def _with_floors(matched: list[Matched]) -> list[Matched]:
+    floors = _floors(matched)
+    return [replace(one, change=with_floor(one.change, floors.get(key(one.cell, MEASURED)))) for one in matched]
 
 
-def _floors(found: list[Matched]) -> dict[Key, Floor]:
+def _floors(matched: list[Matched]) -> dict[Key, Floor]:
     """The noise floor per metric, solver and point: the two benchmarks stand where the report has two methods.
 
     It is pooled over methods and networks. Cells whose values are the same say nothing of noise.
     """
     groups: dict[Key, list[Matched]] = {}
-    for one in found:
+    for one in matched:
         if not one.same and math.isfinite(one.change.effect):
             groups.setdefault(key(one.cell, MEASURED), []).append(one)
     floors = {which: _floor(group) for which, group in groups.items()}

@@ -39,10 +39,10 @@ class Group:
         return self.p <= LEVEL
 
 
-def grouped(found: list[Matched]) -> list[Group]:
+def grouped(matched: list[Matched]) -> list[Group]:
     """The groups, not tested yet, in the order of the cells."""
     groups: dict[tuple[str, str, str], list[Matched]] = {}
-    for one in found:
+    for one in matched:
         groups.setdefault((one.cell["experiment"], one.cell["metric"], one.cell["method_label"]), []).append(one)
     return [Group(*which, cells, _mean(cells)) for which, cells in groups.items()]
 
@@ -55,10 +55,10 @@ def _mean(cells: list[Matched]) -> Change | None:
     return mean_change([one.change for one in cells if one.change.unit == unit])
 
 
-def with_tests(found: list[Matched]) -> tuple[list[Matched], list[Group]]:
+def with_tests(matched: list[Matched]) -> tuple[list[Matched], list[Group]]:
     """Cells and groups with their p values, by Holm's correction over all cells and all mean changes."""
-    means = [group.change.p if group.change else math.nan for group in grouped(found)]
-    ps = holm([*(one.change.p for one in found), *means])
+    means = [group.change.p if group.change else math.nan for group in grouped(matched)]
+    ps = holm([*(one.change.p for one in matched), *means])
     tests = sum(not math.isnan(p) for p in ps)
-    cells = [replace(one, p=p, tests=tests) for one, p in zip(found, ps, strict=False)]
+    cells = [replace(one, p=p, tests=tests) for one, p in zip(matched, ps, strict=False)]
     return cells, [replace(one, p=p) for one, p in zip(grouped(cells), ps[len(cells) :], strict=True)]

@@ -39,7 +39,7 @@ def alike(first: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, list[
 
     Where one of the two has several values, as under several schedules, they tell cells apart and stay as they are.
     """
-    found = []
+    settings = []
     for within, columns in THROUGHOUT.items():
         for column in columns:
             mine, theirs = _only(first, within, column), _only(other, within, column)
@@ -47,8 +47,8 @@ def alike(first: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, list[
             for at in sorted(differing):
                 here = pd.Series([key(row, within) == at for row in other.to_dict("records")], index=other.index)
                 other = other.assign(**{column: other[column].astype(object).mask(here, mine[at])})
-                found.append(Setting(", ".join(at), column, *_texts(column, mine[at], theirs[at])))
-    return other, [setting for setting in found if setting.first != setting.other]
+                settings.append(Setting(", ".join(at), column, *_texts(column, mine[at], theirs[at])))
+    return other, [setting for setting in settings if setting.first != setting.other]
 
 
 def _only(rows: pd.DataFrame, within: tuple[str, ...], column: str) -> dict[Key, Any]:

@@ -62,7 +62,7 @@ class Side:
         root = self.folder.resolve().parents[1]
         runs = [path for kind in KINDS for path in self.inventory.get(kind, {})]
         read = {path: read_manifest(root / path / "manifest.json") for path in runs}
-        return {path: made for path, made in read.items() if made}
+        return {path: manifest for path, manifest in read.items() if manifest}
 
 
 def read_side(folder: Path) -> Side:

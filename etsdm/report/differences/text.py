@@ -11,34 +11,34 @@ WIDEST = 56
 """Letters of a value."""
 
 
-def text(found: Difference) -> str:
+def text(difference: Difference) -> str:
     """The headline, remarks and short tables."""
-    sides = [f"A  {found.first.folder}", f"B  {found.other.folder}"]
-    blocks = ["\n".join(sides), "\n".join([headline(found), *remarks(found)])]
+    sides = [f"A  {difference.first.folder}", f"B  {difference.other.folder}"]
+    blocks = ["\n".join(sides), "\n".join([headline(difference), *remarks(difference)])]
     parts = {
-        "Verdicts that changed": lists.verdicts(found),
-        "Mean changes over the cells of an experiment, metric and method": _means(found),
-        "Cells that differ beyond noise": _differing(found),
-        "In A only": lists.alone(found.only_first),
-        "In B only": lists.alone(found.only_other),
-        "Settings that differ in cells that are compared": lists.settings(found),
-        "How they were made": lists.facts([fact for fact in found.facts if fact.differs]),
-        "Configuration": lists.facts(found.configuration),
+        "Verdicts that changed": lists.verdicts(difference),
+        "Mean changes over the cells of an experiment, metric and method": _means(difference),
+        "Cells that differ beyond noise": _differing(difference),
+        "In A only": lists.alone(difference.only_first),
+        "In B only": lists.alone(difference.only_other),
+        "Settings that differ in cells that are compared": lists.settings(difference),
+        "How they were made": lists.facts([fact for fact in difference.facts if fact.differs]),
+        "Configuration": lists.facts(difference.configuration),
     }
     blocks += [f"{title}\n{_table(rows)}" for title, rows in parts.items() if rows]
     return "\n\n".join(blocks)
 
 
-def _means(found: Difference) -> lists.Rows:
-    others = [one for one in found.groups if not all(cell.same for cell in one.cells)]
+def _means(difference: Difference) -> lists.Rows:
+    others = [one for one in difference.groups if not all(cell.same for cell in one.cells)]
     names = ("Experiment", "Method", "Metric", "Mean change", "95 % interval", "p", "Differ", "Same", "Cells")
     return _chosen(lists.by_group(others), names)
 
 
-def _differing(found: Difference) -> lists.Rows:
-    told = lists.varying([one.cell for one in found.matched])
+def _differing(difference: Difference) -> lists.Rows:
+    columns = lists.varying([one.cell for one in difference.matched])
     names = ("Experiment", "Cell", "Metric", "Change", "95 % interval", "p")
-    return _chosen(lists.cells(found.differing, told), names)
+    return _chosen(lists.cells(difference.differing, columns), names)
 
 
 def _chosen(rows: lists.Rows, names: tuple[str, ...]) -> lists.Rows:

@@ -73,13 +73,13 @@ def table(results: Results) -> Table:
 
 def findings(results: Results) -> list[Finding]:
     """What withholding costs by prediction, what goes together, and each method."""
-    from etsdm.report.findings import told
+    from etsdm.report.findings import conditions
     from etsdm.report.findings.finding import against_ddpm
 
     return [
-        *told.withheld(results, WITHHELD, NOTHING, ("eps", "v")),
-        *told.go_together(results, TOGETHER, "largest K"),
-        *told.go_together(results, COSTS, "cost of a wrong condition"),
+        *conditions.withheld(results, WITHHELD, NOTHING, ("eps", "v")),
+        *conditions.go_together(results, TOGETHER, "largest K"),
+        *conditions.go_together(results, COSTS, "cost of a wrong condition"),
         *against_ddpm(results, GAIN),
     ]
 

@@ -76,6 +76,6 @@ def _lines(axes: Axes, one: dict[str, Any], colour: Any, marker: str) -> None:
     axes.plot(n, bound, color=colour, ls="--", lw=1.2)
 
 
-def _colours(found: list[dict[str, Any]]) -> dict[str, Any]:
-    names = list(dict.fromkeys(one["schedule"] for one in found))
+def _colours(curves: list[dict[str, Any]]) -> dict[str, Any]:
+    names = list(dict.fromkeys(one["schedule"] for one in curves))
     return dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))

@@ -23,16 +23,16 @@ def draw_forest(results: Results) -> Figure:
     Args:
         results: the measurements.
     """
-    found = [one for one in findings(results) if one.role == "primary" and one.change and one.change.unit == "%"]
-    found = [one for one in found if one.change and not math.isnan(one.change.mean)]
-    if not found:
+    shown = [one for one in findings(results) if one.role == "primary" and one.change and one.change.unit == "%"]
+    shown = [one for one in shown if one.change and not math.isnan(one.change.mean)]
+    if not shown:
         return empty(NO_VALUES)
-    figure, axes = plt.subplots(figsize=(WIDTH, len(found) * ROW + 1.2))
-    for place, one in enumerate(found):
+    figure, axes = plt.subplots(figsize=(WIDTH, len(shown) * ROW + 1.2))
+    for place, one in enumerate(shown):
         _draw(axes, one, place)
     axes.axvline(0, color=SOFT, lw=1)
-    axes.set_yticks(range(len(found)), [one.claim.experiment for one in found])
-    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_yticks(range(len(shown)), [one.claim.experiment for one in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("change (%), primary claims alone")
     axes.grid(axis="y", visible=False)
     legend_above(figure, [axes])

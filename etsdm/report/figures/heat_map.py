@@ -25,16 +25,16 @@ def draw_heat_map(results: Results, experiment: str) -> Figure:
         results: the measurements.
         experiment: name of the experiment.
     """
-    found = [
+    cells = [
         one.cell.to_dict()
         | json.loads(one.cell["method_parameters"])
         | {"change": one.change.mean, "low": one.change.low, "high": one.change.high}
         for one in compare(results, experiment)
         if one.change and one.change.unit == "%" and not np.isnan(one.change.mean)
     ]
-    if not found:
+    if not cells:
         return empty(NO_VALUES)
-    rows = chosen_metrics(pd.DataFrame(found))
+    rows = chosen_metrics(pd.DataFrame(cells))
     parts, limit = groups(rows, KEYS), float(rows["change"].abs().max()) or 1.0
     sides = [rows[key].nunique() for key in ("t_tilde", "n")]
     figure, axes = panels(len(parts), 1 if len(parts) == 1 or sides[1] > 4 else 2, 0.55 * sides[0] + 1.0)

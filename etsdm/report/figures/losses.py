@@ -82,7 +82,7 @@ def _shown(group: pd.DataFrame) -> pd.DataFrame:
     group = group[(group[PROCESS] == first[PROCESS]).all(axis=1)]
     settings = group.drop_duplicates("method")[["method", "method_parameters"]]
     return group.merge(settings, on=["method", "method_parameters"]).assign(
-        method_label=lambda found: found["method"].map(method_name)
+        method_label=lambda table: table["method"].map(method_name)
     )
 
 

@@ -82,17 +82,17 @@ def draw_samples(results: Results, experiments: list[str]) -> Figure:
     for where, chosen in _by_data(largest_budgets(rows)).items():
         lines.append((f"{where[0]}, {where[1]} px: {REAL}", [results.root / data[where] / "images.zip"]))
         for key, group in chosen:
-            found = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
-            archives = [samples_of(results.root / found[m]) if m in found else None for m in methods]
+            run_of = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
+            archives = [samples_of(results.root / run_of[m]) if m in run_of else None for m in methods]
             lines.append((f"{_line_title(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
     return _mosaics(lines[:ROWS], methods)
 
 
 def _by_data(chosen: list[tuple[tuple[Any, ...], pd.DataFrame]]) -> dict[tuple[Any, ...], list[Any]]:
-    found: dict[tuple[Any, ...], list[Any]] = {}
+    groups: dict[tuple[Any, ...], list[Any]] = {}
     for key, group in chosen:
-        found.setdefault(key[:2], []).append((key, group))
-    return found
+        groups.setdefault(key[:2], []).append((key, group))
+    return groups
 
 
 def _line_title(key: tuple[Any, ...], rows: pd.DataFrame) -> str:

@@ -28,16 +28,16 @@ def draw_side_by_side(results: Results, experiment: str) -> Figure:
         results: the measurements.
         experiment: name of the experiment.
     """
-    found = sides(results, experiment)
-    if not found:
+    all_sides = sides(results, experiment)
+    if not all_sides:
         return empty(NO_VALUES)
-    measures = [name for name in (DISTANCE, *CONSTANTS) if any(name in side.changes for side in found)]
-    rows = list(dict.fromkeys((side.label, side.conditions) for side in found))
-    kinds = list(dict.fromkeys(str(side.network["prediction"]) for side in found))
+    measures = [name for name in (DISTANCE, *CONSTANTS) if any(name in side.changes for side in all_sides)]
+    rows = list(dict.fromkeys((side.label, side.conditions) for side in all_sides))
+    kinds = list(dict.fromkeys(str(side.network["prediction"]) for side in all_sides))
     colours = dict(zip(kinds, sns.color_palette("colorblind", len(kinds)), strict=True))
     figure, axes = plt.subplots(1, len(measures), figsize=(WIDTH, len(rows) * ROW + 1.4), sharey=True, squeeze=False)
     for panel, measure in zip(axes.flat, measures, strict=True):
-        for side in found:
+        for side in all_sides:
             place = kinds.index(str(side.network["prediction"]))
             y = rows.index((side.label, side.conditions)) + (place - (len(kinds) - 1) / 2) * 0.25
             colour = colours[kinds[place]]

@@ -74,15 +74,15 @@ def look(rows: pd.DataFrame, methods: Iterable[str]) -> Look:
     """
     numbers = numbered([*methods, *rows["method"]])
     palette = _palette(len(numbers))
-    found: Look = {}
+    styles: Look = {}
     for name, group in rows.groupby("method", sort=False):
         number = numbers[str(name)]
         colour = np.array(to_rgb(palette[number]))
         labels = list(dict.fromkeys(group["method_label"]))
         for i, label in enumerate(labels):
             pale = 0.6 * i / max(1, len(labels) - 1) if len(labels) > 1 else 0.0
-            found[label] = (tuple(colour + (1 - colour) * pale), MARKERS[(number + i) % len(MARKERS)])
-    return {label: found[label] for label in dict.fromkeys(rows["method_label"])}
+            styles[label] = (tuple(colour + (1 - colour) * pale), MARKERS[(number + i) % len(MARKERS)])
+    return {label: styles[label] for label in dict.fromkeys(rows["method_label"])}
 
 
 def _palette(count: int) -> list[Any]:

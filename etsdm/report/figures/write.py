@@ -81,6 +81,6 @@ def write_figures(report: Path, results: Path, published: Path | None) -> dict[s
     Returns:
         Of each figure that could not be drawn, why.
     """
-    found = load(report, results, published)
-    reasons = {name: write_figure(found, name, report / "figures") for name in contents.figure_names(found.inventory)}
+    loaded = load(report, results, published)
+    reasons = {name: write_figure(loaded, name, report / "figures") for name in contents.figure_names(loaded.inventory)}
     return {name: reason for name, reason in reasons.items() if reason}

@@ -34,7 +34,7 @@ def more_steps(results: Results, claim: Claim, solvers: Sequence[str], method: s
     """
     table = cells(results.experiment(claim.experiment))
     mine = table[table["solver"].isin(solvers) & table["metric"].map(is_frechet) & (table["method"] == method)]
-    found = []
+    findings = []
     for (label, metric), group in mine.groupby(["method_label", "metric"], sort=False):
         series = group.groupby([*SETTING, "solver", "solver_parameters"], sort=False)
         ends = [both for _, one in series if (both := _budgets(results, one))]
@@ -42,8 +42,8 @@ def more_steps(results: Results, claim: Claim, solvers: Sequence[str], method: s
             budgets = dict.fromkeys(f"{a['solver']} ({a['nfe']:.0f} to {b['nfe']:.0f} NFE)" for a, b in ends)
             subject = f"Under {listed(list(budgets))}, {label}'s {metric}"
             relation = "at the larger budget than at the smaller"
-            found.append(summary(claim, subject, relation, expected, [pair(results, a, b) for a, b in ends]))
-    return found
+            findings.append(summary(claim, subject, relation, expected, [pair(results, a, b) for a, b in ends]))
+    return findings
 
 
 def known_difference(results: Results, claim: Claim, nfe: int, solvers: dict[str, str]) -> list[Finding]:
@@ -58,15 +58,15 @@ def known_difference(results: Results, claim: Claim, nfe: int, solvers: dict[str
     worse, better = solvers
     table = cells(results.experiment(claim.experiment))
     mine = table[(table["nfe"] == nfe) & table["metric"].map(is_frechet) & (table["method"] == BASELINE)]
-    found = []
+    findings = []
     for metric, group in mine.groupby("metric", sort=False):
         settings = group.groupby(SETTING, sort=False)
         both = [(_of(one, worse), _of(one, better)) for _, one in settings]
         compared = [pair(results, first, other) for first, other in both if first is not None and other is not None]
         if compared:
             subject = f"With {nfe} evaluations, DDPM's {metric} under {solvers[better]}"
-            found.append(summary(claim, subject, f"than under {solvers[worse]}", -1, compared))
-    return found
+            findings.append(summary(claim, subject, f"than under {solvers[worse]}", -1, compared))
+    return findings
 
 
 def _of(group: pd.DataFrame, solver: str) -> Cell | None:

@@ -15,14 +15,14 @@ def last_snapshots(results: Results, claim: Claim) -> list[Finding]:
     """The last snapshot of ddpm against the last but one, for each metric and half-life."""
     table = cells(results.experiment(claim.experiment))
     mine = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] == BASELINE)]
-    found = []
+    findings = []
     for (metric, half_life), group in mine.groupby(["metric", "ema_half_life"], sort=False):
         ends = [both for _, one in group.groupby(SERIES, dropna=False, sort=False) if (both := _ends(one))]
         if ends:
             subject = f"DDPM's {metric} (half-life {half_life:,})"
             relation = "after {1:,} images than after {0:,}".format(*(cell["images_seen"] for cell in ends[0]))
-            found.append(summary(claim, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
-    return found
+            findings.append(summary(claim, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
+    return findings
 
 
 def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:

@@ -20,13 +20,13 @@ def trend_of_gain(results: Results, claim: Claim) -> list[Finding]:
     """The trend of the change against ddpm with the size, for each method and metric, over all solvers together."""
     table = cells(results.experiment(claim.experiment))
     others = table[table["metric"].map(is_frechet).astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
-    ddpm, found = baselines(table), []
+    ddpm, findings = baselines(table), []
     for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
         series = [_changes(ddpm, one) for _, one in group.groupby(SERIES, dropna=False, sort=False)]
         trends = [trend for by_side in series if (trend := _trend(by_side))]
         if trends:
-            found.append(_found(claim, f"{label}'s change of {metric} against DDPM", trends, series))
-    return found
+            findings.append(_finding(claim, f"{label}'s change of {metric} against DDPM", trends, series))
+    return findings
 
 
 def _changes(ddpm: dict[tuple[object, ...], Cell], series: pd.DataFrame) -> dict[int, Change]:
@@ -54,7 +54,7 @@ def _trend(by_side: dict[int, Change]) -> Change | None:
     return paired(slopes, "%")
 
 
-def _found(claim: Claim, subject: str, trends: list[Change], series: list[dict[int, Change]]) -> Finding:
+def _finding(claim: Claim, subject: str, trends: list[Change], series: list[dict[int, Change]]) -> Finding:
     mean = mean_change([trend for trend in trends if trend.effects.keys() == trends[0].effects.keys()])
     sides = [side for side in series[0] if all(side in one for one in series)]
     each = [f"{mean_change([one[side] for one in series]).text} at {side} px" for side in sides]

@@ -23,20 +23,20 @@ def _is_smooth(one: dict[str, Any]) -> bool:
 
 
 def diverges(claim: Claim, theory: dict[str, Any]) -> Finding:
-    plain = [one for one in theory["derivative"] if not _is_smooth(one)]
+    not_smooth = [one for one in theory["derivative"] if not _is_smooth(one)]
     flat = [one for one in theory["derivative"] if _is_smooth(one)]
-    diverging = [one for one in plain if one["diverges"]]
+    diverging = [one for one in not_smooth if one["diverges"]]
     wrong = [one for one in flat if one["diverges"]]
-    as_predicted = all(0.5 <= one["exponent"] / EXPONENT <= 2 for one in plain)
+    as_predicted = all(0.5 <= one["exponent"] / EXPONENT <= 2 for one in not_smooth)
     outcome: Verdict = "same direction"
     if not diverging:
         outcome = "opposite"
-    elif len(diverging) < len(plain) or wrong:
+    elif len(diverging) < len(not_smooth) or wrong:
         outcome = "undecided"
     elif as_predicted:
         outcome = "same direction and size"
-    powers = ", ".join(f"{_name(one)} {number(one['exponent'], 2)}" for one in plain)
-    text = f"It diverges under {len(diverging)} of {len(plain)} schedules (power of t near 0: {powers}) and under "
+    powers = ", ".join(f"{_name(one)} {number(one['exponent'], 2)}" for one in not_smooth)
+    text = f"It diverges under {len(diverging)} of {len(not_smooth)} schedules (power of t near 0: {powers}) and under "
     text += f"{len(wrong)} of {len(flat)} that are modified so that dα/dt = 0, or straight"
     return Finding(claim, text + (f": {listed([_name(one) for one in wrong])}." if wrong else "."), outcome)
 

@@ -71,13 +71,13 @@ class Finding:
         return f"This run would have called {size} or more {SEEN}." if size else ""
 
 
-def with_p_values(found: list[Finding], margin: float) -> list[Finding]:
+def with_p_values(findings: list[Finding], margin: float) -> list[Finding]:
     """The findings of one experiment with their p values.
 
     The first on the primary claim is tested alone, and so is each control; all others carry Holm's correction.
     """
-    primary = next((f for f in found if f.claim.primary and f.change), None)
-    others = [f for f in found if f is not primary and f.change and not f.claim.control]
+    primary = next((f for f in findings if f.claim.primary and f.change), None)
+    others = [f for f in findings if f is not primary and f.change and not f.claim.control]
     by_holm = iter(_corrected(others, margin, "exploratory"))
 
     def judged(finding: Finding) -> Finding:
@@ -87,7 +87,7 @@ def with_p_values(found: list[Finding], margin: float) -> list[Finding]:
             return _corrected([finding], margin, "primary" if finding is primary else "control")[0]
         return next(by_holm)
 
-    return [judged(finding) for finding in found]
+    return [judged(finding) for finding in findings]
 
 
 def _corrected(family: list[Finding], margin: float, role: str) -> list[Finding]:
@@ -216,12 +216,12 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
         table = table[table[column] == value]
     wanted = table["metric"].map(is_frechet) if metrics is None else table["metric"].isin(metrics)
     others = table[wanted.astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
-    found = [
+    numbered = [
         (not (is_etsdm(group) and own), summary(claim, subject, "than DDPM's", better(str(metric)), mine))
         for (label, metric), group in others.groupby(["method_label", "metric"], sort=False)
         for own, subject, mine in _parts(f"{label}'s {metric}", pairs(results, table, group))
     ]
-    return [finding for _, finding in sorted(found, key=lambda one: one[0])]
+    return [finding for _, finding in sorted(numbered, key=lambda one: one[0])]
 
 
 def is_etsdm(group: pd.DataFrame) -> bool:
@@ -230,12 +230,12 @@ def is_etsdm(group: pd.DataFrame) -> bool:
     return cell["method"] in PARAMETERS and cell["method"] != BASELINE and as_published(cell)
 
 
-def _parts(subject: str, found: list[Pair]) -> list[tuple[bool, str, list[Pair]]]:
+def _parts(subject: str, pairs: list[Pair]) -> list[tuple[bool, str, list[Pair]]]:
     """Whether it is of the paper's cells, subject and pairs: those that the paper has, and the others."""
-    own = [p for p in found if p.published is not None]
-    others = [p for p in found if p.published is None]
+    own = [p for p in pairs if p.published is not None]
+    others = [p for p in pairs if p.published is None]
     if not own or not others:
-        return [(True, subject, found)]
+        return [(True, subject, pairs)]
     return [(True, f"In the paper's cells {subject}", own), (False, f"In the other cells {subject}", others)]
 
 

@@ -10,10 +10,10 @@ from etsdm.report.sections import sections, sections_of
 def findings(results: Results) -> list[Finding]:
     """A finding or more for every claim; one that could not be judged is `not run`."""
     here = sections_of(results.inventory)
-    made = [finding for one in here for finding in _judged(results, one)]
+    judged = [finding for one in here for finding in _judged(results, one)]
     claims = [claim for one in sections() for claim in one.claims]
     names = [one.name for one in here]
-    return [finding for claim in claims for finding in _of(claim, made) or [_not_run(claim, names)]]
+    return [finding for claim in claims for finding in _of(claim, judged) or [_not_run(claim, names)]]
 
 
 def _judged(results: Results, section: Section) -> list[Finding]:
@@ -27,8 +27,8 @@ def _judged(results: Results, section: Section) -> list[Finding]:
     return [Finding(claim, f"Could not be judged: {reason}.", "not run", failed=reason) for claim in section.claims]
 
 
-def _of(claim: Claim, made: list[Finding]) -> list[Finding]:
-    return [finding for finding in made if finding.claim == claim]
+def _of(claim: Claim, findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.claim == claim]
 
 
 def _not_run(claim: Claim, here: list[str]) -> Finding:

@@ -33,7 +33,7 @@ def tamer(results: Results, claim: Claim, straight: str) -> list[Finding]:
     until, table = results.block(claim.experiment).get("fine_until", 0), _k(results, claim.experiment)
     table = table[(table["method"] == BASELINE) & (table["t"] <= until)]
     alike = [column for column in CELL if column not in ("t", "t_prime", "schedule")]
-    found = []
+    findings = []
     for _, group in table.groupby(alike, dropna=False, sort=False):
         powers = {str(name): _powers(curve) for name, curve in group.groupby("schedule", sort=False)}
         mine = powers.pop(straight, {})
@@ -45,9 +45,9 @@ def tamer(results: Results, claim: Claim, straight: str) -> list[Finding]:
                     for which, power in ((straight, mine), (name, others))
                 )
                 text = f"K of DDPM goes as t to the power {words} up to t = {until}. Difference"
-                change_of_power = paired(difference, "")
-                found.append(Finding(claim, f"{mean_text(change_of_power, text)}.", change=change_of_power, expected=1))
-    return found
+                power = paired(difference, "")
+                findings.append(Finding(claim, f"{mean_text(power, text)}.", change=power, expected=1))
+    return findings
 
 
 def _powers(curve: pd.DataFrame) -> dict[int, float]:
@@ -98,7 +98,7 @@ def zero_inside(results: Results, claim: Claim) -> list[Finding]:
     table = _k(results, claim.experiment)
     table = table[(table["method"] == OURS) & (table["prediction"] == "eps") & (table["n"] > 0)]
     shared = table[[inside(cell, cell["t_prime"], cell["t"]) for _, cell in table.iterrows()]] if len(table) else table
-    found = []
+    findings = []
     for label, group in shared.groupby("method_label", sort=False):
         times = listed(sorted({int(t) for t in group["t"]}))
         most = max(value for by_seed in group["by_seed"] for value in by_seed.values())
@@ -107,19 +107,19 @@ def zero_inside(results: Results, claim: Claim) -> list[Finding]:
             text += f"{seeds_text(group['n'].max())}."
         else:
             text = f"{label}'s K is up to {number(most)} inside its shared sub-intervals (t = {times})."
-        found.append(Finding(claim, text, "same direction and size" if most == 0 else "opposite"))
-    return found
+        findings.append(Finding(claim, text, "same direction and size" if most == 0 else "opposite"))
+    return findings
 
 
 def largest(results: Results, claim: Claim) -> list[Finding]:
     """The largest K over all pairs of times, etsdm's against ddpm's."""
     table = _k(results, claim.experiment)
     ours = table[table["method"] == OURS]
-    found = []
+    findings = []
     for label, group in ours.groupby("method_label", sort=False):
         pairs = [p for _, mine in group.groupby(NETWORK, sort=False) if (p := _largest_pair(results, table, mine))]
-        found.append(summary(claim, f"{label}'s largest K over all t", "than DDPM's", -1, pairs))
-    return found
+        findings.append(summary(claim, f"{label}'s largest K over all t", "than DDPM's", -1, pairs))
+    return findings
 
 
 def _largest_pair(results: Results, table: pd.DataFrame, mine: pd.DataFrame) -> Pair | None:

@@ -25,7 +25,7 @@ def cost_below(results: Results, claim: Claim, metric: str) -> list[Finding]:
     table = cells(results.experiment(claim.experiment))
     table = table[table["metric"] == metric]
     ddpm, ours = table[table["method"] == BASELINE], _of(table, is_below)
-    found = []
+    findings = []
     for label, group in ours.groupby("method_label", sort=False):
         pairs = [
             Pair(change(_mean(base), _mean(mine), metric), None)
@@ -33,22 +33,22 @@ def cost_below(results: Results, claim: Claim, metric: str) -> list[Finding]:
             if len(base := same(ddpm, mine.iloc[0], TIME))
         ]
         subject = f"{label}'s {metric} below t̃, the mean over offsets,"
-        found.append(summary(claim, subject, "than DDPM's", -1, pairs))
-    return found
+        findings.append(summary(claim, subject, "than DDPM's", -1, pairs))
+    return findings
 
 
 def free_inside(results: Results, claim: Claim, metric: str) -> list[Finding]:
     """The excess error of E-TSDM where t and t + offset lie in one sub-interval: the network is given the same."""
     table = cells(results.experiment(claim.experiment))
     free = _of(table[(table["metric"] == metric) & (table["n"] > 0)], _is_free)
-    found = []
+    findings = []
     for label, group in free.groupby("method_label", sort=False):
         most = max(abs(value) for by_seed in group["by_seed"] for value in by_seed.values())
         size = "exactly 0" if most == 0 else f"up to {number(most)}"
         text = f"{label}'s excess is {size} where t and t + offset lie in one sub-interval: "
         text += f"{len(group)} cells, {seeds_text(group['n'].max())}."
-        found.append(Finding(claim, text, "same direction and size" if most == 0 else "opposite"))
-    return found
+        findings.append(Finding(claim, text, "same direction and size" if most == 0 else "opposite"))
+    return findings
 
 
 def _of(table: pd.DataFrame, wanted: Callable[[Cell], bool]) -> pd.DataFrame:

@@ -26,22 +26,22 @@ def against_best(results: Results, claim: Claim) -> list[Finding]:
     """
     table = _cells(results, claim.experiment)
     ours, ddpm = _plain(table[table["method"] == OURS]), table[table["method"] == BASELINE].dropna(subset=["mean"])
-    found = []
+    findings = []
     for metric, group in ddpm.groupby("metric", sort=False):
         best = {key(cell, ALIKE): cell for _, cell in group.sort_values("mean", ascending=False).iterrows()}
-        found.append(
+        findings.append(
             _summary(results, claim, f"E-TSDM's {metric}", "than that of DDPM with its best option", best, ours)
         )
-    return found
+    return findings
 
 
 def each_alone(results: Results, claim: Claim) -> list[Finding]:
     """ddpm with each option against ddpm without."""
     table = _cells(results, claim.experiment)
     table = table[table["method"] == BASELINE]
-    plain = _plain(table)
+    without = _plain(table)
     return [
-        _summary(results, claim, f"DDPM's {metric}, {option},", "than without", plain, _by_key(group))
+        _summary(results, claim, f"DDPM's {metric}, {option},", "than without", without, _by_key(group))
         for (option, metric), group in _with_options(table)
     ]
 
@@ -66,8 +66,8 @@ def _cells(results: Results, experiment: str) -> pd.DataFrame:
     table = cells(results.experiment(experiment))
     table = table[table["metric"].map(is_frechet).astype(bool)]
     settings = [json.loads(text) for text in table["solver_parameters"]]
-    plain = [json.dumps({name: value for name, value in one.items() if name not in OPTIONS}) for one in settings]
-    return table.assign(**{PLAIN: plain, OPTION: [options_of(one) for one in settings]})
+    without = [json.dumps({name: value for name, value in one.items() if name not in OPTIONS}) for one in settings]
+    return table.assign(**{PLAIN: without, OPTION: [options_of(one) for one in settings]})
 
 
 def _with_options(table: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:

@@ -69,17 +69,17 @@ def _other_than(
 def over_the_grid(results: Results, everywhere: Claim, more: Claim) -> list[Finding]:
     """E-TSDM over the grid of its settings against ddpm, and with most against fewest sub-intervals."""
     table = _distances(results, everywhere.experiment)
-    found = []
+    findings = []
     for metric, group in table[table["method"] == OURS].groupby("metric", sort=False):
         subject = f"E-TSDM's {metric}, over all t̃ and n,"
-        found.append(summary(everywhere, subject, "than DDPM's", -1, pairs(results, table, group)))
+        findings.append(summary(everywhere, subject, "than DDPM's", -1, pairs(results, table, group)))
         ends = [both for _, one in _by_t_tilde(group) if (both := _ends(one))]
         if ends:
             counts = " and ".join(sorted({f"{_n(a)} to {_n(b)}" for a, b in ends}))
             subject = f"From n = {counts}, E-TSDM's {metric}"
             relation = "with more sub-intervals"
-            found.append(summary(more, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
-    return found
+            findings.append(summary(more, subject, relation, -1, [pair(results, a, b) for a, b in ends]))
+    return findings
 
 
 def _distances(results: Results, experiment: str) -> pd.DataFrame:

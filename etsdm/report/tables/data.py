@@ -22,10 +22,10 @@ def data_table(results: Results, name: str) -> Table:
     display: list[dict[str, object]] = []
     described = descriptions(results)
     for path, spec in results.inventory["data"].items():
-        found = described.get(path, {})
-        classes = _classes(found)
+        manifest = described.get(path, {})
+        classes = _classes(manifest)
         common = {key: spec.get(key) for key in ("name", "resolution", "channels", "split", "source")}
-        common |= {"images": found.get("count"), "digest": found.get("digest")}
+        common |= {"images": manifest.get("count"), "digest": manifest.get("digest")}
         full += [common | {"class": label, "class_images": n} for label, n in classes.items()] or [common]
         display.append(
             {
@@ -33,7 +33,7 @@ def data_table(results: Results, name: str) -> Table:
                 "Size": f"{spec['resolution']} px",
                 "Colour": "grey" if spec["channels"] == 1 else "RGB",
                 "Split": spec.get("split", "all"),
-                "Images": f"{found['count']:,}" if found else "NA",
+                "Images": f"{manifest['count']:,}" if manifest else "NA",
                 "Classes": len(classes) or "",
                 "By class": _words(classes),
                 "Source": spec["source"],

@@ -37,8 +37,8 @@ def _display(results: Results, pair: Cell, here: pd.DataFrame, methods: list[str
     row = setting(pair) | {"t'": whole(pair["t_prime"]), "t": whole(pair["t"])}
     for metric, symbol in (("K", "K"), ("K-per-sqrt-dimension", "K/√d")):
         for label in methods:
-            found = here[(here["method_label"] == label) & (here["metric"] == metric)]
-            row[f"{symbol} {label}"] = mean_sd(found["mean"].iloc[0], found["sd"].iloc[0]) if len(found) else "NA"
+            cells = here[(here["method_label"] == label) & (here["metric"] == metric)]
+            row[f"{symbol} {label}"] = mean_sd(cells["mean"].iloc[0], cells["sd"].iloc[0]) if len(cells) else "NA"
     for _, cell in here[here["metric"] == "K"].iterrows():
         known = published_value(results.published, cell)
         row[f"Paper's K {cell['method_label']}"] = "" if known is None else number(known)

@@ -21,12 +21,12 @@ def verdict_table(results: Results, name: str) -> Table:
         results: the measurements.
         name: of the table.
     """
-    found = [finding for finding in findings(results) if finding.verdict != "not run"]
+    shown = [finding for finding in findings(results) if finding.verdict != "not run"]
     common = {"benchmark": results.inventory["name"], "seeds": listed(results.seeds)}
-    full = [common | _full(finding) for finding in found]
+    full = [common | _full(finding) for finding in shown]
     full += [common | {"kind": LIMIT, "measured": sentence} for sentence in limits(results)]
     title = "Every finding: changes are means over cells, paired by seed"
-    return build_table(name, title, full, [_display(finding) for finding in found])
+    return build_table(name, title, full, [_display(finding) for finding in shown])
 
 
 def kind(claim: Claim) -> str:

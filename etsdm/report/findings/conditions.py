@@ -26,12 +26,12 @@ def withheld(results: Results, claim: Claim, method: str, predictions: tuple[str
         method: name of a method.
         predictions: the one under which it is said to cost more, and the other.
     """
-    found: dict[tuple[object, ...], dict[object, Change]] = {}
+    changes: dict[tuple[object, ...], dict[object, Change]] = {}
     for side in sides(results, claim.experiment):
         if side.method == method and DISTANCE in side.changes:
             where = tuple(value for key, value in side.network.items() if key != "prediction")
-            found.setdefault((side.label, *where), {})[side.network["prediction"]] = side.changes[DISTANCE]
-    both = {key: by for key, by in found.items() if all(prediction in by for prediction in predictions)}
+            changes.setdefault((side.label, *where), {})[side.network["prediction"]] = side.changes[DISTANCE]
+    both = {key: by for key, by in changes.items() if all(prediction in by for prediction in predictions)}
     return [
         _difference(claim, str(key[0]), [by[prediction] for prediction in predictions], predictions)
         for key, by in both.items()
@@ -55,13 +55,13 @@ def go_together(results: Results, claim: Claim, measure: str) -> list[Finding]:
     The mean over seeds is tested by permutations of the methods, the same in all seeds: seeds repeat one choice of
     methods, so their spread does not tell how a correlation would come out with other ones.
     """
-    found: dict[tuple[object, ...], list[Side]] = {}
+    sides_of: dict[tuple[object, ...], list[Side]] = {}
     for side in sides(results, claim.experiment):
         if {DISTANCE, measure} <= side.changes.keys():
-            found.setdefault(tuple(side.network.values()), []).append(side)
+            sides_of.setdefault(tuple(side.network.values()), []).append(side)
     return [
         finding
-        for group in found.values()
+        for group in sides_of.values()
         if len(group) + 1 >= FEWEST and (finding := _together(claim, measure, group))
     ]
 
