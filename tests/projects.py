@@ -51,6 +51,19 @@ class Project:
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def make(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run make, which takes the environment that is there for installed."""
+        for name in ("Makefile", "pyproject.toml"):
+            shutil.copy(ROOT / name, self.folder)
+        if not (self.folder / "venv").exists():
+            (self.folder / "venv").mkdir()
+            (self.folder / "venv" / "bin").symlink_to(TOOLS)
+        (self.folder / "venv" / ".installed").touch()
+        command = ["make", "VENV=venv", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+
     def start(self, tool: str, *arguments: str) -> subprocess.Popen:
         """Start a command, in a process group of its own, that writes to `<tool>.out`."""
         with (self.folder / f"{tool}.out").open("a") as out:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from pages import commands
 from reports import built_in
 from scipy.stats import ttest_rel
 
@@ -328,3 +329,15 @@ def test_a_page_of_many_cells_stays_readable(tmp_path: Path) -> None:
     )
     page = render(compared(tmp_path, first, other))
     assert page.count("<title>DDPM, ddim at ") == 60
+
+
+def test_the_commands_of_the_page_compare_two_reports(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("before/results/reports/digits", "results/reports/digits"):
+        shutil.copytree(built, folder)
+    for _, *words in commands("docs/protocol.md"):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.output
+    assert "Nothing differs" in Path("diff.html").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from configs import write_config
 from filelock import FileLock
+from pages import commands
 from PIL import Image
 from projects import Project, copy_project
 from sklearn.datasets import load_digits
@@ -79,6 +80,48 @@ def test_without_a_terminal_a_whole_run_is_a_few_short_lines(finished):
     assert not re.search("localrule|Assuming|jobid|Finished", said)
     last = said.splitlines()[-1]
     assert re.fullmatch(r"(\d+) of \1 jobs done in .+; all jobs together took .+; the largest needed [\d,]+ MB", last)
+
+
+NOT_RUN = [
+    ["make", "demo"],
+    ["make", "reproduce", "CONFIG=..."],
+    ["make", "submit"],
+    ["make", "LOGGER=", "..."],
+    ["snakemake", "--logger", "etsdm", "..."],
+    ["snakemake", "--sdm", "conda"],
+    ["etsdm", "adopt", "--bundle"],
+]
+"""Commands of docs/running.md that are not whole, that other tests run, or that run another benchmark."""
+
+
+def test_the_commands_of_the_page_on_running_do_so(project):
+    """In the order of the page, with the tiny benchmark for that of the digits."""
+    results = project.folder / "results"
+    report = str(results / "reports" / "tiny")
+    (data,) = results.glob("data/digits-*/images.zip")
+    values = {
+        "config/digits.yaml": "config/tiny.yaml",
+        "W": str(next(results.glob("models/**/weights.safetensors"))),
+        "D": str(data),
+        "A": report,
+        "B": report,
+        "FILE": str(next(results.glob("models/**/weights.safetensors"))),
+        "results/samples/.../scores.json": str(next(results.glob("samples/**/scores.json"))),
+    }
+    page = commands("docs/running.md")
+    assert all(command in page for command in NOT_RUN)
+    for command in page:
+        if command not in NOT_RUN:
+            tool, *words = [values.get(word, word) for word in command]
+            if words[0] == "check":
+                words.append("config/mine.yaml")
+            if tool == "cp":
+                shutil.copy(*(project.folder / word for word in words))
+                continue
+            done = project.make(*words) if tool == "make" else project.run(tool, *words)
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    for made in ("grid.png", "k.json", "report.html"):
+        assert (project.folder / made).stat().st_size > 0
 
 
 def test_as_many_files_are_made_as_the_plan_says(project):

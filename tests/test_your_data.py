@@ -9,25 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pages import blocks
 from projects import Project, copy_project
 
 from etsdm.data.sources.photos import read_photo
-from etsdm.fingerprint import ROOT
 from etsdm.plan.plan import make_plan
 
-PAGE = (ROOT / "docs" / "your-data.md").read_text()
+PAGE = "docs/your-data.md"
 CLASSES = 10
-
-
-def blocks(language: str) -> list[str]:
-    """What the page prints in a language; "" is that of commands."""
-    printed = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    return [text for found, text in printed if found == language]
 
 
 def commands(beginning: str) -> list[str]:
     """The printed blocks of commands that begin so."""
-    return [block for block in blocks("") if block.startswith(beginning)]
+    return [block for block in blocks(PAGE) if block.startswith(beginning)]
 
 
 def save_fashion(folder: Path) -> None:
@@ -58,8 +52,8 @@ def shortened(config: str) -> str:
 
 
 def test_the_printed_configuration_is_whole() -> None:
-    (printed,) = blocks("yaml")
-    plan = make_plan(yaml.safe_load(printed), "docs/your-data.md", look=False)
+    (printed,) = blocks(PAGE, "yaml")
+    plan = make_plan(yaml.safe_load(printed), PAGE, look=False)
     assert len(plan.models) == 4
 
 
@@ -70,7 +64,7 @@ def test_the_commands_of_the_page_lead_to_a_report_and_to_noises_distance(tmp_pa
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project", "mine.yaml")
     save_fashion(project.folder / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist")
-    (script,) = blocks("python")
+    (script,) = blocks(PAGE, "python")
     (project.folder / "jpegs.py").write_text(script)
     done = project.run("python", "jpegs.py")
     assert done.returncode == 0, done.stderr
@@ -81,7 +75,7 @@ def test_the_commands_of_the_page_lead_to_a_report_and_to_noises_distance(tmp_pa
     done = project.run(*shlex.split(init))
     assert done.returncode == 0, done.stderr
     assert "source: folder" in project.config.read_text()
-    (printed,) = blocks("yaml")
+    (printed,) = blocks(PAGE, "yaml")
     project.config.write_text(shortened(printed))  # what `init` writes depends on the machine
     assert commands("make reproduce") == [f"make reproduce CONFIG=config/{project.config.name}\n"]
     done = project.snakemake()
