@@ -196,7 +196,7 @@ def asked(config: Path, repeats: int, nfe: int) -> Plan:
     values = read_config(config)
     values["seeds"] = list(range(repeats))
     solvers = [
-        {"name": "ddpm", "nfe": [nfe], "variance": "fixed-small"},
+        {"name": "ancestral", "nfe": [nfe], "variance": "fixed-small"},
         {"name": "ddim", "nfe": [nfe]},
         {"name": "ddim", "nfe": [nfe], "clip_x0": True},
     ]
@@ -225,7 +225,7 @@ def by_pipeline(pipeline: DDPMPipeline | DDIMPipeline, spec: Spec) -> Pixels:
 
 def sampler_name(solver: Spec) -> str:
     """Our sampler's name in the table."""
-    title = {"ddpm": "ancestral", "ddim": "DDIM"}[solver["name"]]
+    title = {"ancestral": "ancestral", "ddim": "DDIM"}[solver["name"]]
     return f"{title} {solver['nfe']}, ours" + (", x_0 clipped" if solver["clip_x0"] is True else "")
 
 

@@ -59,7 +59,7 @@ TINY: dict[str, Any] = {
 BOTH: list[Any] = ["ddpm", "etsdm"]
 FEW: list[Any] = [{"name": "ddim", "nfe": [2]}]
 EVERY: dict[str, Any] = TINY["experiments"] | {
-    "comparison": {"datasets": ["digits"], "methods": BOTH, "solvers": [{"name": "ddpm", "nfe": [2]}]},
+    "comparison": {"datasets": ["digits"], "methods": BOTH, "solvers": [{"name": "ancestral", "nfe": [2]}]},
     "schedules": {
         "datasets": ["digits"],
         "schedules": ["zero-terminal-snr"],

@@ -19,7 +19,7 @@ SEEDS = [3, 7]
 REASON = "sampling diverged: images 12 to 40 are not finite <check>"
 
 FRECHET: dict[tuple[str, int], dict[str, list[float | None]]] = {
-    ("ddpm", 1000): {"ddpm": [0.20, 0.22], "etsdm": [0.25, 0.27]},
+    ("ancestral", 1000): {"ddpm": [0.20, 0.22], "etsdm": [0.25, 0.27]},
     ("ddim", 50): {"ddpm": [0.40, 0.40], "etsdm": [0.30, 0.34]},
     ("ddim", 200): {"ddpm": [0.30, 0.50], "etsdm": [0.35, 0.45]},
     ("dpm-solver-3", 20): {"ddpm": [0.60, 0.62], "etsdm": [0.50, None]},
@@ -67,7 +67,7 @@ def configuration() -> dict[str, Any]:
             "comparison": {
                 "datasets": ["digits"],
                 "methods": methods,
-                "solvers": [{"name": "ddpm", "nfe": [1000]}],
+                "solvers": [{"name": "ancestral", "nfe": [1000]}],
             },
             "fast-sampling": {
                 "datasets": ["digits"],
@@ -142,7 +142,7 @@ METHODS = ["ddpm", "etsdm"]
 DDIM = [{"name": "ddim", "nfe": [4]}]
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     "lipschitz": {"datasets": ["digits"], "methods": METHODS, "images": 8},
-    "comparison": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddpm", "nfe": [4]}]},
+    "comparison": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ancestral", "nfe": [4]}]},
     "fast-sampling": {"datasets": ["digits"], "methods": METHODS, "solvers": [{"name": "ddim", "nfe": [4, 8]}]},
     "no-training": {
         "datasets": ["digits"],

@@ -12,6 +12,8 @@ import yaml
 from adm import AdmUNet
 from click.testing import CliRunner, Result
 from configs import write_config
+from pages import commands
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 from trained import prepared_digits
@@ -364,7 +366,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return imported(tmp_path_factory.mktemp("imported"), reference(**DIGITS), 8, "--heads", 2)
 
 
-@pytest.mark.parametrize("solver", ["ddpm", "ddim", "dpm-solver-3", "dpm-solver++-2m"])
+@pytest.mark.parametrize("solver", ["ancestral", "ddim", "dpm-solver-3", "dpm-solver++-2m"])
 def test_an_imported_network_can_be_sampled(model: Path, tmp_path: Path, solver: str) -> None:
     done = run("sample", "--weights", model, "--solver", solver, "--nfe", 4, "-n", 2, "--out", tmp_path / "s.zip")
     assert done.exit_code == 0, done.output
@@ -380,11 +382,14 @@ def test_an_imported_network_can_be_probed(model: Path, tmp_path: Path) -> None:
     assert all(point["K"] > 0 for point in read_json(tmp_path / "result.json")["points"])
 
 
-def documented_line() -> list[list[str]]:
-    """The line of the documentation that measures K of a checkpoint: its commands, each a list of words."""
-    text = (Path(__file__).parents[1] / "docs" / "experiments.md").read_text(encoding="utf-8")
-    (line,) = (line for line in text.splitlines() if line.startswith("etsdm import"))
-    return [shlex.split(command)[1:] for command in line.split("&&")]
+SMALL = {"256": "8", "64": "16"}
+"""Resolution and channels of a head: those of the pages' checkpoint, and those of the tests'."""
+
+
+def documented(page: str, *names: str) -> list[list[str]]:
+    """The arguments of the commands that a page shows for a checkpoint, the first of each name."""
+    shown = [words for tool, *words in commands(page) if tool == "etsdm" and len(words) > 2]
+    return [next(words for words in shown if words[0] == name) for name in names]
 
 
 def lipschitz(network: AdmUNet, pixels: Tensor, t: int, timesteps: int, **named: Tensor) -> float:
@@ -420,9 +425,8 @@ def test_the_line_that_is_documented_measures_k_of_a_checkpoint(
     torch.save(network.state_dict(), "lsun_bedroom.pt")
     pixels = torch.randint(256, (3, 8, 8, 3), generator=torch.Generator().manual_seed(1))
     write_images(Path("images.zip"), pixels.byte().numpy())
-    importing, probing = documented_line()
-    other = {"256": "8", "64": "16"}
-    for command in ([*(other.get(word, word) for word in importing), *options], probing):
+    importing, probing = documented("docs/experiments.md", "import", "probe")
+    for command in ([*(SMALL.get(word, word) for word in importing), *options], probing):
         done = run(*command)
         assert done.exit_code == 0, done.output
     classes = {"y": torch.full((3,), 2)} if "num_classes" in flags else {}
@@ -433,6 +437,19 @@ def test_the_line_that_is_documented_measures_k_of_a_checkpoint(
     found = {point["t"]: point["K"] for point in read_json(Path("k.json"))["points"] if point["t"] <= 100}
     assert [found[10], found[100]] == pytest.approx(expected, rel=1e-3)
     assert expected[0] > 0
+
+
+def test_the_lines_that_are_documented_sample_from_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(reference(**LIKE_ADM).state_dict(), "lsun_bedroom.pt")
+    importing, sampling = documented("docs/extending.md", "import", "sample")
+    for command in ([SMALL.get(word, word) for word in importing], sampling):
+        done = run(*command)
+        assert done.exit_code == 0, done.output
+    with Image.open("grid.png") as grid:
+        assert grid.mode == "RGB" and min(grid.size) >= 8 * 8
 
 
 def tuned(folder: Path, model: Path, **changes: Any) -> Path:

@@ -23,7 +23,7 @@ ABLATION = {"datasets": ["digits"], "t_tilde": [100], "n": [5], "solvers": DDIM}
 ERROR = {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "solvers": DDIM}
 RESOLUTION = {"datasets": ["digits"], "resolutions": [8, 16], "methods": ["ddpm"], "solvers": DDIM, "images": 4}
 SAMPLE_SETS = [
-    "ddpm-nfe50-uniform-e5912e55",
+    "ancestral-nfe50-uniform-57c0ebf6",
     "ddim-nfe10-uniform-f5afbaf7",
     "ddim-nfe20-uniform-5e925e84",
     "ddim-nfe50-uniform-ce1586f1",
@@ -58,9 +58,13 @@ BAD = {
     "unknown experiment": ({"experiments.fast_sampling_": {}}, "did you mean 'fast-sampling'?"),
     "unknown solver": (
         {f"{SOLVERS}.0.name": "dimm"},
-        "solvers[0].name: unknown 'dimm'; allowed: ddpm, ddim, dpm",
+        "solvers[0].name: unknown 'dimm'; allowed: ancestral, ddim, dpm",
     ),
-    "no name at all": ({f"{SOLVERS}.0.name": []}, "solvers[0].name: unknown '[]'; allowed: ddpm, ddim, dpm"),
+    "a solver's former name": (
+        {f"{SOLVERS}.0.name": "ddpm"},
+        "solvers[0].name: the solver 'ddpm' is called 'ancestral' now",
+    ),
+    "no name at all": ({f"{SOLVERS}.0.name": []}, "solvers[0].name: unknown '[]'; allowed: ancestral, ddim, dpm"),
     "unknown solver setting": (
         {f"{SOLVERS}.0.eat": 1.0},
         "solvers[0].eat: unknown key; allowed: name, nfe, grid",
@@ -86,16 +90,16 @@ BAD = {
         "nfe = 1 is too few: dpm-solver-2 with these settings needs at least 2",
     ),
     "more steps than T": (
-        {f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}},
-        "fast-sampling: nfe = 1001 of ddpm is more than the 1000 timesteps that there are; allowed: up to 1000",
+        {f"{SOLVERS}.0": {"name": "ancestral", "nfe": [1001]}},
+        "fast-sampling: nfe = 1001 of ancestral is more than the 1000 timesteps that there are; allowed: up to 1000",
     ),
     "more evaluations than discrete times": (
         {f"{SOLVERS}.0": {"name": "dpm-solver-3", "nfe": [20, 1001]}},
         "experiments.fast-sampling: nfe = 1001 of dpm-solver-3 is more than the 1000 timesteps",
     ),
     "more steps than T in continuous time": (
-        {f"{SOLVERS}.0": {"name": "ddpm", "nfe": [1001]}, "diffusion.time": "continuous"},
-        "nfe = 1001 of ddpm is more than the 1000 timesteps",
+        {f"{SOLVERS}.0": {"name": "ancestral", "nfe": [1001]}, "diffusion.time": "continuous"},
+        "nfe = 1001 of ancestral is more than the 1000 timesteps",
     ),
     "more evaluations than times below the perturbation": (
         {"experiments.stability": {"datasets": ["digits"], "methods": ["ddpm"], "images": 4, "t": 10, "nfe": 20}},
@@ -192,8 +196,8 @@ BAD = {
         "dpm-solver-2 evaluates the network at noise levels inside its steps, which shared-noise does not have",
     ),
     "more steps than shared noise levels": (
-        {SOLVERS: [{"name": "ddpm", "nfe": [906]}], f"{METHODS}.1": "shared-noise"},
-        "nfe = 906 of ddpm is more than the noise levels that shared-noise-100-5 has; allowed: up to 905",
+        {SOLVERS: [{"name": "ancestral", "nfe": [906]}], f"{METHODS}.1": "shared-noise"},
+        "nfe = 906 of ancestral is more than the noise levels that shared-noise-100-5 has; allowed: up to 905",
     ),
     "more steps than shared noise levels without denoising": (
         {SOLVERS: [{"name": "dpm-solver-1", "nfe": [905]}], f"{METHODS}.1": "shared-noise"},
@@ -222,8 +226,8 @@ BAD = {
     ),
     "no grid": ({"experiments.alternatives": []}, "experiments.alternatives: list should have at least 1 item"),
     "a stochastic solver's error": (
-        {"experiments.solver-error": ERROR | {"solvers": [{"name": "ddpm", "nfe": [10]}]}},
-        "ddpm draws noise at each step and so solves no ODE",
+        {"experiments.solver-error": ERROR | {"solvers": [{"name": "ancestral", "nfe": [10]}]}},
+        "ancestral draws noise at each step and so solves no ODE",
     ),
     "no ODE": ({"experiments.solver-error": ERROR | {"methods": ["shared-noise"]}}, "so there is no ODE to solve"),
     "size that the digits do not have": (

@@ -142,14 +142,14 @@ def test_the_settings_of_a_plug_in_are_checked_like_ours(tmp_path):
 
 
 def test_an_unknown_name_raises_with_the_names_that_there_are():
-    with pytest.raises(UserError, match=r"unknown solver .ddimm.; allowed: ddpm, ddim, .*mean .ddim.*--plugin"):
+    with pytest.raises(UserError, match=r"unknown solver .ddimm.; allowed: ancestral, ddim, .*mean .ddim.*--plugin"):
         SOLVERS["ddimm"]
 
 
 def test_things_are_listed_in_the_order_that_they_state():
     registry = Registry("etsdm.solvers", "solver", Solver)
     assert registry.names() == sorted(registry.names(), key=lambda name: (registry[name].order, name))
-    assert registry.names()[:2] == ["ddpm", "ddim"]
+    assert registry.names()[:2] == ["ancestral", "ddim"]
 
 
 def test_the_solver_of_the_recipe_is_of_second_order(tmp_path):

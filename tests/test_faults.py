@@ -170,7 +170,7 @@ def test_a_training_killed_while_it_saves_ends_with_the_same_weights(
 
 # ---------------------------------------------------------------- sampling, features, tables
 
-SOLVER = parse_solver({"name": "ddpm", "nfe": [20]}).model_dump() | {"nfe": 20}
+SOLVER = parse_solver({"name": "ancestral", "nfe": [20]}).model_dump() | {"nfe": 20}
 SAMPLES = {"solver": SOLVER, "samples": 60, "seed": 0}
 
 

@@ -251,7 +251,7 @@ def test_the_modified_schedule_sampled_by_every_kind_of_solver_ends_there():
         asked.append(t)
         return x
 
-    for name in ("ddpm", "ddim", "dpm-solver-3", "dpm-solver++-2m"):
+    for name in ("ancestral", "ddim", "dpm-solver-3", "dpm-solver++-2m"):
         asked.clear()
         spec = {"name": name, "nfe": 20, "grid": "uniform", "denoise": True, "variance": "fixed-large", "eta": 0.0}
         spec |= {"lower_order_final": False}

@@ -388,7 +388,7 @@ def test_the_solver_error_probe_of_a_network_on_disk(tmp_path, images):
     assert singlestep[0]["error"] != pytest.approx(singlestep[1]["error"], rel=1e-3)
 
 
-@pytest.mark.parametrize("solver", [{"name": "ddpm", "nfe": 5}, {"name": "ddim", "nfe": 5, "eta": 0.5}])
+@pytest.mark.parametrize("solver", [{"name": "ancestral", "nfe": 5}, {"name": "ddim", "nfe": 5, "eta": 0.5}])
 def test_a_solver_that_draws_noise_has_no_solver_error(tmp_path, images, solver):
     with pytest.raises(ValueError, match="draws noise"):
         probed("solver-error", tmp_path / "none", images, {"images": 1, "solvers": [solver], "reference_nfe": 60})

@@ -41,7 +41,7 @@ def images(weights, folder, values, **settings):
     return read_images(folder / "s.zip")
 
 
-@pytest.mark.parametrize("name", ["ddpm", "ddim", "dpm-solver-3", "dpm-solver++-2m"])
+@pytest.mark.parametrize("name", ["ancestral", "ddim", "dpm-solver-3", "dpm-solver++-2m"])
 def test_an_image_does_not_depend_on_how_many_are_made(weights, tmp_path, name):
     some = images(weights, tmp_path, spec(name, count=5), batch=4)
     more = images(weights, tmp_path, spec(name, count=11), batch=4)
@@ -55,7 +55,7 @@ def test_the_share_of_black_and_white_is_counted(weights, tmp_path):
     assert made["saturated"] == np.isin(drawn, (0, 255)).mean() > 0
 
 
-@pytest.mark.parametrize("name", ["ddpm", "ddim"])
+@pytest.mark.parametrize("name", ["ancestral", "ddim"])
 def test_an_image_hardly_depends_on_the_batch_it_is_made_in(weights, tmp_path, name):
     reference = images(weights, tmp_path, spec(name), batch=8).astype(int)
     for batch in (1, 3, 5):
@@ -79,7 +79,7 @@ def test_a_compiled_network_draws_the_same_images(weights, tmp_path, monkeypatch
 
 
 def test_the_archive_is_the_same_to_the_byte_and_the_seed_matters(weights, tmp_path):
-    for name, values in (("a", spec("ddpm")), ("b", spec("ddpm")), ("c", spec("ddpm", seed=1))):
+    for name, values in (("a", spec("ancestral")), ("b", spec("ancestral")), ("c", spec("ancestral", seed=1))):
         sample(weights, values, tmp_path / name, progress=False)
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b != c

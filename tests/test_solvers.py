@@ -19,8 +19,8 @@ from typed import solve, solver
 from etsdm.diffusion.methods.shared_noise import SharedLevels
 from etsdm.diffusion.schedules import make_schedule
 from etsdm.solvers import SOLVERS
+from etsdm.solvers.ancestral import ancestral
 from etsdm.solvers.ddim import ddim
-from etsdm.solvers.ddpm import ddpm
 from etsdm.solvers.dpm_solver import dpm_solver, inner_times, outer_times
 from etsdm.solvers.dpm_solver import step_orders as singlestep_orders
 from etsdm.solvers.dpm_solver_pp import dpm_solver_pp
@@ -113,7 +113,7 @@ def test_every_solver_starts_where_it_is_asked_to(name):
     spec |= {"lower_order_final": True, "lambda_start": -5.1}
     found = solve(spec, predict, schedule, start(), noise_like(start()))
     assert float(schedule.lambda_(asked[0])) == pytest.approx(-5.1, abs=1e-9) and len(asked) == 100
-    if name != "ddpm":  # the exact flow from there is known
+    if name != "ancestral":  # the exact flow from there is known
         exact = MIXTURE.flow(start(), -5.1, float(schedule.lambda_(0.0)))
         assert float((found - exact).square().mean().sqrt()) < 0.05
 
@@ -451,7 +451,7 @@ def test_first_order_is_ddim(schedule, grid):
 def test_ddpm_reproduces_mean_and_covariance():
     schedule = schedule_named("linear")
     n = 5_000
-    x = ddpm(
+    x = ancestral(
         MIXTURE.predictor(schedule),
         schedule,
         start(n),
@@ -477,14 +477,14 @@ def test_ddpm_step_by_hand(variance):
     mean = (math.sqrt(1 - beta) / beta * x + math.sqrt(bar_s) / (1 - bar_s) * x0) / precision
     spread = 1 / precision if variance == "fixed-small" else beta
     one_step = mean + math.sqrt(spread) * z
-    found = ddpm(lambda y, _: eps, schedule, x, [t, s], variance, lambda: z)
+    found = ancestral(lambda y, _: eps, schedule, x, [t, s], variance, lambda: z)
     clean = (one_step - math.sqrt(1 - bar_s) * eps) / math.sqrt(bar_s)  # the last step adds no noise
     torch.testing.assert_close(found, clean, rtol=1e-10, atol=1e-10)
 
 
 def test_ddpm_refuses_an_unknown_variance():
     with pytest.raises(ValueError, match="learned"):
-        ddpm(lambda x, t: x, schedule_named("linear"), start(), [9.0, 0.0], "learned", start)
+        ancestral(lambda x, t: x, schedule_named("linear"), start(), [9.0, 0.0], "learned", start)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULE_NAMES)
@@ -493,7 +493,7 @@ def test_ddim_with_eta_one_is_ddpm_with_small_variance(schedule):
     schedule = schedule_named(schedule)
     by_ddim, by_ddpm = (
         solve(spec | {"name": name}, MIXTURE.predictor(schedule), schedule, start(), noise_like(start()))
-        for name in ("ddim", "ddpm")
+        for name in ("ddim", "ancestral")
     )
     torch.testing.assert_close(by_ddim, by_ddpm, rtol=1e-9, atol=1e-9)
 
@@ -505,7 +505,7 @@ CASES = [
     for name, denoise, lower_order_final, grid in itertools.product(
         SOLVERS.names(), (True, False), (True, False), GRIDS
     )
-    if denoise or name != "ddpm"
+    if denoise or name != "ancestral"
 ]
 
 
@@ -540,7 +540,7 @@ def test_dpm_solvers_refuse_to_denoise_without_a_step(name, denoise):
         solve(spec, lambda x, t: x, schedule_named("linear"), start(), no_noise)
 
 
-@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name != "ddpm"])
+@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name != "ancestral"])
 def test_the_last_evaluation_gives_clean_images(name):
     """One Gaussian has an exact flow: x_t lies at the same number of standard deviations at every t."""
     mixture = GaussianMixture(column((0.3, -0.2)), torch.tensor([0.5]).double(), torch.ones(1).double())
@@ -561,7 +561,7 @@ def standard_deviations(x: Tensor, schedule, t: float, mean: Tensor, std: float)
 
 
 @pytest.mark.parametrize("t_end", [50, 300])
-@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name != "ddpm"])
+@pytest.mark.parametrize("name", [name for name in SOLVERS.names() if name != "ancestral"])
 def test_sampling_that_stops_early_ends_with_the_mean_of_x_0_given_x_there(name, t_end):
     """For one Gaussian: mean + alpha std^2 / (alpha^2 std^2 + sigma^2) (x_t - alpha mean), which is linear in x_t."""
     mixture = GaussianMixture(column((0.3, -0.2)), torch.tensor([0.5]).double(), torch.ones(1).double())
@@ -579,7 +579,7 @@ def test_ancestral_sampling_that_stops_early_does_too(variance):
     """By hand, from what it draws on the way: x at t_end is what a chain without the last step leaves there."""
     schedule, predict = schedule_named("linear"), MIXTURE.predictor(schedule_named("linear"))
     found = solve(
-        {"name": "ddpm", "nfe": 20, "grid": "uniform", "variance": variance, "t_end": 100},
+        {"name": "ancestral", "nfe": 20, "grid": "uniform", "variance": variance, "t_end": 100},
         predict,
         schedule,
         start(),
@@ -587,7 +587,7 @@ def test_ancestral_sampling_that_stops_early_does_too(variance):
     )
     seen: list[Tensor] = []
     times = np.linspace(999, 100, 20).tolist()
-    ddpm(lambda x, t: seen.append(x) or predict(x, t), schedule, start(), times, variance, noise_like(start()))
+    ancestral(lambda x, t: seen.append(x) or predict(x, t), schedule, start(), times, variance, noise_like(start()))
     alpha, sigma = float(schedule.alpha(100)), float(schedule.sigma(100))
     mean_of_x0 = (seen[-1] + sigma**2 * MIXTURE.score(seen[-1], alpha, sigma)) / alpha  # Tweedie
     torch.testing.assert_close(found, mean_of_x0, rtol=1e-10, atol=1e-10)

@@ -28,7 +28,8 @@ class Registry(Generic[Thing]):
     """The things of one kind.
 
     A thing is a class that derives from `base`. It has one name or more, and states an `order`: things are listed by
-    it, then by name. A class whose name begins with an underscore is none.
+    it, then by name. It may state the name that it had before, `formerly`, which is refused with the one of today. A
+    class whose name begins with an underscore is none.
 
     Args:
         package: full name of the folder. Each module in it is read, but not those whose name begins with an underscore.
@@ -85,12 +86,19 @@ class Registry(Generic[Thing]):
         """The names of all things, in order."""
         return list(self.all())
 
+    def renamed(self) -> dict[str, str]:
+        """The names that things had before, each with the name of today."""
+        former = {name: getattr(thing, "formerly", None) for name, thing in self.all().items()}
+        return {before: name for name, before in former.items() if before}
+
     def __getitem__(self, name: str) -> type[Thing]:
         """The named thing.
 
         Raises:
             UserError: there is none of this name.
         """
+        if name in self.renamed():
+            raise UserError(f"the {self.kind} {name!r} is called {self.renamed()[name]!r} now")
         if name not in self.all():
             known = allowed_instead(short(name), self.names())
             hint = "one of your own: give its file by --plugin before the command"
@@ -173,6 +181,10 @@ class OneOf:
         name = settings.get(key)
         if name is None:
             raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
+        renamed = self.registry.renamed()
+        if isinstance(name, str) and name in renamed:
+            problem = {"key": key, "kind": self.registry.kind, "name": name, "now": renamed[name]}
+            raise PydanticCustomError(UNKNOWN, "{key}: the {kind} '{name}' is called '{now}' now", problem)
         if name not in self.registry.names():
             problem = {"key": key} | unknown(name, [*self.registry.names(), *([self.none] if self.none else [])])
             raise PydanticCustomError(UNKNOWN, "{key}: unknown '{name}'; {known}", problem)

@@ -26,10 +26,10 @@ class AskedExperiments(Strict):
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, value: Any) -> Any:
-        for name, thing in EXPERIMENTS.all().items():
-            if isinstance(value, dict) and thing.formerly and thing.formerly in value:
+        for before, name in EXPERIMENTS.renamed().items():
+            if isinstance(value, dict) and before in value:
                 words = "{key}: this experiment is called '{name}' now; write {name} instead of {key}"
-                raise PydanticCustomError(UNKNOWN, words, {"key": thing.formerly, "name": name})
+                raise PydanticCustomError(UNKNOWN, words, {"key": before, "name": name})
         return filled_in(value, EXPERIMENTS.all())
 
     def by_name(self) -> dict[str, list[Experiment]]:

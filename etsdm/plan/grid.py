@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from etsdm.diffusion.schedules import Schedule
 from etsdm.diffusion.sharing import most_times
 from etsdm.experiments.experiment import Cell
-from etsdm.solvers import Solver
+from etsdm.solvers import SOLVERS, Solver
 from etsdm.solvers.grids import end, start
 
 
@@ -27,7 +27,7 @@ def _refusal_of(solver: Solver, cell: Cell) -> str | None:
     if schedule.shared_edges and solver.stops_inside:
         return (
             f"{solver.name} evaluates the network at noise levels inside its steps, which {method.name} does not "
-            "have; use ddpm, ddim, dpm-solver-1 or dpm-solver++"
+            f"have; use one of {', '.join(name for name, other in SOLVERS.all().items() if not other.stops_inside)}"
         )
     if reason := solver.too_late(schedule) or solver.too_many(cell.diffusion.timesteps, schedule.whole):
         return reason

@@ -24,9 +24,10 @@ class Ancestral(Solver):
     """Ancestral sampling of Ho et al. (2020), respaced; it always ends with the predicted x_0."""
 
     order: ClassVar[int] = 10
+    formerly: ClassVar[str | None] = "ddpm"
     is_chain: ClassVar[bool] = True
 
-    name: Literal["ddpm"]
+    name: Literal["ancestral"]
     denoise: Literal[True] = True
     """Ancestral sampling always ends with the predicted x_0."""
     clip_x0: bool | Literal["auto"] = True
@@ -44,7 +45,7 @@ class Ancestral(Solver):
         return 1
 
 
-def ddpm(
+def ancestral(
     predict: Predict,
     schedule: Schedule,
     x: Tensor,
@@ -92,4 +93,4 @@ def solve(
 ) -> Tensor:
     """Clean images from x at the start, by the settings."""
     times = time_grid(settings.grid, schedule, settings.budget, settings.lambda_start, settings.t_end).tolist()
-    return ddpm(predict, schedule, x, times, settings.variance, noise)
+    return ancestral(predict, schedule, x, times, settings.variance, noise)

@@ -40,11 +40,13 @@ class Solver(Strict):
 
     Attributes:
         order: place among the solvers.
+        formerly: what configurations called it before, which is refused with its name.
         is_chain: whether it is a chain of at most T steps in continuous time as well.
         stops_inside: whether it evaluates the network at noise levels inside its steps.
     """
 
     order: ClassVar[int]
+    formerly: ClassVar[str | None] = None
     is_chain: ClassVar[bool] = False
     stops_inside: ClassVar[bool] = False
 

@@ -1,7 +1,6 @@
 """The workflow on a real cluster of two nodes: time slices, and every way in which a job can be lost."""
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 from cluster import Cluster, wait_until
 from configs import write_config
-from projects import TOOLS, Project
+from projects import Project
 from trained import model_spec, prepared_digits
 from typed import train
 
-from etsdm.fingerprint import ROOT
 from etsdm.models.weights import load_weights
 from etsdm.runtime.files import read_json
 
@@ -32,19 +30,6 @@ def output(project: Project) -> str:
 
 def finish(project: Project, workflow: subprocess.Popen, seconds: float) -> None:
     assert workflow.wait(seconds) == 0, output(project)
-
-
-def make(project: Project, target: str, *variables: str) -> subprocess.CompletedProcess:
-    """Run make in the project, which takes the environment that is there for installed."""
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, project.folder)
-    (project.folder / "venv").mkdir()
-    (project.folder / "venv" / "bin").symlink_to(TOOLS)
-    (project.folder / "venv" / ".installed").touch()
-    command = ["make", target, f"CONFIG={project.config}", "VENV=venv", *variables]
-    return subprocess.run(
-        command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False
-    )
 
 
 def images_for(project: Project, seconds: float) -> int:
@@ -92,7 +77,7 @@ def test_a_submitted_benchmark_survives_its_drivers_where_gres_is_wanted(project
     profile = project.folder / "workflow/profiles/slurm-gres/config.yaml"
     profile.write_text(profile.read_text().replace("train:runtime=1", "train:runtime=20"))
     options = ["PROFILE=workflow/profiles/slurm-gres", "TIME=10", "SBATCH=--cpus-per-task=1 --mem=1500"]
-    done = make(project, "submit", *options)
+    done = project.make("submit", f"CONFIG={project.config}", *options)
     assert done.returncode == 0, done.stderr
     log = project.folder / re.search("tail -F (.+)", done.stdout)[1]
 

@@ -145,7 +145,7 @@ class Draft:
     def _experiments(self) -> str:
         scored = [
             "  comparison:",
-            "    solvers: [{name: ddpm, nfe: 50, variance: fixed-small, clip_x0: true}]",
+            "    solvers: [{name: ancestral, nfe: 50, variance: fixed-small, clip_x0: true}]",
             "  fast-sampling:",
             "    solvers:",
             "      - {name: ddim, nfe: [10, 50], clip_x0: true}",

@@ -58,7 +58,7 @@ def findings(results: Results) -> list[Finding]:
 
 def published(rows: Published, cell: Cell) -> Published:
     """The same data set, by ancestral sampling in 1,000 steps."""
-    as_there = is_frechet(cell["metric"]) and cell["solver"] == "ddpm" and cell["nfe"] == 1000
+    as_there = is_frechet(cell["metric"]) and cell["solver"] == "ancestral" and cell["nfe"] == 1000
     return [row for row in rows if as_there and row["experiment"] == NAME and row["dataset"] == cell["dataset"]]
 
 
