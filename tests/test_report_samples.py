@@ -18,7 +18,7 @@ from etsdm.data.archive import read_images, write_images
 from etsdm.metrics.store import save_features
 from etsdm.report import sheets
 from etsdm.report.contents import MOSAIC
-from etsdm.report.neighbours import Neighbours
+from etsdm.report.nearest import Neighbours
 from etsdm.report.real_images import drawn, real_images
 from etsdm.report.sheets import picker
 from etsdm.report.tables.data import data_table

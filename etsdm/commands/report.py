@@ -27,7 +27,7 @@ def report(context: click.Context, config: Path, results: Path) -> None:
     from etsdm.commands.rows import rows
     from etsdm.commands.tables import tables
     from etsdm.plan.plan import load_plan
-    from etsdm.report.first_lines import first_lines
+    from etsdm.report.summary import first_lines
 
     planned = load_plan(config, look=False)
     inventory = results / planned.report / "inventory.json"

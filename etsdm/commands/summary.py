@@ -20,7 +20,7 @@ def summary(config: Path, results: Path) -> None:
     Example:  etsdm summary config/digits.yaml
     """
     from etsdm.plan.plan import load_plan
-    from etsdm.report.first_lines import first_lines, warned
+    from etsdm.report.summary import first_lines, warned
 
     report = results / load_plan(config, look=False).report
     page = report / "report.html"

@@ -12,7 +12,7 @@ from etsdm.errors import UserError
 from etsdm.report.cells import SETTING, Cell
 from etsdm.report.contents import MOSAIC
 from etsdm.report.headings import heading
-from etsdm.report.neighbours import Neighbours
+from etsdm.report.nearest import Neighbours
 from etsdm.report.real_images import real_images
 from etsdm.report.results import Results
 from etsdm.report.thumbnails import picture

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from etsdm.plan import tidy
-from etsdm.runtime import forkserver, gpus, intact, neighbours, slurm
+from etsdm.runtime import forkserver, gpus, intact, other_workflows, slurm
 from etsdm.plan.plan import make_plan
 from etsdm.plan.runs import identity
 from etsdm.plan.stages import loaded, torch_of
@@ -97,7 +97,7 @@ onstart:
     with mistakes_explained():
         plan.check_files(CONFIG, RESULTS)
         files = workflow.persistence
-        neighbours.enter(RESULTS, map(str, files.all_inputfiles()), map(str, files.all_outputfiles()), DRIVER)
+        other_workflows.enter(RESULTS, map(str, files.all_inputfiles()), map(str, files.all_outputfiles()), DRIVER)
     if begun := os.environ.get("ETSDM_BEGUN"):  # by which the Makefile knows a failure of jobs from one before them
         Path(begun).write_text("jobs have begun\n")
     # Snakemake 9.27 starts a timer for each job that ends, and every timer wakes the scheduler once a second for ever:

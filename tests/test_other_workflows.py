@@ -10,7 +10,7 @@ from stand_ins import StandIns
 
 from etsdm.errors import UserError
 from etsdm.plan.plan import load_plan
-from etsdm.runtime.neighbours import enter
+from etsdm.runtime.other_workflows import enter
 
 
 @pytest.fixture
