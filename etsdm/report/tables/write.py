@@ -8,6 +8,7 @@ import pandas as pd
 from etsdm.report.broken import why_broken
 from etsdm.report.results import Results, load
 from etsdm.report.sections import sections_of
+from etsdm.report.tables.latex import latex
 from etsdm.report.tables.table import Table
 from etsdm.runtime.files import atomic, write_text
 
@@ -29,8 +30,6 @@ NUMERIC = (
     "Bound",
     "Order",
 )
-SIGNS = {"±": r"$\pm$", "−": "$-$", "–": "--", "√d": r"$\sqrt{d}$", "α": r"$\alpha$", "‖": r"$\|$", "t̃": r"$\tilde{t}$"}
-SIGNS |= {"₀": "$_0$", "ε": r"$\epsilon$", "σ": r"$\sigma$", "²": "$^2$", "β": r"$\beta$"}
 
 
 def build_tables(results: Results) -> Iterator[Table]:
@@ -56,25 +55,12 @@ def _markdown(table: Table) -> str:
     return f"{table.title}.\n\n{body}\n"
 
 
-def _latex(table: Table) -> str:
-    text = table.display.drop(columns="Values", errors="ignore").to_latex(
-        index=False, escape=True, caption=_escaped(table.title), label=f"tab:{table.name}"
-    )
-    for sign, command in SIGNS.items():
-        text = text.replace(sign, command)
-    return text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("_", r"\_").replace("%", r"\%")
-
-
 def write_table(table: Table, folder: Path) -> None:
     """Write `<name>.csv`, `.md` and `.tex`."""
     with atomic(folder / f"{table.name}.csv") as temporary:
         table.full.to_csv(temporary, index=False)
     write_text(folder / f"{table.name}.md", _markdown(table))
-    write_text(folder / f"{table.name}.tex", _latex(table))
+    write_text(folder / f"{table.name}.tex", latex(table))
 
 
 def write_tables(report: Path, results: Path, published: Path | None) -> None:
