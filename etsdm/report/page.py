@@ -13,6 +13,7 @@ from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.training_times import UNIFORM
 from etsdm.report.cells import Cell
 from etsdm.report.citing import ARXIV, citation
+from etsdm.report.colours import VARIABLES
 from etsdm.report.findings.finding import Finding
 from etsdm.report.findings.judge import findings
 from etsdm.report.formulas import formulas
@@ -161,7 +162,7 @@ def parts_of(results: Results, report: Path) -> Parts:
 
 
 def page_environment() -> Environment:
-    """What the templates of pages are rendered in: values are escaped, and tables know how cells sort."""
+    """What the templates of pages are rendered in: values are escaped, and pages have the colours of drawings."""
     environment = Environment(
         loader=PackageLoader("etsdm.report"),
         autoescape=True,
@@ -170,6 +171,7 @@ def page_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["sort_key"] = sort_key
+    environment.globals["colours"] = VARIABLES
     return environment
 
 
