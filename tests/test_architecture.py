@@ -61,8 +61,9 @@ def test_the_page_names_files_that_there_are():
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| [`")]
     named = 0
     for room, holds, where in rows:
-        folders = [ROOT / "docs" / link for link in re.findall(r"\]\(([^)]+)\)", room + holds)]
-        for name in re.findall(r"`([\w/*.]+\.(?:py|yaml|csv|j2))`", where):
+        links = [ROOT / "docs" / link for link in re.findall(r"\]\(([^)]+)\)", room + holds)]
+        folders = [link if link.is_dir() else link.parent for link in links]
+        for name in re.findall(r"`([\w/*.]+\.(?:py|yaml|csv|j2|css))`", where):
             named += 1
             assert any(list(folder.glob(name)) for folder in folders), f"{name} of {room}"
     assert named > 30
@@ -77,6 +78,17 @@ def test_arrows_between_rooms_point_one_way():
     for module, targets in ARROWS.items():
         rooms[room_of(module)] |= {room_of(target) for target in targets} - {room_of(module)}
     assert circle(rooms) is None
+
+
+def test_arrows_point_down_the_page():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [name.split("/")[0] for name in re.findall(r"^\| \[`([\w/]+?)(?:/|\.py)`\]", page, re.MULTILINE)]
+    place = {room: i for i, room in enumerate(rooms)}
+    inside = {room_of(module) for module in MODULES if "." in module} - {"__main__", "errors", "library"}
+    assert set(rooms) == inside
+    for module, targets in ARROWS.items():
+        mine = place.get(room_of(module), -1)
+        assert all(place.get(room_of(target), len(rooms)) >= mine for target in targets), module
 
 
 @pytest.mark.parametrize("room", PURE)
