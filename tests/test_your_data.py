@@ -37,10 +37,11 @@ def save_fashion(folder: Path) -> None:
 def shortened(config: str) -> str:
     """A configuration with one seed, very short trainings and few steps of sampling."""
     for printed, value in (
-        ("seeds: [0, 1]", "seeds: [0]"),
-        ("images: 63_000", "images: 256"),
-        ("warmup: 6_300", "warmup: 32"),
-        ("ema_half_life: 5_200", "ema_half_life: 64"),
+        ("seeds: [0, 1, 2]", "seeds: [0]"),
+        ("images: 120_000", "images: 256"),
+        ("warmup: 12_000", "warmup: 32"),
+        ("ema_half_life: 10_000", "ema_half_life: 64"),
+        ("samples: 500", "samples: 200"),
         ("epochs: 30", "epochs: 2"),
         ("nfe: 50", "nfe: 5"),
         ("nfe: [10, 50]", "nfe: [4, 5]"),
@@ -54,7 +55,7 @@ def shortened(config: str) -> str:
 def test_the_printed_configuration_is_whole() -> None:
     (printed,) = blocks(PAGE, "yaml")
     plan = make_plan(yaml.safe_load(printed), PAGE, look=False)
-    assert len(plan.models) == 4
+    assert len(plan.models) == 6
 
 
 @pytest.mark.slow
@@ -90,4 +91,4 @@ def test_the_commands_of_the_page_lead_to_a_report_and_to_noises_distance(tmp_pa
         shell, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^fd-classifier-200 +[\d.]+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^fd-classifier-500 +[\d.]+$", done.stdout, re.MULTILINE)
