@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import statistics
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_a_known_change_is_called_with_the_interval_of_the_paired_t(tmp_path: Pa
     interval = ttest_rel(np.log(list(other.values())), np.log(list(first.values()))).confidence_interval()
     assert one.differs and one.change.effect == pytest.approx(statistics.fmean(logs))
     assert [one.change.low, one.change.high] == pytest.approx([100 * math.expm1(end) for end in interval])
-    assert headline(found) == f"1 of 1 cell differ beyond noise, the largest by {one.change.text}."
+    assert headline(found) == f"1 of 1 cell differs beyond noise, the largest by {one.change.text}."
     done = run(tmp_path / "a", tmp_path / "b", "--exit-code")
     assert done.exit_code == 1 and one.change.interval in done.output
     assert run(tmp_path / "a", tmp_path / "b").exit_code == 0
@@ -162,7 +163,7 @@ def test_what_no_single_cell_shows_the_mean_may(tmp_path: Path) -> None:
 
 def test_one_seed_has_no_noise_floor(tmp_path: Path) -> None:
     found = compared(tmp_path, rows_of({"values": {0: 10.0}}), rows_of({"values": {0: 20.0}}))
-    assert headline(found) == "No noise floor can be computed, as there is one seed only: 1 of 1 cell differ."
+    assert headline(found) == "No noise floor can be computed, as there is one seed only: 1 of 1 cell differs."
     assert not found.differing and run(tmp_path / "a", tmp_path / "b", "--exit-code").exit_code == 0
     assert "no noise floor" in render(found)
 
@@ -264,6 +265,16 @@ def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     assert "Nothing can be compared" in render(found)
 
 
+def test_two_folders_of_one_name_are_told_apart_by_their_revisions(tmp_path: Path) -> None:
+    rows = rows_of({"values": {0: 1.0}})
+    sides = (
+        read_side(written(tmp_path / clone / "digits", rows.assign(revision=letter * 40)))
+        for clone, letter in (("before", "a"), ("after", "b"))
+    )
+    page = render(difference(*sides))
+    assert re.search(r"A: \S*digits, revision a+<", page) and re.search(r"B: \S*digits, revision b+<", page)
+
+
 def test_costs_count_what_both_have(tmp_path: Path) -> None:
     first = rows_of({"values": {0: 1.0, 1: 2.0}}, {"nfe": 20, "values": {0: 1.0}})
     other = rows_of({"values": {0: 1.0}, "seconds": 4.0, "train_seconds": 30.0, "device": "gpu"})
@@ -335,7 +346,7 @@ def test_the_commands_of_the_page_compare_two_reports(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder in ("before/results/reports/digits", "results/reports/digits"):
+    for folder in ("before/results/reports/digits", "results/reports/digits", "A", "B"):
         shutil.copytree(built, folder)
     for _, *words in commands("docs/protocol.md"):
         done = CliRunner().invoke(main, words)

@@ -100,12 +100,13 @@ def headline(difference: Difference) -> str:
     cells = counted(len(difference.matched), "cell")
     values = counted(sum(len(one.first) for one in difference.matched), "value")
     others = sum(not one.same for one in difference.matched)
+    differ, have = ("differs", "has") if others == 1 else ("differ", "have")
     sentences: dict[State, Callable[[], str]] = {
         "not comparable": lambda: "Nothing can be compared: A and B have no cell in common.",
         "same values": lambda: f"Nothing differs: all {values} of {cells} are the same to the last digit.",
         "differs": lambda: f"{_differing(difference)} beyond noise, the largest by {_largest(difference)}.",
-        "no noise floor": lambda: f"No noise floor can be computed, {_why(difference)}: {others} of {cells} differ.",
-        "within noise": lambda: f"Nothing differs beyond noise: {others} of {cells} have other values.",
+        "no noise floor": lambda: f"No noise floor can be computed, {_why(difference)}: {others} of {cells} {differ}.",
+        "within noise": lambda: f"Nothing differs beyond noise: {others} of {cells} {have} other values.",
     }
     return sentences[state(difference)]()
 
@@ -118,7 +119,8 @@ def _why(difference: Difference) -> str:
 def _differing(difference: Difference) -> str:
     """How many cells differ, or where no single one does, how many mean changes."""
     if difference.differing:
-        return f"{len(difference.differing)} of {counted(len(difference.matched), 'cell')} differ"
+        verb = "differs" if len(difference.differing) == 1 else "differ"
+        return f"{len(difference.differing)} of {counted(len(difference.matched), 'cell')} {verb}"
     means = sum(one.change is not None for one in difference.groups)
     return f"No single cell differs, but {len(difference.differing_means)} of {counted(means, 'mean')} over cells"
 

@@ -22,13 +22,12 @@ def write_page(difference: Difference, out: Path) -> None:
 
 def render(difference: Difference) -> str:
     """The page as HTML."""
-    both = {"A": difference.first, "B": difference.other}
     return (
         page_environment()
         .get_template("diff.html.j2")
         .render(
             scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
-            sides={side: without_places(str(one.folder)) for side, one in both.items()},
+            sides=_sides(difference),
             headline=headline(difference),
             remarks=remarks(difference),
             state=state(difference),
@@ -40,6 +39,16 @@ def render(difference: Difference) -> str:
             left=lists.LEFT,
         )
     )
+
+
+def _sides(difference: Difference) -> dict[str, str]:
+    """Of A and B the folder, without what is private, and the revision that tells folders of one name apart."""
+    revision = next((fact for fact in difference.facts if fact.what == "revision"), None)
+    revisions = (revision.first, revision.other) if revision else ("", "")
+    return {
+        name: without_places(str(side.folder)) + (f", revision {at}" if at else "")
+        for name, side, at in zip("AB", (difference.first, difference.other), revisions, strict=True)
+    }
 
 
 def _figures(difference: Difference) -> list[dict[str, str]]:
