@@ -225,7 +225,7 @@ def by_pipeline(pipeline: DDPMPipeline | DDIMPipeline, spec: Spec) -> Pixels:
 
 def sampler_name(solver: Spec) -> str:
     """Our sampler's name in the table."""
-    title = {"ancestral": "ancestral", "ddim": "DDIM"}[solver["name"]]
+    title = {"ddim": "DDIM"}.get(solver["name"], solver["name"])
     return f"{title} {solver['nfe']}, ours" + (", x_0 clipped" if solver["clip_x0"] is True else "")
 
 

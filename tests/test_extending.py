@@ -3,7 +3,7 @@
 import runpy
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
@@ -18,6 +18,7 @@ from etsdm.cli import main
 from etsdm.config.registry import Registry, registries
 from etsdm.errors import UserError
 from etsdm.solvers import SOLVERS, Solver
+from etsdm.solvers.ancestral import Ancestral
 
 FILES = Path(__file__).parent / "extensions"
 HOMES = {
@@ -144,6 +145,24 @@ def test_the_settings_of_a_plug_in_are_checked_like_ours(tmp_path):
 def test_an_unknown_name_raises_with_the_names_that_there_are():
     with pytest.raises(UserError, match=r"unknown solver .ddimm.; allowed: ancestral, ddim, .*mean .ddim.*--plugin"):
         SOLVERS["ddimm"]
+
+
+def test_a_former_name_is_refused_with_the_one_of_today(tmp_path):
+    with pytest.raises(UserError, match=r"^the solver 'ddpm' is called 'ancestral' now$"):
+        SOLVERS["ddpm"]
+    (tmp_path / "weights").touch()
+    command = ["sample", "--weights", str(tmp_path / "weights"), "--solver", "ddpm", "--out", str(tmp_path / "a.png")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2 and "the solver 'ddpm' is called 'ancestral' now" in done.output
+
+
+def test_a_new_thing_may_take_a_former_name():
+    class Again(Ancestral):
+        name: Literal["ddpm"]
+
+    registry = Registry("etsdm.solvers", "solver", Solver)
+    registry.all()["ddpm"] = Again
+    assert registry["ddpm"] is Again
 
 
 def test_things_are_listed_in_the_order_that_they_state():

@@ -19,12 +19,15 @@ class Names(click.ParamType):
     Args:
         kind: what is named, for messages.
         names: gives the names that there are, in order.
+        renamed: gives former names, each with the name of today.
     """
 
     name = "name"
 
-    def __init__(self, kind: str, names: Callable[[], Iterable[str]]) -> None:
-        self._kind, self._names = kind, names
+    def __init__(
+        self, kind: str, names: Callable[[], Iterable[str]], renamed: Callable[[], dict[str, str]] = dict
+    ) -> None:
+        self._kind, self._names, self._renamed = kind, names, renamed
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """The names, as help shows them."""
@@ -34,6 +37,8 @@ class Names(click.ParamType):
         """The same name. An unknown one is a usage error, which shows the nearest."""
         known = [*self._names()]
         if value not in known:
+            if now := self._renamed().get(str(value)):
+                self.fail(f"the {self._kind} {value!r} is called {now!r} now", param, ctx)
             from etsdm.config.strict import allowed_instead  # slow to import
 
             self.fail(f"unknown {self._kind} {value!r}; {allowed_instead(value, known)}", param, ctx)
@@ -70,6 +75,12 @@ def _predictions() -> Iterable[str]:
     return PREDICTIONS
 
 
+def _renamed_solvers() -> dict[str, str]:
+    from etsdm.solvers import SOLVERS
+
+    return SOLVERS.renamed()
+
+
 def _solvers() -> Iterable[str]:
     from etsdm.solvers import SOLVERS
 
@@ -92,7 +103,7 @@ ENCODERS = Names("encoder", _encoders)
 DISTANCES = Names("distance", _distances)
 SCHEDULES = Names("schedule", _schedules)
 PREDICTIONS = Names("prediction", _predictions)
-SOLVERS = Names("solver", _solvers)
+SOLVERS = Names("solver", _solvers, _renamed_solvers)
 GRIDS = Names("grid", _grids)
 PRECISIONS = Names("precision", _precisions)
 

@@ -97,9 +97,9 @@ class Registry(Generic[Thing]):
         Raises:
             UserError: there is none of this name.
         """
-        if name in self.renamed():
-            raise UserError(f"the {self.kind} {name!r} is called {self.renamed()[name]!r} now")
         if name not in self.all():
+            if now := self.renamed().get(name):
+                raise UserError(f"the {self.kind} {name!r} is called {now!r} now")
             known = allowed_instead(short(name), self.names())
             hint = "one of your own: give its file by --plugin before the command"
             raise UserError(f"unknown {self.kind} {short(name)!r}; {known}; {hint}")
@@ -181,11 +181,10 @@ class OneOf:
         name = settings.get(key)
         if name is None:
             raise PydanticCustomError(MISSING, "{key}: missing; it must be given", {"key": key})
-        renamed = self.registry.renamed()
-        if isinstance(name, str) and name in renamed:
-            problem = {"key": key, "kind": self.registry.kind, "name": name, "now": renamed[name]}
-            raise PydanticCustomError(UNKNOWN, "{key}: the {kind} '{name}' is called '{now}' now", problem)
         if name not in self.registry.names():
+            if isinstance(name, str) and (now := self.registry.renamed().get(name)):
+                problem = {"key": key, "kind": self.registry.kind, "name": name, "now": now}
+                raise PydanticCustomError(UNKNOWN, "{key}: the {kind} '{name}' is called '{now}' now", problem)
             problem = {"key": key} | unknown(name, [*self.registry.names(), *([self.none] if self.none else [])])
             raise PydanticCustomError(UNKNOWN, "{key}: unknown '{name}'; {known}", problem)
         return self.registry[name].model_validate(settings)
