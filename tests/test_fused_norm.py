@@ -10,54 +10,130 @@ import pytest
 import torch
 from torch.nn import functional
 
-from etsdm.models.unet import GroupNorm
+from etsdm.models.unet import GroupNorm, UNet, upsample
 from etsdm.runtime.devices import can_fuse
 
+CPU = torch.device("cpu")
 TOLERANCES = {torch.float32: 1e-6, torch.bfloat16: 1e-2}
 CASES = [
-    # images, channels, side, groups, with SiLU, an affine map of each image's own
-    (2, 64, 8, 32, True, True),
-    (3, 96, 4, 32, True, False),
-    (2, 24, 7, 8, False, True),
-    (1, 192, 16, 32, True, True),
-    (2, 16, 1, 4, False, False),
+    # images, channels, side, groups, with SiLU, with scale and shift, what is added to each channel
+    (2, 64, 8, 32, True, True, "channel"),
+    (3, 96, 4, 32, True, False, "image"),
+    (2, 24, 7, 8, False, True, None),
+    (1, 192, 16, 32, True, True, None),
+    (2, 16, 1, 4, False, False, None),
+    (2, 48, 3, 16, False, True, "image"),
+    (2, 16, 5, 4, True, False, "channel"),
 ]
+MAPS = [(3, 24, 6), (1, 7, 5), (5, 64, 8)]
+"""Images, channels, side."""
 
 
-def expected(x, weight, bias, groups, silu):
+def expected(x, weight, bias, affine, added, groups, silu):
     """From PyTorch's own normalisation, in float64."""
-    size = x.shape[:2]
-    u = functional.group_norm(x, groups, eps=1e-5) * weight.expand(size)[:, :, None, None]
-    u = u + bias.expand(size)[:, :, None, None]
+
+    def pixels(vector):
+        return vector[..., None, None]
+
+    u = functional.group_norm(x if added is None else x + pixels(added), groups, weight, bias, 1e-5)
+    if affine is not None:
+        scale, shift = affine.chunk(2, 1)
+        u = u * (1 + pixels(scale)) + pixels(shift)
     return functional.silu(u) if silu else u
 
 
 def off(value, truth):
-    return float((value.double() - truth).norm() / truth.norm())
+    return float((value.detach().double() - truth.detach()).norm() / truth.detach().norm())
 
 
-def check(count, channels, side, groups, silu, own, kind):
+def compare(function, truth, values, slope, tolerance, device):
+    """A function's result and gradients beside those of another in float64."""
+    values = [v if v is None else v.to(device).requires_grad_() for v in values]
+    slope = slope.to(device)
+    truths = [v if v is None else v.detach().double().requires_grad_() for v in values]
+    made, true = function(*values), truth(*truths)
+    assert made.dtype == values[0].dtype and made.is_contiguous(memory_format=torch.channels_last)
+    assert off(made, true) < tolerance
+    values, truths = ([v for v in vs if v is not None] for vs in (values, truths))
+    wanted = torch.autograd.grad(true, truths, slope.double())
+    for value, gradient, right in zip(values, torch.autograd.grad(made, values, slope), wanted, strict=True):
+        assert gradient.dtype == value.dtype
+        assert off(gradient, right) < tolerance
+
+
+def check(count, channels, side, groups, silu, moved, added, kind, device=CPU):
     from etsdm.models.fused_norm import group_norm
 
     torch.manual_seed(0)
     x = (2 * torch.randn(count, channels, side, side) + 5).to(kind)
-    weight = torch.randn(*([count, channels] if own else [channels]))
-    values = [v.requires_grad_() for v in (x, weight, torch.randn_like(weight))]
-    slope = torch.randn(x.shape).to(kind)
-    truths = [v.detach().double().requires_grad_() for v in values]
-    made, truth = group_norm(*values[:1], groups, *values[1:], 1e-5, silu), expected(*truths, groups, silu)
-    assert made.dtype == kind and made.is_contiguous(memory_format=torch.channels_last)
-    assert off(made, truth) < TOLERANCES[kind]
-    wanted = torch.autograd.grad(truth, truths, slope.double())
-    for gradient, true in zip(torch.autograd.grad(made, values, slope), wanted, strict=True):
-        assert off(gradient, true) < TOLERANCES[kind]
+    sizes = {"channel": (channels,), "image": (count, channels)}
+    values = [
+        x,
+        torch.randn(channels),
+        torch.randn(channels),
+        torch.randn(count, 2 * channels).to(kind) if moved else None,
+        3 * torch.randn(sizes[added]) if added else None,
+    ]
+    compare(
+        lambda x, weight, bias, affine, added: group_norm(x, groups, weight, bias, 1e-5, silu, affine, added),
+        lambda *given: expected(*given, groups, silu),
+        values,
+        torch.randn(x.shape).to(kind),
+        TOLERANCES[kind],
+        device,
+    )
+
+
+def check_maps(kind, count, channels, side, device=CPU):
+    """Sums, joins and doublings, of maps whose rows fill tiles and of others."""
+    from etsdm.models.fused_maps import add, concatenate, double
+
+    torch.manual_seed(0)
+    other = 3 * channels
+    x, y, skip = (torch.randn(count, c, side, side).to(kind) for c in (channels, channels, other))
+    bound, slope = (TOLERANCES[kind], device), torch.randn(count, channels + other, 2 * side, 2 * side).to(kind)
+    small = slope[:, :, :side, :side]
+    compare(add, lambda x, y, b: x + y + b[:, None, None], [x, y, torch.randn(channels)], small[:, :channels], *bound)
+    compare(concatenate, lambda x, y: torch.cat([x, y], 1), [x, skip], small, *bound)
+    compare(double, upsample, [x], slope[:, :channels], *bound)
+
+
+def check_network(scale_shift, resample, device=CPU):
+    """A whole network, fused, beside the same one by PyTorch's operations."""
+    torch.manual_seed(0)
+    sizes = {"multipliers": [1, 2], "blocks": 1, "attention": [4], "heads": 2, "head_channels": None, "dropout": 0.0}
+    network = UNet(3, 3, 8, 16, **sizes, norm_groups=4, scale_shift_norm=scale_shift, resblock_updown=resample)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) / 10)
+    network.to(device, memory_format=torch.channels_last)
+    x, t = torch.randn(2, 3, 8, 8, device=device), torch.tensor([3.0, 700.0], device=device)
+    answers = []
+    for fused in (False, True):
+        network.zero_grad()
+        network.fuse(fused)
+        output = network(x, t)
+        output.pow(2).sum().backward()
+        answers.append([output.detach(), *(parameter.grad for parameter in network.parameters())])
+    for ours, reference in zip(*answers, strict=True):
+        assert off(reference, ours.double()) < 1e-4
+
+
+def check_all():
+    for kind in TOLERANCES:
+        for case in CASES:
+            check(*case, kind)
+        for shape in MAPS:
+            check_maps(kind, *shape)
+    for scale_shift in (False, True):
+        check_network(scale_shift, resample=scale_shift)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="PyTorch came without Triton")
 def test_the_kernels_are_group_normalisation_and_its_gradient():
     """In a process of its own: Triton asks for its interpreter when a kernel is defined."""
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(Path(__file__).parent)}
-    code = "import test_fused_norm as t; [t.check(*case, kind) for case in t.CASES for kind in t.TOLERANCES]"
+    code = "import test_fused_norm; test_fused_norm.check_all()"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -67,7 +143,7 @@ def test_scale_and_shift_come_before_the_activation():
     x, scale, shift = torch.randn(2, 8, 5, 5), torch.randn(2, 8), torch.randn(2, 8)
     plain = functional.group_norm(x, 4, norm.weight, norm.bias)
     moved = plain * (1 + scale)[:, :, None, None] + shift[:, :, None, None]
-    torch.testing.assert_close(norm(x, scale, shift, silu=True), functional.silu(moved))
+    torch.testing.assert_close(norm(x, torch.cat([scale, shift], 1), silu=True), functional.silu(moved))
     torch.testing.assert_close(norm(x), plain)
 
 

@@ -15,41 +15,11 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from etsdm.errors import UserError
+from etsdm.models.group_norm import GroupNorm, is_small
 
 Module = TypeVar("Module", bound=nn.Module)
-FUSED_PIXELS = 64 * 64
-"""Pixels of the largest feature map on which the fused normalisation was tried on a GPU."""
-
-
-class GroupNorm(nn.GroupNorm):
-    """Group normalisation computed in the type of its weights, so in float32 under autocast.
-
-    With a scale and a shift, (B, C), the result is multiplied by 1 + scale and moved by shift; `silu` comes last.
-
-    Attributes:
-        fused: do all of this by the kernels of `fused_norm`, on a GPU, up to `FUSED_PIXELS`; it moves the last bits.
-    """
-
-    fused = False
-
-    def forward(
-        self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, silu: bool = False
-    ) -> Tensor:
-        if self.fused and x.shape[2] * x.shape[3] <= FUSED_PIXELS:
-            return self._fused(x, scale, shift, silu)
-        h = super().forward(x.to(self.weight.dtype)).to(x.dtype)
-        if scale is not None and shift is not None:
-            scale, shift = (value.to(h.dtype)[:, :, None, None] for value in (scale, shift))
-            h = torch.addcmul(shift, h, 1 + scale)
-        return functional.silu(h) if silu else h
-
-    def _fused(self, x: Tensor, scale: Tensor | None, shift: Tensor | None, silu: bool) -> Tensor:
-        from etsdm.models.fused_norm import group_norm  # needs Triton, which comes with PyTorch for GPUs
-
-        if scale is None or shift is None:
-            return group_norm(x, self.num_groups, self.weight, self.bias, self.eps, silu)
-        weight, bias = self.weight * (1 + scale), self.bias * (1 + scale) + shift
-        return group_norm(x, self.num_groups, weight, bias, self.eps, silu)
+ALIGNED = 8
+"""Tensor cores want channels in multiples of this."""
 
 
 class SinusoidalEmbedding(nn.Module):
@@ -73,14 +43,22 @@ class SinusoidalEmbedding(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Nearest-neighbour doubling, then a 3x3 convolution."""
+    """Nearest-neighbour doubling, `fused` by a kernel of `fused_maps`, then a 3x3 convolution."""
+
+    fused = False
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(upsample(x))
+        return self.conv(doubled(x) if self.fused and is_small(x) else upsample(x))
+
+
+def doubled(x: Tensor) -> Tensor:
+    from etsdm.models.fused_maps import double  # needs Triton
+
+    return double(x)
 
 
 class Downsample(nn.Module):
@@ -144,14 +122,40 @@ class ResidualBlock(nn.Module):
         h = norm(x, silu=True)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
+        condition = self.emb_layers(embedding)
+        norm, _, dropout, last = self.out_layers
+        if isinstance(norm, GroupNorm) and norm.is_fused(h):
+            h = unbiased(conv, h)
+            if self.scale_shift:
+                h = norm(h, condition, silu=True, added=conv.bias)
+            else:
+                h = norm(h, silu=True, added=conv.bias + condition)
+            return self._joined(x, unbiased(last, dropout(h)))
         h = conv(h)
-        bias = self.emb_layers(embedding)
-        norm, _, dropout, conv = self.out_layers
         if self.scale_shift:
-            h = norm(h, *bias.chunk(2, dim=1), silu=True)
+            h = norm(h, condition, silu=True)
         else:
-            h = norm(h + bias.to(h.dtype)[:, :, None, None], silu=True)
-        return self.skip_connection(x) + conv(dropout(h))
+            h = norm(h + condition.to(h.dtype)[:, :, None, None], silu=True)
+        return self.skip_connection(x) + last(dropout(h))
+
+    def _joined(self, x: Tensor, h: Tensor) -> Tensor:
+        """The skip connection of `x`, plus `h`, plus the biases that both still lack."""
+        from etsdm.models.fused_maps import add
+
+        skip = self.skip_connection
+        _, bias, *of_skip = self.late_biases()
+        return add(unbiased(skip, x), h, bias + of_skip[0]) if of_skip else add(x, h, bias)
+
+    def late_biases(self) -> list[Tensor]:
+        """The biases that a fused block adds in float32, after their convolutions."""
+        layers = self.in_layers[-1], self.out_layers[-1], self.skip_connection
+        return [layer.bias for layer in layers if isinstance(layer, nn.Conv2d) and layer.bias is not None]
+
+
+def unbiased(conv: nn.Module, x: Tensor) -> Tensor:
+    """A convolution without its bias, for which PyTorch would launch a kernel of its own."""
+    assert isinstance(conv, nn.Conv2d)
+    return functional.conv2d(x, conv.weight, None, conv.stride, conv.padding)
 
 
 class AttentionBlock(nn.Module):
@@ -215,6 +219,7 @@ class UNet(nn.Module):
     Attributes:
         checkpointing: keep only what goes from block to block for the backward pass, which computes the rest again:
             less memory for more time, and the same gradients.
+        fused: compute what lies between convolutions by kernels of our own; see `fuse`.
 
     Raises:
         UserError: a size that does not divide as these settings need.
@@ -238,6 +243,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.checkpointing = False
+        self.fused = False
         check_sizes(resolution, channels, multipliers, attention, heads, head_channels, norm_groups)
         embedding = 4 * channels
 
@@ -300,21 +306,40 @@ class UNet(nn.Module):
             skips.append(x)
         x = self._run(self.middle_block, x, embedding)
         for block in self.output_blocks:
-            x = self._run(block, torch.cat([x, skips.pop()], dim=1), embedding)
+            x = self._run(block, self._joined(x, skips.pop()), embedding)
         norm, _, conv = self.out
         with torch.autocast(x.device.type, enabled=False):
-            return conv(norm(x.to(embedding.dtype), silu=True))
+            h = norm(x.to(embedding.dtype), silu=True)
+            return aligned(conv, h) if self.fused else conv(h)
+
+    def _joined(self, x: Tensor, skip: Tensor) -> Tensor:
+        if not (self.fused and is_small(x)):
+            return torch.cat([x, skip], dim=1)
+        from etsdm.models.fused_maps import concatenate  # needs Triton
+
+        return concatenate(x, skip)
 
     def fuse(self, fused: bool) -> None:
-        """Let every group normalisation be fused, or not; see `GroupNorm`."""
+        """Let kernels of `fused_norm` and `fused_maps` compute all but convolutions and attention, or not.
+
+        They need a GPU, and move the last bits of results.
+        """
         for module in self.modules():
-            if isinstance(module, GroupNorm):
+            if isinstance(module, (GroupNorm, Upsample, UNet)):
                 module.fused = fused
 
     def _run(self, block: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(block, x, embedding, use_reentrant=False)
         return block(x, embedding)
+
+
+def aligned(conv: nn.Module, x: Tensor) -> Tensor:
+    """A convolution to few channels, with zeros for more, which tensor cores compute several times as fast."""
+    assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+    lacking = -conv.out_channels % ALIGNED
+    weight, bias = functional.pad(conv.weight, (0, 0) * 3 + (0, lacking)), functional.pad(conv.bias, (0, lacking))
+    return functional.conv2d(x, weight, bias, conv.stride, conv.padding)[:, : conv.out_channels]
 
 
 def make_network(spec: Mapping[str, Any], resolution: int, in_channels: int, out_channels: int) -> UNet:
