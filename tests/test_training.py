@@ -127,8 +127,8 @@ def train_until(images: int, archive: Path, out: Path, monkeypatch: pytest.Monke
     """Train SPEC in `out` and break off in the middle of the step after `images` images."""
     gradient = Trainer._accumulate_gradient
 
-    def cut(trainer: Trainer) -> None:
-        gradient(trainer)
+    def cut(trainer: Trainer, *batch: Any) -> None:
+        gradient(trainer, *batch)
         if trainer.images == images:
             raise Cut
 
@@ -219,7 +219,7 @@ def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels)
     trainer = new_trainer(changed(dropout=0.0, flip=False), pixels, CPU)
     wake(trainer)
     trainer.images = 20
-    trainer._accumulate_gradient()
+    trainer._accumulate_gradient(*trainer._next_batch())
     gradients = [parameter.grad.clone() for parameter in trainer.parameters if parameter.grad is not None]
     draws = draw(3, 20, (10, 1, 4, 4), trainer.process, CPU)
     betas = torch.linspace(1e-3, 0.2, 100, dtype=torch.float64)
@@ -240,7 +240,7 @@ def test_micro_batches_do_not_change_the_gradient(pixels: Pixels, micro_batch: i
     trainers = [new_trainer(changed(dropout=0.0), pixels, CPU, micro_batch=size) for size in (None, micro_batch)]
     for trainer in trainers:
         wake(trainer)
-        trainer._accumulate_gradient()
+        trainer._accumulate_gradient(*trainer._next_batch())
     for first, second in zip(trainers[0].parameters, trainers[1].parameters, strict=True):
         torch.testing.assert_close(first.grad, second.grad, atol=1e-5, rtol=1e-4)
 
@@ -408,8 +408,8 @@ def test_a_signal_saves_the_state_and_the_same_command_goes_on(
     """What the workflow deletes of a job that ended early, its outputs, is not needed to go on."""
     gradient = Trainer._accumulate_gradient
 
-    def signalled(trainer: Trainer) -> None:
-        gradient(trainer)
+    def signalled(trainer: Trainer, *batch: Any) -> None:
+        gradient(trainer, *batch)
         if trainer.images == 50:
             os.kill(os.getpid(), number)
 

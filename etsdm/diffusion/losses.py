@@ -38,15 +38,28 @@ def prediction_loss(
     Returns:
         The loss of each image, (B,).
     """
-    alpha, sigma = predict.levels(t, x0)
-    x_t = diffuse(x0, eps, alpha, sigma)
-    errors = (predict.output(x_t, t) - predict.prediction.target(x0, eps, alpha, sigma)).square()
+    levels = predict.levels(t, x0)
+    losses = loss_at(predict, x0, eps, *levels, predict.conditions(t, x0), weight)
+    return losses + penalty(predict, diffuse(x0, eps, *levels), t) if penalty else losses
+
+
+def loss_at(
+    predict: NoisePredictor,
+    x0: Tensor,
+    eps: Tensor,
+    alpha: Tensor,
+    sigma: Tensor,
+    condition: Tensor,
+    weight: Weight | None = None,
+) -> Tensor:
+    """`prediction_loss` for given levels (B, 1, 1, 1) and conditions (B,), with all tensors on one device."""
+    output = predict.network_output(diffuse(x0, eps, alpha, sigma), condition)
+    errors = (output - predict.prediction.target(x0, eps, alpha, sigma)).square()
     if weight:
         errors = weight(alpha, sigma) * slope(predict.prediction, alpha, sigma).square() * errors
     elif predict.prediction.weight:
         errors = predict.prediction.weight(alpha, sigma) * errors
-    losses = errors.flatten(1).mean(1)
-    return losses + penalty(predict, x_t, t) if penalty else losses
+    return errors.flatten(1).mean(1)
 
 
 def slope(prediction: Prediction, alpha: Tensor, sigma: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from etsdm.data.archive import Pixels
-from etsdm.diffusion.losses import prediction_loss
+from etsdm.diffusion.losses import loss_at, prediction_loss
 from etsdm.diffusion.methods import Method
 from etsdm.diffusion.seeds import derived_seed
 from etsdm.errors import UserError
+from etsdm.models.bfloat16 import Bfloat16Copy
 from etsdm.models.degradation import low_resolution
 from etsdm.models.spec import ModelSpec
 from etsdm.models.trained import build_network, initial_network, make_predictor, process_of
@@ -26,11 +27,12 @@ from etsdm.runtime.finite import check_all_finite
 from etsdm.runtime.processes import ALONE, Processes
 from etsdm.training.data import Batches, Draws, batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
+from etsdm.training.graphed import Graphed
 from etsdm.training.metrics import NEVER, Tally
 from etsdm.training.snapshots import half_lives
 
 GRAPHED_VALUES = 2**19
-"""Values of the largest batch of images whose passes are replayed as graphs: with larger ones it was not measured."""
+"""Values of the largest batch of images whose steps are replayed as graphs: with larger ones it was not measured."""
 
 
 class Trainer:
@@ -47,7 +49,7 @@ class Trainer:
         micro_batch: images at a time on the device; None: as many of the share as fit into its memory.
         checkpointing: see `UNet`; a method that takes the network's forward-mode derivative trains without.
         compiled: let torch.compile fuse the network's operations, which moves the last bits of results.
-        graphed: on a GPU, replay the network's passes as CUDA graphs where that is possible, unless compiled.
+        graphed: on a GPU, replay whole steps as a CUDA graph where that is possible, unless compiled.
         fused: on a GPU, normalise by the kernels of `fused_norm`, which moves the last bits; None: if graphed, for
             launched one by one they take longer than they save.
 
@@ -91,22 +93,18 @@ class Trainer:
         self.averages = {life: AveragedWeights(self.network, batch, life) for life in half_lives(self.settings)}
         self.average = self.averages[self.settings.ema_half_life]
         self.snapshots: dict[str, str] = {}
-        self.optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=self.settings.learning_rate,
-            betas=self.settings.betas,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
         self.process = process_of(spec)
         self.predict = make_predictor(self.network, self.process)
         self.tally = Tally(self.process.schedule.timesteps, device)
         self.mixed_precision = self.settings.precision == "bfloat16" and has_bfloat16(device)
         self.micro_batch = micro_batch or self.fitting_micro_batch()
-        graphed = graphed and not compiled and self.can_be_graphed()
-        self.network.fuse(can_fuse(device) and (graphed if fused is None else fused))
-        if graphed:
-            self._graph()
+        self.graphed = graphed and not compiled and self.can_be_graphed()
+        self.network.fuse(can_fuse(device) and (self.graphed if fused is None else fused))
+        self.optimizer = self._new_optimizer()
+        self.copy = Bfloat16Copy(self.network) if self.graphed and self.mixed_precision else None
+        if self.copy:
+            self.predict = make_predictor(self.copy.network, self.process)
+        self._whole_step: Graphed | None = None
         self.parallel: DistributedDataParallel | None = None
         if processes.count > 1:
             self.parallel = DistributedDataParallel(
@@ -122,30 +120,63 @@ class Trainer:
 
     def step(self) -> None:
         """Take one optimizer step on the next global batch."""
-        self.optimizer.zero_grad()
-        self._accumulate_gradient()
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip, foreach=True)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
-        self.optimizer.step()
-        for average in self.averages.values():
-            average.update()
+        x0, draws = self._next_batch()
+        self._set_rate()
+        norm = self._replay(x0, draws) if self.graphed else self._compute(x0, draws)
         self.tally.add_step(norm, self.images)
         self.images += self.settings.batch
 
-    def _accumulate_gradient(self) -> None:
-        """Add up the gradient of the mean loss over the global batch, a micro-batch at a time."""
-        batch = self.settings.batch
+    def _next_batch(self) -> tuple[Tensor, Draws]:
+        """This process's share of the next global batch: images (B, C, H, W) in [-1, 1], and their random numbers."""
         pixels = self.batches.at(self.images).to(self.device, non_blocking=True)
-        shape = (batch, pixels.shape[3], *pixels.shape[1:3])
+        shape = (self.settings.batch, pixels.shape[3], *pixels.shape[1:3])
         draws = draw(self.seed, self.images, shape, self.process, self.device).part(self.share)
-        x0 = to_network(pixels, draws.flips.to(self.device) if self.settings.flip else None)
+        return to_network(pixels, draws.flips.to(self.device) if self.settings.flip else None), draws
+
+    def _seed_dropout(self) -> None:
         torch.manual_seed(derived_seed(self.seed, "dropout", self.images) ^ self.processes.rank)
+
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        """AdamW with weights that decay. A graph reads the rate from the device."""
+        rate = self.settings.learning_rate
+        return torch.optim.AdamW(
+            self.parameters,
+            lr=torch.tensor(rate, device=self.device) if self.graphed else rate,
+            betas=self.settings.betas,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+            capturable=self.graphed,
+        )
+
+    def _set_rate(self) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.learning_rate)
+            else:
+                group["lr"] = self.learning_rate
+
+    def _compute(self, x0: Tensor, draws: Draws) -> Tensor:
+        """A step, an operation at a time; returns the norm of the gradient."""
+        self._seed_dropout()
+        self.optimizer.zero_grad()
+        self._accumulate_gradient(x0, draws)
+        return self._update()
+
+    def _accumulate_gradient(self, x0: Tensor, draws: Draws) -> None:
+        """Add up the gradient of the mean loss over the global batch, a micro-batch at a time."""
         for start in range(0, len(x0), self.micro_batch):
             part = slice(start, start + self.micro_batch)
             with nullcontext() if part.stop >= len(x0) else self._keep_gradient():
                 losses = self._backward(x0[part], draws.part(part))
             self.tally.add_losses(draws.t[part], losses)
+
+    def _update(self) -> Tensor:
+        """Move the weights along the gradient, and the averages along; returns the norm of the gradient."""
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip, foreach=True)
+        self.optimizer.step()
+        for average in self.averages.values():
+            average.update()
+        return norm
 
     def _keep_gradient(self) -> AbstractContextManager[None]:
         """Inside, gradients add up in this process; the processes average theirs in the pass after it."""
@@ -186,7 +217,7 @@ class Trainer:
                 size = -(-size // 2)
                 print(f"etsdm: {self.device}: too little memory; trying {size} images at a time", file=sys.stderr)
         del reserved
-        self.optimizer.zero_grad()
+        self.network.zero_grad()
         return size
 
     def can_be_graphed(self) -> bool:
@@ -197,22 +228,52 @@ class Trainer:
         alone = self.device.type == "cuda" and self.processes.count == 1
         return alone and small and simple and self.micro_batch >= size
 
-    def _graph(self) -> None:
-        """Capture the network's passes as CUDA graphs: a small network's step is otherwise thousands of launches.
+    def _replay(self, x0: Tensor, draws: Draws) -> Tensor:
+        """A step as one CUDA graph; returns the norm of the gradient."""
+        levels, conditions = self.predict.levels(draws.t, x0), self.predict.conditions(draws.t, x0)
+        inputs = (x0, draws.eps, *levels, conditions)
+        self._whole_step = self._whole_step or self._capture(inputs)
+        if self._whole_step is None:
+            return self._compute(x0, draws)
+        self._seed_dropout()
+        losses, norm = self._whole_step(*inputs)
+        self.tally.add_losses(draws.t, losses)
+        return norm
 
-        A gradient lies in a graph's own memory, which the next pass overwrites, so a step takes one pass alone. Dropout
-        follows the seed of PyTorch's generator, as ever.
-        """
-        shape = (self.share.stop - self.share.start, self.pixels.shape[3], *self.pixels.shape[1:3])
-        x = torch.zeros(shape, device=self.device).contiguous(memory_format=torch.channels_last)
-        if self.factor:
-            x = torch.cat([x, x], 1)
+    def _capture(self, inputs: tuple[Tensor, ...]) -> Graphed | None:
+        """The graph of a step, which leaves weights and optimizer as they were; None where memory is too small."""
+        weights = [self.network.state_dict(), *(average.weights for average in self.averages.values())]
+        kept = [tensor for named in weights for tensor in named.values()]
+        before = [tensor.clone() for tensor in kept]
+        state = {key: {name: value.clone() for name, value in of.items()} for key, of in self.optimizer.state.items()}
         try:
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed_precision, cache_enabled=False):
-                torch.cuda.make_graphed_callables(self.network, (x, torch.zeros(len(x), device=self.device)))
+            return Graphed(self._graphable, *inputs)
         except torch.OutOfMemoryError:
             print(f"etsdm: {self.device}: too little memory for graphs; training without", file=sys.stderr)
+            self.graphed = False
             self.network.fuse(False)
+            self.copy, self.predict = None, make_predictor(self.network, self.process)
+            return None
+        finally:
+            torch._foreach_copy_(kept, before)
+            for key, of in self.optimizer.state.items():
+                for name, value in of.items():
+                    value.copy_(state[key][name]) if key in state else value.zero_()
+
+    def _graphable(
+        self, x0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor, condition: Tensor
+    ) -> tuple[Tensor, ...]:
+        """A step on tensors that are on the device: the loss of each image, and the norm of the gradient."""
+        self.optimizer.zero_grad()
+        if self.copy:
+            self.copy.update()
+        self.predict.context = low_resolution(x0, self.factor) if self.factor else None
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision, cache_enabled=False):
+            losses = loss_at(self.predict, x0, eps, alpha, sigma, condition, self.process.weight)
+        (losses.sum() / self.settings.batch).backward()
+        if self.copy:
+            self.copy.collect()
+        return losses.detach(), self._update()
 
     def check_finite(self) -> None:
         """Raise UserError, naming step and batch, if a loss or a gradient so far was not a number or infinite."""
@@ -254,7 +315,11 @@ class Trainer:
         for half_life, average in self.averages.items():
             average.load(state["averages"][half_life])
         self.snapshots = state["snapshots"]
+        own = [{key: group[key] for key in ("lr", "capturable")} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, values in zip(self.optimizer.param_groups, own, strict=True):
+            group.update(values)
+        self._whole_step = None  # it has captured the memory of what was there before
         self.tally.load_state_dict(state["tally"], self.processes)
 
 
