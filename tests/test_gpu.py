@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_fused_norm as fused
 import torch
 from torch import Tensor
-from torch.nn import functional
 from typed import build_network, new_trainer, sample
 
 import etsdm
@@ -23,8 +23,9 @@ from etsdm.metrics.encoders.inception import make_encoder, offline_weights, prov
 from etsdm.metrics.features import extract
 from etsdm.models.weights import save_weights
 from etsdm.runtime import devices
-from etsdm.runtime.devices import pick_device, set_tf32, without_tf32
+from etsdm.runtime.devices import computing_in, pick_device, set_tf32, without_tf32
 from etsdm.sampling.noise import ImageNoise
+from etsdm.sampling.replay import Replay
 from etsdm.training.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
@@ -111,49 +112,21 @@ def rounding() -> None:
     set_tf32()
 
 
-# ---------------------------------------------------------------- normalisation
+# ---------------------------------------------------------------- kernels
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(
-    ("shape", "groups", "per_image", "silu"),
-    [
-        ((3, 24, 5, 7), 4, True, True),
-        ((3, 24, 5, 7), 4, False, False),
-        ((2, 96, 12, 12), 32, True, False),
-        ((2, 96, 12, 12), 32, False, True),
-        ((5, 9, 1, 3), 3, True, True),
-    ],
-)
-def test_normalisation_is_that_of_the_formula_in_float64(
-    shape: tuple[int, ...], groups: int, per_image: bool, silu: bool, dtype: torch.dtype
-) -> None:
-    from etsdm.models.fused_norm import group_norm
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_fused_kernels_compute_what_the_formulas_say_in_float64(kind: torch.dtype) -> None:
+    for case in fused.CASES:
+        fused.check(*case, kind, device=DEVICE)
+    for shape in fused.MAPS:
+        fused.check_maps(kind, *shape, device=DEVICE)
 
-    generator = torch.Generator().manual_seed(1)
 
-    def normal(*size: int) -> Tensor:
-        return torch.randn(size, generator=generator)
-
-    affine = shape[:2] if per_image else shape[1:2]
-    given = [(2 * normal(*shape) + 1).to(dtype), 1 + normal(*affine) / 2, normal(*affine)]
-    slope = normal(*shape).to(dtype)
-    ours = [tensor.to(DEVICE).requires_grad_() for tensor in given]
-    made = group_norm(ours[0], groups, ours[1], ours[2], 1e-5, silu)
-    assert made.dtype == dtype
-    made.backward(slope.to(DEVICE))
-
-    exact = [tensor.detach().double().requires_grad_() for tensor in given]
-    weight, bias = (tensor.view(-1, shape[1], 1, 1) for tensor in exact[1:])
-    reference = functional.group_norm(exact[0], groups, eps=1e-5) * weight + bias
-    reference = functional.silu(reference) if silu else reference
-    reference.backward(slope.double())
-
-    bound = 1e-5 if dtype == torch.float32 else 1e-2
-    assert relative(made, reference) < bound
-    for name, one, other in zip(("dx", "dw", "db"), ours, exact, strict=True):
-        assert one.grad.shape == other.grad.shape
-        assert relative(one.grad, other.grad) < bound, name
+@pytest.mark.parametrize("scale_shift", [False, True])
+def test_a_fused_network_is_the_network(scale_shift: bool) -> None:
+    with without_tf32():
+        fused.check_network(scale_shift, resample=scale_shift, device=DEVICE)
 
 
 # ---------------------------------------------------------------- training
@@ -255,7 +228,7 @@ def test_a_network_too_large_for_one_pass_trains_in_several() -> None:
 
 
 def test_a_compiled_network_trains_as_an_eager_one_and_is_not_graphed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "_graph", None)
+    monkeypatch.setattr(Trainer, "_capture", None)
     spec = changed(multipliers=[1], attention=[], heads=1)
     eager = losses(new_trainer(spec, slopes(), DEVICE, fused=False, graphed=False), 3)
     compiled = losses(new_trainer(spec, slopes(), DEVICE, compiled=True), 3)
@@ -343,6 +316,21 @@ def images(weights: Path, folder: Path, device: torch.device, batch: int = 8, **
     spec = {"solver": solver, "samples": 24, "seed": 0, **settings}
     sample(weights, spec, folder / "s.zip", device.type, batch, progress=False)
     return read_images(folder / "s.zip").astype(float)
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("tf32", 1e-3), ("bfloat16", 1e-2)])
+def test_replayed_evaluations_are_those_of_the_network(precision: str, bound: float) -> None:
+    network = build_network(SPEC).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    replay = Replay(network, precision)
+    with torch.inference_mode(), computing_in(precision, DEVICE):
+        for batch in (BATCH, BATCH, 5, BATCH):
+            x, t = torch.randn(batch, 1, 8, 8, device=DEVICE), torch.rand(batch, device=DEVICE) * 99
+            first, second = replay(x, t), replay(x + 1, t)
+            assert relative(first, network(x, t)) < bound
+            assert relative(second, network(x + 1, t)) < bound
 
 
 def test_an_image_hardly_depends_on_its_batch(weights: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from etsdm.runtime.parts import Parts
 from etsdm.runtime.processes import joined
 from etsdm.runtime.stop import StopRequest
 from etsdm.sampling.noise import ImageNoise
+from etsdm.sampling.replay import Replay
 from etsdm.sampling.spec import SampleSpec
 from etsdm.solvers import SOLVERS, Solver
 from etsdm.solvers.eps_scale import divisor
@@ -34,7 +35,7 @@ BATCH_VALUES = 16_000
 """On a CPU the default batch holds this many pixel values: small batches stay in the cache."""
 GPU_BATCH_VALUES = 2**23
 """The same for a GPU."""
-MOST = 1024
+MOST = 512
 """Images in such a batch."""
 
 
@@ -141,11 +142,13 @@ def sample(
     stop = StopRequest(minutes)
     solver, count, where = spec.solver, spec.samples, pick_device(device, stop)
     loaded, trained = load_predictor(weights, where, solver.clip_x0, lambda_start=solver.lambda_start)
+    network = loaded.network
     if compiled:
-        loaded.network.compile()  # type: ignore[attr-defined]
-    else:
-        loaded.network.fuse(can_fuse(where))  # type: ignore[attr-defined]
-    predict = _Ticking(loaded.network, loaded.schedule, loaded.condition, loaded.clip_x0, loaded.prediction)
+        network.compile()  # type: ignore[attr-defined]
+    elif where.type == "cuda":
+        network.fuse(can_fuse(where))  # type: ignore[attr-defined]
+        network = Replay(network, spec.precision)  # type: ignore[arg-type]
+    predict = _Ticking(network, loaded.schedule, loaded.condition, loaded.clip_x0, loaded.prediction)
     shape = trained.dataset.shape
     size = batch or min(default_batch(shape, where), count if few else 2**63)
     work = size * solver.budget
