@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from etsdm.errors import Interrupted
 from etsdm.probes.inputs import per_image
 from etsdm.runtime import devices
+from etsdm.runtime.stop import StopRequest
 
 PROCESSES = multiprocessing.get_context("spawn")
 STAND_INS = ["gpu-a", "gpu-b"]
@@ -94,6 +96,16 @@ def test_a_waiting_job_says_so(start, tmp_path, capsys, monkeypatch):
     with pytest.raises(Waited):
         devices.claim(STAND_INS, tmp_path / "claims")
     assert "all 2 GPUs are claimed by other jobs; waiting" in capsys.readouterr().err
+
+
+def test_places_on_devices_spread_over_them_first(tmp_path):
+    kept = [devices.claim(STAND_INS, tmp_path, places=2) for _ in range(4)]
+    assert [number for number, _ in kept] == [0, 1, 0, 1]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"gpu-{n}.lock" for n in ("a-1", "a", "b-1", "b")]
+    with pytest.raises(Interrupted, match="all 2 GPUs are still claimed"):
+        devices.claim(STAND_INS, tmp_path, StopRequest(0.001), places=2)
+    kept.pop(1)[1].release()
+    assert devices.claim(STAND_INS, tmp_path, places=2)[0] == 1
 
 
 def test_jobs_of_different_machines_do_not_wait_for_each_other(monkeypatch, tmp_path):

@@ -25,6 +25,7 @@ from etsdm.runtime.stop import StopRequest
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "ETSDM_DEVICE",
+    "ETSDM_JOBS_PER_GPU",
     "LOCAL_RANK",
     "LOCAL_WORLD_SIZE",
     "RANK",
@@ -297,6 +298,50 @@ def test_a_claim_waits_no_longer_than_the_jobs_time(see, tmp_path, stage):
         done = CliRunner().invoke(main, ["--minutes", "0.01", stage, *map(str, arguments[stage])])
     assert done.exit_code == os.EX_TEMPFAIL, done.output
     assert "etsdm: all 1 GPUs are still claimed, and the time is up" in done.output
+
+
+def test_as_many_jobs_share_a_gpu_as_the_variable_says(see):
+    kept = []
+    for _ in range(2):
+        see(1, ETSDM_JOBS_PER_GPU="2")
+        assert devices.pick_device() == torch.device("cuda", 0)
+        kept.append(devices._OWN)
+    see(1, ETSDM_JOBS_PER_GPU="2")
+    with pytest.raises(Interrupted):
+        devices.pick_device(stop=StopRequest(0.001))
+
+
+def test_processes_of_one_job_share_no_gpu(see):
+    see(2, ETSDM_JOBS_PER_GPU="2", LOCAL_RANK="1", LOCAL_WORLD_SIZE="2")
+    folder = devices.writable_folder()
+    with FileLock(folder / "gpu-0.lock"), FileLock(folder / "gpu-1.lock"), pytest.raises(Interrupted):
+        devices.pick_device(stop=StopRequest(0.001))
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", ""])
+def test_a_wrong_number_of_jobs_is_one_line(see, given):
+    see(1, ETSDM_JOBS_PER_GPU=given)
+    with pytest.raises(UserError, match=f"ETSDM_JOBS_PER_GPU is '{given}', and must be a whole number") as error:
+        devices.pick_device()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.workflow
+def test_the_profile_says_how_many_jobs_share_a_gpu(tmp_path):
+    """Its word reaches every job, and a wrong one ends the workflow before any."""
+    copy_project(tmp_path / "project")
+    project = Project(tmp_path / "project")
+    write_config(project.config, experiments={"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}})
+    job = private(tmp_path / "bin") / "etsdm"
+    job.write_text(f'#!/bin/sh\necho "$ETSDM_JOBS_PER_GPU" >> {tmp_path}/told\nexit 1\n')
+    job.chmod(0o755)
+    project.environment["PATH"] = f"{job.parent}{os.pathsep}{project.environment['PATH']}"
+    wrong = project.snakemake("--resources", "gpu=3", "jobs_per_gpu=0")
+    assert wrong.returncode == 2
+    assert "etsdm: error: ETSDM_JOBS_PER_GPU is '0'" in wrong.stderr
+    assert not (tmp_path / "told").exists()
+    project.snakemake("--resources", "gpu=3", "jobs_per_gpu=3")
+    assert set((tmp_path / "told").read_text().split()) == {"3"}
 
 
 def private(folder: Path, mode: int = 0o700) -> Path:

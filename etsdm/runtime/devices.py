@@ -1,4 +1,4 @@
-"""The device a stage computes on. Processes of one user that choose a GPU for themselves never share one."""
+"""The device a stage computes on. Processes of one user that choose a GPU for themselves share one only if told to."""
 
 import importlib.util
 import os
@@ -143,6 +143,8 @@ def _choose(stop: StopRequest) -> tuple[int, FileLock | None]:
 
     A scheduler's word is the claim, so each process takes the GPU of its own number. Where the job has more GPUs than
     processes, other processes of the same job may want the rest, and a claim tells them which.
+
+    Processes of one job need a GPU each, so only a job of one process takes a further place on a GPU.
     """
     rank, processes = launch.on_this_machine()
     count = torch.cuda.device_count()
@@ -156,7 +158,7 @@ def _choose(stop: StopRequest) -> tuple[int, FileLock | None]:
         return rank, None
     uuids = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
     if job is None:
-        return claim(uuids, writable_folder(), stop)
+        return claim(uuids, writable_folder(), stop, gpus.jobs_per_gpu() if processes == 1 else 1)
     try:
         return _free(uuids, writable_folder(f"job-{job}")) or (rank, None)
     except UserError:
@@ -218,8 +220,8 @@ def _unwritable(error: Exception) -> UserError:
     return UserError(f"GPUs cannot be claimed ({error}); set XDG_CACHE_HOME to {where}")
 
 
-def claim(names: Sequence[str], folder: Path, stop: StopRequest | None = None) -> tuple[int, FileLock]:
-    """Claim the first free device, or wait for one.
+def claim(names: Sequence[str], folder: Path, stop: StopRequest | None = None, places: int = 1) -> tuple[int, FileLock]:
+    """Claim a place on the first device with the fewest claims, or wait for one.
 
     The claim is a lock on a file, which the operating system lifts when the process ends, however it ends.
 
@@ -227,6 +229,7 @@ def claim(names: Sequence[str], folder: Path, stop: StopRequest | None = None) -
         names: of the devices, unique on this machine.
         folder: of the claims.
         stop: ends the wait.
+        places: on each device, for as many processes.
 
     Returns:
         The number of the device in `names`, and the lock: the claim holds as long as it is referred to.
@@ -237,18 +240,25 @@ def claim(names: Sequence[str], folder: Path, stop: StopRequest | None = None) -
     """
     folder.mkdir(parents=True, exist_ok=True)
     announced = False
-    while (claimed := _free(names, folder)) is None:
+    offered = _places(names, places)
+    while (claimed := _free(offered, folder)) is None:
         if stop and stop.requested:
             raise Interrupted(f"all {len(names)} GPUs are still claimed, and the time is up; the same command goes on")
         if not announced:
             print(f"etsdm: all {len(names)} GPUs are claimed by other jobs; waiting for one", file=sys.stderr)
             announced = True
         time.sleep(WAIT)
-    return claimed
+    number, lock = claimed
+    return number % len(names), lock
+
+
+def _places(names: Sequence[str], each: int) -> list[str]:
+    """Names of the places on devices: the first one on every device, then the second ones."""
+    return [f"{name}-{place}" if place else name for place in range(each) for name in names]
 
 
 def _free(names: Sequence[str], folder: Path) -> tuple[int, FileLock] | None:
-    """Claim the first device that nobody has claimed."""
+    """Claim the first of these that nobody has claimed."""
     for number, name in enumerate(names):
         lock = FileLock(folder / f"{name}.lock")
         try:

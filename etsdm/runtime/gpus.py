@@ -6,8 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from etsdm.errors import UserError
+
 DEVICE = "ETSDM_DEVICE"
 """Variable that stands for the option --device, in the jobs of a workflow above all."""
+JOBS_PER_GPU = "ETSDM_JOBS_PER_GPU"
+"""Variable that says how many jobs may share a GPU where no scheduler chooses."""
 HIDDEN = ("", "-1", "NoDevFiles")
 """Values of CUDA_VISIBLE_DEVICES that leave no GPU; the last is SLURM's, for a job that asked for none."""
 JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
@@ -24,6 +28,18 @@ def are_hidden() -> bool:
 def are_likely() -> bool:
     """Whether this machine seems to have GPUs, and nobody has asked for the CPU."""
     return os.environ.get(DEVICE) != "cpu" and not are_hidden() and shutil.which("nvidia-smi") is not None
+
+
+def jobs_per_gpu() -> int:
+    """How many jobs may share a GPU that no scheduler chose.
+
+    Raises:
+        UserError: the variable holds no such number.
+    """
+    given = os.environ.get(JOBS_PER_GPU, "1")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,3}", given):
+        raise UserError(f"{JOBS_PER_GPU} is {given!r}, and must be a whole number from 1 to 9999")
+    return int(given)
 
 
 def assignment() -> str | None:

@@ -33,6 +33,9 @@ DRIVER = os.environ.get("SLURM_JOB_ID")
 # Where there are GPUs, the profile says how many. A profile for a cluster says which rules use one: the machine that
 # reads this may have none.
 GPU = int(gpus.are_likely())
+# How many jobs share a GPU, if the profile says it. Jobs on this machine have the environment of this process.
+if "jobs_per_gpu" in workflow.global_resources:
+    os.environ[gpus.JOBS_PER_GPU] = str(workflow.global_resources["jobs_per_gpu"].value)
 # For --sdm conda; the file says why it needs to know the folder of the project.
 ENVIRONMENT = workflow.source_path("../envs/etsdm.yaml")
 os.environ.update(ETSDM_ROOT=str(ROOT))
@@ -72,6 +75,7 @@ def mistakes_explained():
 
 
 with mistakes_explained():
+    gpus.jobs_per_gpu()
     if IS_MODULE:
         values = resolved(layers_of(config, Path(CONFIG)))
     else:
