@@ -39,7 +39,8 @@ def prediction_loss(
         The loss of each image, (B,).
     """
     levels = predict.levels(t, x0)
-    losses = loss_at(predict, x0, eps, *levels, predict.conditions(t, x0), weight)
+    counts = error_weights(predict.prediction, *levels, weight)
+    losses = loss_at(predict, x0, eps, *levels, predict.conditions(t, x0), counts)
     return losses + penalty(predict, diffuse(x0, eps, *levels), t) if penalty else losses
 
 
@@ -50,16 +51,32 @@ def loss_at(
     alpha: Tensor,
     sigma: Tensor,
     condition: Tensor,
-    weight: Weight | None = None,
+    counts: Tensor | None = None,
 ) -> Tensor:
-    """`prediction_loss` for given levels (B, 1, 1, 1) and conditions (B,), with all tensors on one device."""
+    """`prediction_loss` without a penalty, on tensors of one device.
+
+    Args:
+        predict, x0, eps: as there.
+        alpha, sigma: levels, (B, 1, 1, 1).
+        condition: what the network is told, (B,).
+        counts: weight of each image's error, (B, 1, 1, 1); None: 1.
+    """
     output = predict.network_output(diffuse(x0, eps, alpha, sigma), condition)
     errors = (output - predict.prediction.target(x0, eps, alpha, sigma)).square()
+    return (errors if counts is None else counts * errors).flatten(1).mean(1)
+
+
+def error_weights(prediction: Prediction, alpha: Tensor, sigma: Tensor, weight: Weight | None = None) -> Tensor | None:
+    """How the squared error of the output counts at these levels, like `alpha`; None: as it is.
+
+    Args:
+        prediction: what the network predicts.
+        alpha, sigma: levels, (B, 1, 1, 1).
+        weight: of the squared error of the noise; None: the prediction's own weight of its output's error.
+    """
     if weight:
-        errors = weight(alpha, sigma) * slope(predict.prediction, alpha, sigma).square() * errors
-    elif predict.prediction.weight:
-        errors = predict.prediction.weight(alpha, sigma) * errors
-    return errors.flatten(1).mean(1)
+        return weight(alpha, sigma) * slope(prediction, alpha, sigma).square()
+    return prediction.weight(alpha, sigma) if prediction.weight else None
 
 
 def slope(prediction: Prediction, alpha: Tensor, sigma: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from etsdm.data.archive import Pixels
-from etsdm.diffusion.losses import loss_at, prediction_loss
+from etsdm.diffusion.losses import error_weights, loss_at, prediction_loss
 from etsdm.diffusion.methods import Method
 from etsdm.diffusion.seeds import derived_seed
 from etsdm.errors import UserError
@@ -230,8 +230,16 @@ class Trainer:
 
     def _replay(self, x0: Tensor, draws: Draws) -> Tensor:
         """A step as one CUDA graph; returns the norm of the gradient."""
-        levels, conditions = self.predict.levels(draws.t, x0), self.predict.conditions(draws.t, x0)
-        inputs = (x0, draws.eps, *levels, conditions)
+        alpha, sigma = self.predict.levels(draws.t, x0)
+        counts = error_weights(self.process.prediction, alpha, sigma, self.process.weight)
+        inputs = (
+            x0,
+            draws.eps,
+            alpha,
+            sigma,
+            self.predict.conditions(draws.t, x0),
+            torch.ones_like(alpha) if counts is None else counts,
+        )
         self._whole_step = self._whole_step or self._capture(inputs)
         if self._whole_step is None:
             return self._compute(x0, draws)
@@ -261,15 +269,15 @@ class Trainer:
                     value.copy_(state[key][name]) if key in state else value.zero_()
 
     def _graphable(
-        self, x0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor, condition: Tensor
-    ) -> tuple[Tensor, ...]:
+        self, x0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor, condition: Tensor, counts: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """A step on tensors that are on the device: the loss of each image, and the norm of the gradient."""
         self.optimizer.zero_grad()
         if self.copy:
             self.copy.update()
         self.predict.context = low_resolution(x0, self.factor) if self.factor else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision, cache_enabled=False):
-            losses = loss_at(self.predict, x0, eps, alpha, sigma, condition, self.process.weight)
+            losses = loss_at(self.predict, x0, eps, alpha, sigma, condition, counts)
         (losses.sum() / self.settings.batch).backward()
         if self.copy:
             self.copy.collect()
