@@ -258,6 +258,15 @@ def test_tables_of_older_revisions_are_compared(tmp_path: Path) -> None:
     }
 
 
+def test_what_had_another_name_before_is_compared_under_todays(tmp_path: Path) -> None:
+    values = {0: 1.0, 1: 2.0}
+    before = rows_of({"values": values, "solver": "ddpm", "experiment": "datasets"})
+    found = compared(tmp_path, before, rows_of({"values": values, "solver": "ancestral", "experiment": "comparison"}))
+    (cell,) = found.matched
+    assert cell.same
+    assert not found.only_first and not found.only_other
+
+
 def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     cell = {"values": {0: 1.0}}
     found = compared(tmp_path, rows_of(cell), rows_of(cell | {"dataset": "photos"}))

@@ -8,14 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from etsdm.config.registry import Registry
 from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.training_times import UNIFORM
 from etsdm.errors import UserError
+from etsdm.experiments import EXPERIMENTS
 from etsdm.report.provenance import KINDS
 from etsdm.report.results import with_labels
 from etsdm.report.rows import COLUMNS
 from etsdm.runtime.files import read_json
 from etsdm.runtime.intact import Manifest, read_manifest
+from etsdm.solvers import SOLVERS
 
 ROWS, VERDICTS, INVENTORY = "rows.csv", "verdicts.csv", "inventory.json"
 NEEDED = [
@@ -25,6 +28,8 @@ NEEDED = [
 """Columns without which nothing can be compared. Tables of older revisions may lack all others."""
 BEFORE = {"training_times": UNIFORM, "loss_weight": NONE}
 """What the results of older revisions have that lack these columns."""
+NAMED: dict[str, Registry[Any]] = {"experiment": EXPERIMENTS, "solver": SOLVERS}
+"""Columns that hold names of things, some of which had another name before."""
 JUDGED = ["experiment", "claim", "verdict"]
 """Columns of the table of verdicts that are compared."""
 
@@ -81,7 +86,13 @@ def read_side(folder: Path) -> Side:
     rows = rows.reindex(columns=COLUMNS)
     for column in ("method_parameters", "solver_parameters"):
         rows[column] = rows[column].map(_ordered)
-    return Side(folder, with_labels(rows), _verdicts(folder / "tables" / VERDICTS))
+    return Side(folder, with_labels(_of_today(rows)), _of_today(_verdicts(folder / "tables" / VERDICTS)))
+
+
+def _of_today(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with today's names of things that had others before."""
+    renamed = {column: things.renamed() for column, things in NAMED.items() if column in table}
+    return table.replace(renamed)
 
 
 def _instead(folder: Path) -> str:
