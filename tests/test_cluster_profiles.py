@@ -148,7 +148,9 @@ def test_each_documented_setting_is_known():
     assert set(documented()) == set(SUBMITTED)
 
 
-@pytest.mark.parametrize("line", documented())
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=pytest.mark.slow) if "timespan" in line else line for line in documented()]
+)
 def test_every_documented_setting_is_submitted_as_documented(project, line):
     """Beside all that the profile asks for: no job is refused, and none loses its GPU or its time."""
     settings = {"set-resources": line} if OF_A_RULE.match(line) else yaml.safe_load(line)

@@ -101,13 +101,20 @@ def check(text: str, folder: Path) -> None:
 
 
 FUZZ = settings(
-    max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 @FUZZ
 @given(mutated())
 def test_a_mutated_configuration_runs_or_is_refused(tmp_path: Path, text: str) -> None:
+    check(text, tmp_path)
+
+
+@pytest.mark.slow
+@settings(FUZZ, max_examples=500)
+@given(mutated())
+def test_many_mutated_configurations_run_or_are_refused(tmp_path: Path, text: str) -> None:
     check(text, tmp_path)
 
 

@@ -563,7 +563,7 @@ def test_a_workflow_that_is_told_to_stop_leaves_nothing_half_done(fresh):
     os.killpg(workflow.pid, signal.SIGINT)  # as a terminal does
     assert workflow.wait(300) != 0
     said = (fresh.folder / "snakemake.out").read_text().splitlines()
-    assert "Stopping: the running jobs save what they have and leave." in said
+    assert "Stopping: the running jobs save what they have and leave." in said, "\n".join(said)
     assert "Interrupted: train digits-8px ddpm-linear seed0" in said
     assert not [line for line in said if line.startswith(("Error", "Failed"))]
     assert not list(fresh.folder.glob("results/models/**/weights.safetensors"))
