@@ -14,6 +14,7 @@ from cleanfid import fid
 from cleanfid.inception_torchscript import InceptionV3W
 from cleanfid.resize import build_resizer
 from configs import tiny
+from numpy.lib.npyio import NpzFile
 from PIL import Image
 from sklearn.datasets import load_digits
 from torch.nn import functional
@@ -68,6 +69,20 @@ def gaussian_with(mean: np.ndarray, covariance: np.ndarray, n: int, seed: int) -
     raw -= raw.mean(0)
     white = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw, rowvar=False))).T
     return mean + white @ np.linalg.cholesky(covariance).T
+
+
+def test_features_are_read_from_disk_once(tmp_path, monkeypatch):
+    """Those of a reference are hundreds of megabytes."""
+    save_features(tmp_path / "features.npz", np.ones((3, 4), np.float32), "digest")
+    reads, read = [], NpzFile.__getitem__
+
+    def counted(file, name):
+        reads.append(name)
+        return read(file, name)
+
+    monkeypatch.setattr(NpzFile, "__getitem__", counted)
+    assert load_features(tmp_path / "features.npz").features.shape == (3, 4)
+    assert sorted(reads) == ["count", "digest", "features"]
 
 
 def test_frechet_of_commuting_gaussians():

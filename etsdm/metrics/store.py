@@ -49,6 +49,6 @@ def read_arrays(path: Path, kind: str, *needed: str) -> dict[str, NDArray[Any]]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in {**dict.fromkeys(needed), **file}}
+            return {name: file[name] for name in dict.fromkeys([*needed, *file.files])}  # each is read once
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable {kind} ({error}); make it again") from error
