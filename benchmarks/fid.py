@@ -111,8 +111,10 @@ def main(device: str, repeats: int, images: int, side: int) -> None:
         extract_features("inception", weights, folder / "photos.zip", reference, min(images, held), **settings)
 
         def ours() -> float:
-            extract_features("inception", weights, generated, folder / "samples.npz", **settings)
-            return Frechet.between(load_features(folder / "samples.npz").features, load_features(reference).features)
+            with TemporaryDirectory(dir=folder) as fresh:  # what is extracted is kept, and found by the next repetition
+                out = Path(fresh, "samples.npz")
+                extract_features("inception", weights, generated, out, **settings)
+                return Frechet.between(load_features(out).features, load_features(reference).features)
 
         def kept(name: str, work: Callable[[], float]) -> Callable[[], object]:
             return lambda: values.update({name: work()})
