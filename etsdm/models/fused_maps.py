@@ -95,7 +95,7 @@ def double(x: Tensor) -> Tensor:
 class _Add(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, y: Tensor, bias: Tensor) -> Tensor:
-        x, y = _last(x), _last(y)
+        x, y = channels_last(x), channels_last(y)
         out = torch.empty_like(x)
         rows, channels = _size(x)
         _add[_grid(rows, channels)](x, y, bias, out, rows, channels, ROWS, _block(channels))
@@ -104,7 +104,7 @@ class _Add(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(context: Any, dy: Tensor) -> tuple[Tensor, ...]:
-        dy = _last(dy)
+        dy = channels_last(dy)
         return dy, dy, channel_sums(dy)
 
 
@@ -112,12 +112,12 @@ class _Concatenate(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, y: Tensor) -> Tensor:
         context.widths = x.shape[1], y.shape[1]
-        return _last(torch.cat([x, y], 1))
+        return channels_last(torch.cat([x, y], 1))
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, dy: Tensor) -> tuple[Tensor, ...]:
-        dy = _last(dy)
+        dy = channels_last(dy)
         first = context.widths[0]
         return tuple(_cut_out(dy, *part) for part in zip((0, first), context.widths, strict=True))
 
@@ -125,7 +125,7 @@ class _Concatenate(torch.autograd.Function):
 class _Double(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
-        x = _last(x)
+        x = channels_last(x)
         b, c, height, width = x.shape
         large = _empty(x, b, c, 2 * height, 2 * width)
         _between(x, large, backward=False)
@@ -134,7 +134,7 @@ class _Double(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(context: Any, dy: Tensor) -> Tensor:
-        dy = _last(dy)
+        dy = channels_last(dy)
         b, c, height, width = dy.shape
         small = _empty(dy, b, c, height // 2, width // 2)
         _between(small, dy, backward=True)
@@ -175,13 +175,18 @@ def _grid(rows: int, channels: int) -> tuple[int, int]:
 
 
 def _block(channels: int) -> int:
-    """The largest power of two up to `CHANNELS` that divides `channels`."""
-    return min(channels & -channels, CHANNELS)
+    return power_of_two(channels, CHANNELS)
+
+
+def power_of_two(size: int, most: int) -> int:
+    """The largest power of two up to `most`, itself one, that divides `size`."""
+    return min(size & -size, most)
 
 
 def _empty(x: Tensor, *size: int) -> Tensor:
     return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
 
 
-def _last(x: Tensor) -> Tensor:
+def channels_last(x: Tensor) -> Tensor:
+    """The same map, copied only if its channels do not lie last."""
     return x.contiguous(memory_format=torch.channels_last)

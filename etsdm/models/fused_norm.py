@@ -11,6 +11,7 @@ import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from etsdm.models.fused_maps import channels_last, power_of_two
 from etsdm.models.fused_norm_kernels import (
     group_moments,
     group_sums,
@@ -71,7 +72,7 @@ class _GroupNorm(torch.autograd.Function):
         eps: float,
         silu: bool,
     ) -> Tensor:
-        x = _last(x)
+        x = channels_last(x)
         y = torch.empty_like(x)
         tiles = _Tiles(x, groups, silu, _row(affine), _row(added))
         means, squares = tiles.sums(), tiles.sums()
@@ -92,7 +93,7 @@ class _GroupNorm(torch.autograd.Function):
     @once_differentiable
     def backward(context: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, affine, added, mean, rstd, above = context.saved_tensors
-        dy = _last(dy)
+        dy = channels_last(dy)
         tiles = _Tiles(x, context.groups, context.silu, _row(affine), _row(added))
         sum_z, sum_zx = tiles.sums(), tiles.sums()
         first, second = tiles.vectors(), tiles.vectors()
@@ -138,10 +139,10 @@ class _Tiles:
         self.batch, self.channels = x.shape[:2]
         self.pixels = x.shape[2] * x.shape[3]
         self.each = self.channels // groups
-        self.tile, self.block = _power_of_two(self.pixels, MOST_PIXELS), _power_of_two(self.channels, MOST_CHANNELS)
+        self.tile, self.block = power_of_two(self.pixels, MOST_PIXELS), power_of_two(self.channels, MOST_CHANNELS)
         self.count = self.pixels // self.tile
         self.grid = (self.batch, self.count, self.channels // self.block)
-        some = _power_of_two(groups, MOST_GROUPS)
+        some = power_of_two(groups, MOST_GROUPS)
         self.groups = (self.batch, groups // some)
         rooms = max(LEAST_TILES, triton.next_power_of_2(self.count)), triton.next_power_of_2(self.each)
         self.padded = (some, *rooms)
@@ -156,15 +157,6 @@ class _Tiles:
 
     def vectors(self) -> Tensor:
         return torch.empty(self.batch, self.channels, device=self.device)
-
-
-def _power_of_two(size: int, most: int) -> int:
-    """The largest power of two up to `most` that divides `size`."""
-    return min(size & -size, most)
-
-
-def _last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _row(x: Tensor | None) -> Tensor | None:
