@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from etsdm.fingerprint import ROOT
@@ -65,11 +66,20 @@ class Project:
         )
 
     def start(self, tool: str, *arguments: str) -> subprocess.Popen:
-        """Start a command, in a process group of its own, that writes to `<tool>.out`."""
+        """Start a command, in a process group of its own, that writes to `<tool>.out`.
+
+        It hears SIGINT even if these tests run in the background of a script, where the shell has it ignored.
+        """
         with (self.folder / f"{tool}.out").open("a") as out:
             command = [str(TOOLS / tool), *arguments]
             process = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdout=out, stderr=out, start_new_session=True
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
         self.started.append(process)
         return process
