@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_gpu import BATCH, changed, losses, slopes
+from test_gpu import BATCH, SPEC, changed, losses, slopes
 from torch import Tensor
 from typed import build_network, new_trainer
 
 from etsdm.models.bfloat16 import Bfloat16Copy
+from etsdm.runtime.cuda_graph import Function
+from etsdm.sampling import replay
 from etsdm.training import trainer as module
-from etsdm.training.graphed import Function
 from etsdm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -107,3 +108,18 @@ def test_a_bfloat16_copy_has_the_answers_and_gradients_of_autocast() -> None:
         assert torch.equal(ours, reference)
     layers = {name.split(".")[0] for name, parameter in copy.network.named_parameters() if parameter.dtype != x.dtype}
     assert layers == {"input_blocks", "middle_block", "output_blocks"}
+
+
+def test_replayed_evaluations_are_those_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For batches of the size of the first; others are evaluated without a graph, and no answer is overwritten."""
+    monkeypatch.setattr(replay, "Graphed", Replayed)
+    network = build_network(SPEC).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    evaluate = replay.Replay(network, "float32")
+    with torch.inference_mode():
+        batches = [(torch.randn(count, 1, 8, 8), torch.linspace(0, 99, count)) for count in (4, 4, 2, 4)]
+        answers = [evaluate(*batch) for batch in batches]
+        for answer, batch in zip(answers, batches, strict=True):
+            torch.testing.assert_close(answer, network(*batch))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from etsdm.models.bfloat16 import Bfloat16Copy
 from etsdm.models.unet import UNet
+from etsdm.runtime.cuda_graph import Graphed
 
 GRAPHED_VALUES = 2**21
 """Values of the largest batch of images that is evaluated so: larger ones were not tried, and wait for no launches."""
@@ -26,32 +27,20 @@ class Replay(nn.Module):
     def __init__(self, network: UNet, precision: str) -> None:
         super().__init__()
         self.network = Bfloat16Copy(network).network if precision == "bfloat16" else network
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._shape: torch.Size | None = None
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """F(x, t), (B, C, H, W), of images (B, C, H, W) and times (B,)."""
-        if self._graph is None and x.numel() <= GRAPHED_VALUES:
-            self._capture(x, t)
-        if self._graph is None or x.shape != self._x.shape:
-            output: Tensor = self.network(x, t)
-            return output
-        self._x.copy_(x)
-        self._t.copy_(t)
-        self._graph.replay()
-        return self._output.clone()
+        if self._shape is None and x.numel() <= GRAPHED_VALUES:
+            with without_cast_weights():
+                self._graphed = Graphed(self._evaluate, x.contiguous(memory_format=torch.channels_last), t)
+            self._shape = x.shape
+        if x.shape != self._shape:
+            return self._evaluate(x, t)[0]
+        return self._graphed(x, t)[0].clone()
 
-    def _capture(self, x: Tensor, t: Tensor) -> None:
-        self._x, self._t = x.clone(memory_format=torch.channels_last), t.clone()
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        graph = torch.cuda.CUDAGraph()
-        with without_cast_weights():
-            with torch.cuda.stream(aside):  # what is compiled and chosen at the first call must not be captured
-                self.network(self._x, self._t)
-            torch.cuda.current_stream().wait_stream(aside)
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self._output = self.network(self._x, self._t)
-        self._graph = graph
+    def _evaluate(self, x: Tensor, t: Tensor) -> tuple[Tensor]:
+        return (self.network(x, t),)
 
 
 @contextmanager

@@ -22,12 +22,12 @@ from etsdm.models.bfloat16 import Bfloat16Copy
 from etsdm.models.degradation import low_resolution
 from etsdm.models.spec import ModelSpec
 from etsdm.models.trained import build_network, initial_network, make_predictor, process_of
+from etsdm.runtime.cuda_graph import Graphed
 from etsdm.runtime.devices import can_fuse
 from etsdm.runtime.finite import check_all_finite
 from etsdm.runtime.processes import ALONE, Processes
 from etsdm.training.data import Batches, Draws, batch_indices, draw, to_network
 from etsdm.training.ema import AveragedWeights
-from etsdm.training.graphed import Graphed
 from etsdm.training.metrics import NEVER, Tally
 from etsdm.training.snapshots import half_lives
 
