@@ -4,9 +4,13 @@ A process that claims a GPU keeps it until it ends, so tests in parallel would w
 """
 
 import os
+import shutil
 
 import pytest
 from _pytest.mark.expression import Expression
+from configs import write_config
+from filelock import FileLock
+from projects import ONE_TRAINING, Project, copy_project
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -49,3 +53,38 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("gpu")])
         items[:] = [item for item in items if not item.get_closest_marker("gpu")]
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project in which the tiny benchmark has run to its end, made once for all test processes."""
+    shared = (
+        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
+    )
+    folder = shared / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            copy_project(folder)
+            project = Project(folder)
+            write_config(project.config)
+            done = project.snakemake("--logger", "etsdm")
+            assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "done").write_text(done.stdout + done.stderr)
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """The finished project, moved to a place of its own."""
+    shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A project in which one training of some seconds is asked for and nothing has run."""
+    copy_project(tmp_path / "fresh")
+    project = Project(tmp_path / "fresh")
+    write_config(project.config, **ONE_TRAINING)
+    yield project
+    project.stop()

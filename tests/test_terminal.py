@@ -1,98 +1,27 @@
-"""What a person sees of a run: lines from hand-made records, on a terminal and without one."""
+"""What a person sees of a run without a terminal: lines from hand-made records."""
 
-import fcntl
 import io
 import json
 import logging
 import os
-import re
-import select
-import struct
-import sys
-import termios
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
+import snakemake_logger_plugin_etsdm as plugin
+from records import BARS, NAME, Run, record, stop_looking
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
 
-from etsdm.fingerprint import ROOT
-from etsdm.terminal import teller
 from etsdm.terminal.bars import Bar, last_bar, without_bars
 from etsdm.terminal.jobs import Job, Jobs, words
 from etsdm.terminal.lines import job_line, shortened, span
-from etsdm.terminal.screen import Screen
-from etsdm.terminal.teller import Teller
-
-sys.path.append(str(ROOT / "workflow" / "logger"))
-import snakemake_logger_plugin_etsdm as plugin
-
-BARS = "\r  0%|          | 0.00/75.2k [00:00<?, ?img/s]\r 76%|███████▋  | 57.4k/75.2k [01:09<00:21, 830img/s]"
-MODEL = {"model": "digits-8px/etsdm-100-5-linear-4a04b4f7/seed1"}
-NAME = "train digits-8px etsdm-100-5-linear seed1"
 
 
 @pytest.fixture(autouse=True)
 def only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that looks at the jobs by itself waits for longer than a test takes."""
-    monkeypatch.setattr(teller, "LIVE", 3600.0)
-    monkeypatch.setattr(teller, "UNDRAWN", 3600.0)
-
-
-def record(event: LogEvent | None = None, at: float = 0.0, text: str = "", **values: Any) -> logging.LogRecord:
-    level = logging.ERROR if event in (LogEvent.JOB_ERROR, LogEvent.ERROR) else logging.INFO
-    entry = logging.makeLogRecord({"msg": text, "levelno": level, "created": at} | values)
-    if event:
-        entry.event = event
-    return entry
-
-
-class Run:
-    """A run whose records are made by hand, in a folder for its files.
-
-    Args:
-        folder: for logs and manifests.
-        stream: where it is said.
-        total: number of trainings.
-        remote: whether the jobs run on a cluster.
-    """
-
-    def __init__(self, folder: Path, stream: Any = None, total: int = 3, remote: bool = False) -> None:
-        self.folder = folder
-        self.stream = stream or io.StringIO()
-        self.teller = Teller(self.stream)
-        if remote:
-            self.teller.take(record(LogEvent.RESOURCES_INFO, nodes=100))
-        self.teller.take(record(LogEvent.RUN_INFO, stats={"train": total, "total": total}))
-
-    def begin(self, number: int, at: float, wildcards: dict[str, str] = MODEL, **values: Any) -> Path:
-        """Begin a training; its log."""
-        log = self.folder / f"{number}.log"
-        output = [str(self.folder / f"{number}.manifest.json")]
-        given = {"rule_name": "train", "log": [str(log)], "output": output, "wildcards": wildcards, "local": False}
-        self.teller.take(record(LogEvent.JOB_INFO, at, jobid=number, **given | values))
-        return log
-
-    def finish(self, number: int, at: float) -> None:
-        self.teller.take(record(LogEvent.JOB_FINISHED, at, job_id=number))
-
-    def fail(self, number: int, at: float) -> None:
-        given = {"rule_name": "train", "rule_msg": None, "log": [str(self.folder / f"{number}.log")], "aux": {}}
-        self.teller.take(record(LogEvent.JOB_ERROR, at, jobid=number, shellcmd=f"etsdm {'x' * 9000}", **given))
-
-    def say(self, text: str, at: float) -> None:
-        self.teller.take(record(None, at, text))
-
-    def said(self) -> list[str]:
-        """The lines since the last call, without what is said once at the beginning."""
-        lines = self.stream.getvalue().splitlines()
-        self.stream.seek(0)
-        self.stream.truncate()
-        return [line for line in lines if "to run:" not in line]
+    stop_looking(monkeypatch)
 
 
 @pytest.fixture
@@ -317,110 +246,3 @@ def test_on_a_cluster_time_in_the_queue_does_not_count(tmp_path: Path) -> None:
     run.finish(1, 710.0)
     run.teller.close(711.0)
     assert run.said()[-1].startswith("2 of 2 jobs done in 11 min 51 s; all jobs together took 11 s")
-
-
-class Terminal:
-    """A terminal of a given size, and what stands on it.
-
-    Args:
-        columns, lines: its size.
-    """
-
-    def __init__(self, columns: int, lines: int) -> None:
-        self.master, follower = os.openpty()
-        self.resize(columns, lines)
-        self.stream = os.fdopen(follower, "w")
-        self.rows = [""]
-        self.row = 0
-
-    def resize(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def screen(self) -> list[str]:
-        """What stands there now. Only what these lines are made with is understood."""
-        data = b""
-        while select.select([self.master], [], [], 0.1)[0]:
-            data += os.read(self.master, 2**16)
-        text = data.decode()
-        for part in re.findall(r"\x1b\[\d*[AJ]|[\r\n]|[^\x1b\r\n]+", text):
-            if part == "\x1b[J":
-                self.rows[self.row :] = [""]
-            elif part.endswith("A") and part[0] == "\x1b":
-                self.row -= int(part[2:-1])
-            elif part == "\n":
-                self.row += 1
-                self.rows += [""] * (self.row + 1 - len(self.rows))
-            elif part != "\r":
-                self.rows[self.row] = part + self.rows[self.row][len(part) :]
-        return self.rows
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    monkeypatch.setenv("TERM", "xterm")
-    small = Terminal(columns=100, lines=24)
-    yield small
-    with suppress(OSError):  # it may be gone
-        small.stream.close()
-    os.close(small.master)
-
-
-def test_on_a_terminal_lines_are_drawn_in_their_place(tmp_path: Path, terminal: Terminal) -> None:
-    run = Run(tmp_path, terminal.stream)
-    log = run.begin(1, 0.0)
-    log.write_text(BARS)
-    os.utime(log, (80.0, 80.0))
-    run.begin(2, 70.0, {"model": "digits-8px/ddpm-linear-6a87bf48/seed0"})
-    for now in (78.0, 79.0, 80.0):
-        run.teller.look(now)
-    screen = terminal.screen()
-    assert screen[0] == "3 jobs to run: 3 train"
-    assert screen[2].startswith("0 of 3 jobs done, 2 running; 1 min 20 s so far; ")
-    assert re.fullmatch(r"  train  digits-8px etsdm-100-5-linear seed1 +76 %  21 s left +830 img/s", screen[3])
-    assert re.fullmatch(r"  train  digits-8px ddpm-linear seed0 +10 s", screen[4])
-    assert len(screen) == 5
-    run.finish(1, 90.0)
-    run.finish(2, 91.0)
-    run.teller.look(91.0)
-    run.teller.close(92.0)
-    assert terminal.screen() == [
-        "3 jobs to run: 3 train",
-        f"{NAME}: done in 1 min 30 s",
-        "2 of 3 jobs done in 1 min 32 s; all jobs together took 1 min 51 s",
-        "",
-    ]
-
-
-def test_what_others_write_stays(tmp_path: Path, terminal: Terminal) -> None:
-    run = Run(tmp_path, terminal.stream)
-    run.begin(1, 0.0)
-    run.teller.look(1.0)
-    terminal.stream.write("etsdm: warning: of another process\n")
-    run.teller.look(2.0)
-    run.teller.close(3.0)
-    assert terminal.screen()[1] == "etsdm: warning: of another process"
-
-
-def test_a_terminal_that_shrinks_breaks_no_line(terminal: Terminal) -> None:
-    screen = Screen(terminal.stream)
-    lines = ["x" * 90, *(f"line {number}" for number in range(40))]
-    screen.draw(lines)
-    assert len(terminal.screen()) == 23
-    terminal.resize(20, 6)
-    screen.draw(lines)
-    assert terminal.screen() == ["", "x" * 19, "line 0", "line 1", "line 2"]
-    terminal.resize(1, 1)
-    screen.draw(lines)
-    assert terminal.screen() == [""]
-
-
-def test_a_terminal_that_is_gone_stops_nothing(terminal: Terminal) -> None:
-    screen = Screen(terminal.stream)
-    screen.draw(["a"])
-    os.dup2(os.open(os.devnull, os.O_RDWR), terminal.master)
-    screen.say("b")
-
-
-def test_a_dumb_terminal_gets_lasting_lines(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
-    assert not Screen(terminal.stream).is_live

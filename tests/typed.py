@@ -1,5 +1,6 @@
 """The project's functions on plain values, as tests write specifications."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from etsdm.sampling.spec import RestorationSpec, SampleSpec
 from etsdm.solvers import SOLVERS, Solver
 from etsdm.training.train import train as run_training
 from etsdm.training.trainer import Trainer
+
+
+def replaced(spec: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """A specification with other values, wherever their keys are."""
+    spec = deepcopy(spec)
+    for key, value in settings.items():
+        next(part for part in (spec, *spec.values()) if isinstance(part, dict) and key in part)[key] = value
+    return spec
 
 
 def solver(name: str, nfe: int, **values: Any) -> Solver:
