@@ -111,6 +111,17 @@ def test_rooms_are_few():
     assert len([*PACKAGE.glob("*.py")]) <= MOST_AT_THE_TOP
 
 
+def test_what_one_file_of_rules_uses_stands_in_it():
+    """But for functions, which Snakemake's linter wants in a file without rules."""
+    rules = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk")}
+    common = rules.pop("common.smk") + (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8")
+    constants = re.findall(r"^(\w+) = ", common, re.MULTILINE)
+    assert len(constants) > 10
+    for name in constants:
+        users = [file for file, text in rules.items() if re.search(rf"\b{name}\b", text)]
+        assert len(users) > 1 or len(re.findall(rf"\b{name}\b", common)) > 1, (name, users)
+
+
 def test_no_file_is_long():
     lines = {
         path: len(path.read_text(encoding="utf-8").splitlines())

@@ -23,8 +23,7 @@ from etsdm.fingerprint import ROOT, Planned
 from etsdm.metrics import score as scoring
 from etsdm.metrics.encoders import ENCODERS
 from etsdm.metrics.names import metric_name
-from etsdm.report.contents import MOSAIC, figure as figure_of, figure_code, figure_files, page_code, rows_code
-from etsdm.report.contents import shows_samples, table_files, tables_code
+from etsdm.report.contents import figure as figure_of, figure_files, shows_samples, table_files
 from etsdm.runtime.retries import Retries
 
 # The job in which Snakemake itself runs, if any, before the plug-in for SLURM hides it.
@@ -155,6 +154,7 @@ REPORT = f"results/{plan.report}"
 INVENTORY = plan.inventory()
 FIGURES = [str(file) for file in figure_files(Path(REPORT), INVENTORY)]
 TABLES = [str(file) for file in table_files(Path(REPORT), INVENTORY)]
+KEEPS_SAMPLES = plan.config.keep.samples == "all"
 
 
 def entry(file, category, caption, shown):
@@ -164,19 +164,12 @@ def entry(file, category, caption, shown):
     return report(file, category=category, caption=caption, labels=labels) if path.suffix == shown else file
 
 
-# Snakemake removes what is temporary once all jobs that read it are done, and does not miss it afterwards.
-KEEPS_SAMPLES = plan.config.keep.samples == "all"
-samples_file = str if KEEPS_SAMPLES else temp
 SETS = dict.fromkeys(m.run.path for m in plan.measurements if m.encoder and shows_samples(m.experiment))
 SAMPLES_SHOWN = (
     [f"{path}/samples.zip" for path in SETS]
     if KEEPS_SAMPLES
     else [f"{path}/shown.zip" for path in sorted(plan.shown())]
 )
-
-
-# What the report reads besides its rows. It also shows costs from manifests, whose change alone redraws nothing.
-THEORY = [f"results/{file}" for file in plan.measured("theory")]
 SHOWN = [
     *(f"results/{path}" for path in SAMPLES_SHOWN),
     *(f"results/{path}/{name}.zip" for path in plan.restorations for name in ("inputs", "restored")),
@@ -202,10 +195,6 @@ def caption_in(manifest):
     """The caption that was noted for a figure, for Snakemake's own report; signs of reStructuredText are escaped."""
     note = intact.read_manifest(Path(manifest))
     return re.sub(r"([\\`*_|])", r"\\\1", note["result"]["caption"]) if note else ""
-
-
-# A training's folder: no snapshot of it.
-TRAINED = r"[^/]+/[^/]+/seed\d+"
 
 
 wildcard_constraints:
@@ -275,9 +264,9 @@ def scores(encoder, **settings):
     return depends("score", *code, encoder=name, distances=DISTANCE_OPTIONS, metrics=metrics, **settings)
 
 
-def scoring_threads(encoder):
-    """Threads of a job that compares features: short ones are worth no more than one."""
-    return 8 if ENCODERS[encoder.spec["name"]].length > 1000 else 1
+def has_long_features(encoder):
+    """Whether the features of an encoder are long enough that several threads compare them sooner than one."""
+    return ENCODERS[encoder.spec["name"]].length > 1000
 
 
 def data_of(model):

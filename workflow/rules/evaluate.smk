@@ -127,7 +127,7 @@ rule reference:
         "results/data/{data}/{encoder}/reference.log",
     conda:
         ENVIRONMENT
-    threads: lambda wildcards: scoring_threads(reference_of(wildcards))
+    threads: lambda wildcards: 8 if has_long_features(reference_of(wildcards)) else 1
     resources:
         **JOB,
     params:
@@ -151,7 +151,7 @@ rule score:
         "results/samples/{sample}/{encoder}/score.log",
     conda:
         ENVIRONMENT
-    threads: lambda wildcards: scoring_threads(measurement_of(wildcards).encoder)
+    threads: lambda wildcards: 8 if has_long_features(measurement_of(wildcards).encoder) else 1
     resources:
         **JOB,
     params:

@@ -1,3 +1,10 @@
+# All measurements -> the report.
+from etsdm.report.contents import figure_code, page_code, rows_code, tables_code
+
+# What the report reads besides its rows. It also shows costs from manifests, whose change alone redraws nothing.
+THEORY = [f"results/{file}" for file in plan.measured("theory")]
+
+
 # ------------------------------------------------------------------------------------------------------------------
 # The plan as plain data: all that the report knows of it. Its digest decides, so a plan of a running workflow's
 # configuration that was edited meanwhile changes nothing under its feet.

@@ -1,6 +1,12 @@
 # ------------------------------------------------------------------------------------------------------------------
 # weights.safetensors -> samples.zip, by one solver at one budget of network evaluations.
 # ------------------------------------------------------------------------------------------------------------------
+from etsdm.report.contents import MOSAIC
+
+# Snakemake removes what is temporary once all jobs that read it are done, and does not miss it afterwards.
+samples_file = str if KEEPS_SAMPLES else temp
+
+
 rule sample:
     """Draw the images of a sample set."""
     input:

@@ -2,6 +2,10 @@
 # images.zip -> weights.safetensors. A training that was cut off goes on from its state folder and keeps the snapshots
 # that it has written; neither is an output, so that Snakemake leaves them alone.
 # ------------------------------------------------------------------------------------------------------------------
+# A training's folder: no snapshot of it.
+TRAINED = r"[^/]+/[^/]+/seed\d+"
+
+
 rule train:
     """Train a network, or continue a training that was cut off."""
     input:
