@@ -191,7 +191,7 @@ def seconds_of(work: Callable[[], None]) -> float:
     return perf_counter() - started
 
 
-def asked(config: Path, repeats: int, nfe: int) -> Plan:
+def plan_of(config: Path, repeats: int, nfe: int) -> Plan:
     """The first data set of a configuration, ddpm, and our solvers."""
     values = read_config(config)
     values["seeds"] = list(range(repeats))
@@ -280,10 +280,10 @@ def rows_of(trained: dict[str, list[Trained]], distances: dict[str, dict[str, li
             "distance": f"{mean(values):.2f}",
             "sd": f"{stdev(values):.2f}" if len(values) > 1 else "",
             "n": len(values),
-            "beside ours, 95 %": change(values, found[OURS]),
+            "beside ours, 95 %": change(values, by_training[OURS]),
         }
-        for sampler, found in distances.items()
-        for name, values in found.items()
+        for sampler, by_training in distances.items()
+        for name, values in by_training.items()
     ]
 
 
@@ -298,7 +298,7 @@ def rows_of(trained: dict[str, list[Trained]], distances: dict[str, dict[str, li
 @click.option("--nfe", default=50, show_default=True, help="Evaluations an image.")
 def main(repeats: int, config: Path, nfe: int) -> None:
     torch.set_num_threads(1)
-    plan = asked(config, repeats, nfe)
+    plan = plan_of(config, repeats, nfe)
     trained: dict[str, list[Trained]] = {}
     distances: dict[str, dict[str, list[float]]] = {}
     with TemporaryDirectory() as folder:

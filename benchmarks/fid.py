@@ -107,8 +107,8 @@ def main(device: str, repeats: int, images: int, side: int) -> None:
         zipfile.ZipFile(generated).extractall(folder / "samples")
         network = network_for_cleanfid(weights, folder, device)
         settings: dict[str, Any] = {"device": device, "progress": False}
-        held = count_images(folder / "photos.zip")
-        extract_features("inception", weights, folder / "photos.zip", reference, min(images, held), **settings)
+        real = count_images(folder / "photos.zip")
+        extract_features("inception", weights, folder / "photos.zip", reference, min(images, real), **settings)
 
         def ours() -> float:
             with TemporaryDirectory(dir=folder) as fresh:  # what is extracted is kept, and found by the next repetition

@@ -24,7 +24,7 @@ def main(repeats: int, config: Path, cores: int) -> None:
             project.snakemake("--cores", str(cores))
             walls.append(perf_counter() - started)
             manifests = project.manifests()
-            computed.append(sum(made["seconds"] for made in manifests))
+            computed.append(sum(manifest["seconds"] for manifest in manifests))
             jobs = len(manifests)
     overheads = [cores * wall - seconds for wall, seconds in zip(walls, computed, strict=True)]
     rows: list[dict[str, object]] = [

@@ -55,7 +55,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def job_count(said: str) -> int:
+def job_count(output: str) -> int:
     """Jobs in the table that Snakemake prints."""
-    found = re.search(r"^total +(\d+)$", said, re.MULTILINE)
-    return int(found[1]) if found else 0
+    total = re.search(r"^total +(\d+)$", output, re.MULTILINE)
+    return int(total[1]) if total else 0

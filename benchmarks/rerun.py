@@ -37,7 +37,7 @@ def with_runs(values: dict[str, Any], runs: int) -> dict[str, Any]:
 
     def count(seeds: int) -> int:
         plan = make_plan(values | {"seeds": list(range(seeds))}, "benchmark", look=False)
-        return sum(len(found) for found in plan.runs().values())
+        return sum(len(stage) for stage in plan.runs().values())
 
     shared = 2 * count(1) - count(2)
     seeds = max(1, math.ceil((runs - shared) / max(1, count(2) - count(1))))

@@ -20,8 +20,8 @@ PATTERNS = {
 
 def files_in(results: Path, pattern: str) -> dict[str, Path]:
     """The files of a pattern by their path within the results; none that is hidden."""
-    found = {path.relative_to(results): path for path in results.glob(pattern)}
-    return {str(path): file for path, file in found.items() if not any(part.startswith(".") for part in path.parts)}
+    files = {path.relative_to(results): path for path in results.glob(pattern)}
+    return {str(path): file for path, file in files.items() if not any(part.startswith(".") for part in path.parts)}
 
 
 def digest(file: Path) -> str:

@@ -37,8 +37,8 @@ def small_benchmark(images: int) -> dict[str, Any]:
 def run_stage(manifest: Path, *arguments: object) -> Cost:
     """Run a stage in a process of its own."""
     subprocess.run([TOOLS / "etsdm", *map(str, arguments)], cwd=ROOT, capture_output=True, check=True)
-    made = read_json(manifest)
-    return made["seconds"], made["peak_memory_mb"]
+    record = read_json(manifest)
+    return record["seconds"], record["peak_memory_mb"]
 
 
 class Stages:

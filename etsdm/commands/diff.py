@@ -29,14 +29,14 @@ def diff(context: click.Context, first: Path, other: Path, out: Path | None, exi
     from etsdm.report.differences.side import read_side
     from etsdm.report.differences.text import text
 
-    found = difference(read_side(first), read_side(other))
+    compared = difference(read_side(first), read_side(other))
     if out is None:
-        click.echo(text(found))
+        click.echo(text(compared))
     else:
         from etsdm.report.differences.page import write_page
 
-        write_page(found, out)
-        click.echo(headline(found))
+        write_page(compared, out)
+        click.echo(headline(compared))
         click.echo(out)
-    if exit_code and state(found) == "differs":
+    if exit_code and state(compared) == "differs":
         context.exit(1)

@@ -15,8 +15,10 @@ OPTIONS: dict[str, Callable[[Any], str]] = {
 
 def in_words(values: dict[str, Any]) -> str:
     """Settings as text, the options in words; what is off is left out."""
-    given = {key: value for key, value in values.items() if value is not None}
-    return ", ".join(OPTIONS[key](given[key]) if key in OPTIONS else settings({key: given[key]}, ()) for key in given)
+    present = {key: value for key, value in values.items() if value is not None}
+    return ", ".join(
+        OPTIONS[key](present[key]) if key in OPTIONS else settings({key: present[key]}, ()) for key in present
+    )
 
 
 def has_options(parameters: dict[str, Any]) -> bool:

@@ -76,24 +76,24 @@ def limits(results: Results) -> list[str]:
     """Plain sentences on what these measurements cannot show."""
     sides = sorted({spec["resolution"] for spec in results.inventory["data"].values()})
     seeds, config = len(results.seeds), results.config
-    said = []
+    sentences = []
     if all(encoder["name"] == "classifier" for encoder in config["evaluation"]["encoders"]):
-        said.append(
+        sentences.append(
             "No FID was measured: the distances are in the features of a small classifier. Only the direction and size "
             "of changes can be compared with the paper's, not the levels."
         )
     if sides and max(sides) < 256:
-        said.append(
+        sentences.append(
             f"The images have {listed(sides)} px, the paper's 256. Sharing the condition costs nothing only "
             "if the network can read the noise level off the image itself. Few pixels show it poorly. "
             "This run shows that the machinery works and what K does. It can neither confirm nor refute the "
             "paper's gain in FID."
         )
-    said += _of_seeds(seeds)
+    sentences += _of_seeds(seeds)
     absent = not_here(results.published, experiments(results.inventory))
     if absent:
-        said.append(f"Published experiments that are not part of this run: {listed(absent)}.")
-    return said
+        sentences.append(f"Published experiments that are not part of this run: {listed(absent)}.")
+    return sentences
 
 
 def _of_seeds(seeds: int) -> list[str]:

@@ -30,35 +30,35 @@ def warnings(results: Results) -> list[str]:
 
 def _encoders(results: Results) -> list[str]:
     """Classifiers that are less than halfway from the share of the most common class to 1."""
-    said = []
+    sentences = []
     for path, data in _used(results, "encoder").items():
         result = _result(results, path)
         if "majority" in result and result["accuracy"] < (1 + result["majority"]) / 2:
-            said.append(
+            sentences.append(
                 f"The classifier for {_name(results, data)} is right on {_percent(result['accuracy'])} of "
                 f"{result['held_out']:,} held-out images; naming the most common class every time is right on "
                 f"{_percent(result['majority'])}. Distances in its features say little. Give it more epochs in "
                 "evaluation.encoders, or take the encoder inception."
             )
-    return said
+    return sentences
 
 
 def _clipped(results: Results) -> list[str]:
     """Data sets of whose sample sets some are black or white in a larger part than the data are."""
-    said, by_data = [], dict[str, list[float]]()
+    sentences, by_data = [], dict[str, list[float]]()
     for path, data in _used(results, "run").items():
         if "saturated" in (result := _result(results, path)):
             by_data.setdefault(data, []).append(result["saturated"])
     for data, shares in by_data.items():
         own = _result(results, data).get("saturated", 1.0)
         if clipped := [share for share in shares if share > own + SATURATED_MORE]:
-            said.append(
+            sentences.append(
                 f"In {len(clipped)} of {len(shares)} sample sets of {_name(results, data)}, up to "
                 f"{_percent(max(clipped))} of the pixel values are black or white; of the data's, {_percent(own)} are. "
                 "These images are clipped noise, and their distances say little. Train longer, or set clip_x0: true "
                 "in the solver."
             )
-    return said
+    return sentences
 
 
 def _undertrained(results: Results) -> list[str]:

@@ -36,10 +36,10 @@ def jobs_per_gpu() -> int:
     Raises:
         UserError: the variable holds no such number.
     """
-    given = os.environ.get(JOBS_PER_GPU, "1")
-    if not re.fullmatch(r"0*[1-9][0-9]{0,3}", given):
-        raise UserError(f"{JOBS_PER_GPU} is {given!r}, and must be a whole number from 1 to 9999")
-    return int(given)
+    number = os.environ.get(JOBS_PER_GPU, "1")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,3}", number):
+        raise UserError(f"{JOBS_PER_GPU} is {number!r}, and must be a whole number from 1 to 9999")
+    return int(number)
 
 
 def assignment() -> str | None:

@@ -19,8 +19,8 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         Handler.__init__(self)  # which the interface before 2.0 leaves out
-        given = self.common_settings
-        self._teller = None if given.dryrun else Teller(sys.stderr, given.show_failed_logs)
+        settings = self.common_settings
+        self._teller = None if settings.dryrun else Teller(sys.stderr, settings.show_failed_logs)
 
     @property
     def writes_to_stream(self) -> bool:
