@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from configs import TINY, tiny
 
-from etsdm.cost.estimate import BYTES_A_VALUE, BYTES_AN_IMAGE, count_parameters, describe, estimate, jobs
+from etsdm.cost.describe import describe
+from etsdm.cost.disk import BYTES_A_VALUE, BYTES_AN_IMAGE
+from etsdm.cost.estimate import count_parameters, estimate
+from etsdm.cost.jobs import jobs
 from etsdm.cost.rates import Rates, Shape, Speed, given_rates, measure_rates, shape_of
 from etsdm.errors import UserError
 from etsdm.fingerprint import ROOT

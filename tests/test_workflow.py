@@ -12,7 +12,8 @@ from configs import write_config
 from pages import commands
 from projects import REPORT, without_times_and_records
 
-from etsdm.cost.estimate import describe, estimate
+from etsdm.cost.describe import describe
+from etsdm.cost.estimate import estimate
 from etsdm.plan.adopt import report_of
 from etsdm.plan.plan import load_plan
 from etsdm.runtime.files import read_json

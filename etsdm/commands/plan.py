@@ -22,7 +22,7 @@ def plan(config: Path, measure: bool, device: str) -> None:
     \b
     Example:  etsdm plan config/paper.yaml
     """
-    from etsdm.cost.estimate import describe
+    from etsdm.cost.describe import describe
     from etsdm.cost.rates import given_rates, measure_rates
     from etsdm.plan.plan import load_plan
 
