@@ -50,8 +50,8 @@ class GaussianMixture(mixtures.GaussianMixture):
             return -np.exp(-lambda_) * eps.numpy().ravel()
 
         start = (x / level(lambda_start)[0]).numpy().ravel()
-        found = solve_ivp(slope, (lambda_start, lambda_end), start, "DOP853", rtol=1e-12, atol=1e-12)
-        return level(lambda_end)[0] * torch.from_numpy(found.y[:, -1]).reshape(x.shape)
+        solution = solve_ivp(slope, (lambda_start, lambda_end), start, "DOP853", rtol=1e-12, atol=1e-12)
+        return level(lambda_end)[0] * torch.from_numpy(solution.y[:, -1]).reshape(x.shape)
 
 
 class SmoothSchedule:

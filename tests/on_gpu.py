@@ -72,9 +72,9 @@ def relative(ours: Tensor, reference: Tensor) -> float:
 def python(script: str, **environment: str) -> subprocess.Popen:
     """Another process that runs `script` with this package and this folder in reach."""
     path = os.pathsep.join([str(Path(etsdm.__file__).parents[1]), str(Path(__file__).parent), *sys.path])
-    given = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"} | environment
+    env = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"} | environment
     return subprocess.Popen(
-        [sys.executable, "-c", script], env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -84,5 +84,5 @@ def finished(process: subprocess.Popen) -> tuple[str, str]:
         return process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         process.kill()
-        out, said = process.communicate()
-        pytest.fail(f"the other process did not end:\n{out}\n{said}")
+        out, err = process.communicate()
+        pytest.fail(f"the other process did not end:\n{out}\n{err}")

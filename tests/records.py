@@ -52,21 +52,21 @@ class Run:
         """Begin a training; its log."""
         log = self.folder / f"{number}.log"
         output = [str(self.folder / f"{number}.manifest.json")]
-        given = {"rule_name": "train", "log": [str(log)], "output": output, "wildcards": wildcards, "local": False}
-        self.teller.take(record(LogEvent.JOB_INFO, at, jobid=number, **given | values))
+        fields = {"rule_name": "train", "log": [str(log)], "output": output, "wildcards": wildcards, "local": False}
+        self.teller.take(record(LogEvent.JOB_INFO, at, jobid=number, **fields | values))
         return log
 
     def finish(self, number: int, at: float) -> None:
         self.teller.take(record(LogEvent.JOB_FINISHED, at, job_id=number))
 
     def fail(self, number: int, at: float) -> None:
-        given = {"rule_name": "train", "rule_msg": None, "log": [str(self.folder / f"{number}.log")], "aux": {}}
-        self.teller.take(record(LogEvent.JOB_ERROR, at, jobid=number, shellcmd=f"etsdm {'x' * 9000}", **given))
+        fields = {"rule_name": "train", "rule_msg": None, "log": [str(self.folder / f"{number}.log")], "aux": {}}
+        self.teller.take(record(LogEvent.JOB_ERROR, at, jobid=number, shellcmd=f"etsdm {'x' * 9000}", **fields))
 
     def say(self, text: str, at: float) -> None:
         self.teller.take(record(None, at, text))
 
-    def said(self) -> list[str]:
+    def lines(self) -> list[str]:
         """The lines since the last call, without what is said once at the beginning."""
         lines = self.stream.getvalue().splitlines()
         self.stream.seek(0)

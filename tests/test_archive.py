@@ -33,8 +33,8 @@ def test_images_decoded_ahead_are_the_same_in_the_same_order(tmp_path, channels)
     images = np.random.default_rng(0).integers(0, 256, (100, 4, 6, channels), dtype=np.uint8)
     write_images(tmp_path / "a.zip", images)
     batches = [range(40, 83), *pieces(range(3), 2), range(99, 100), range(83, 99)]
-    for batch, found in zip(batches, iterate_ahead(tmp_path / "a.zip", batches), strict=True):
-        assert np.array_equal(found, images[batch])
+    for batch, pixels in zip(batches, iterate_ahead(tmp_path / "a.zip", batches), strict=True):
+        assert np.array_equal(pixels, images[batch])
     assert list(iterate_ahead(tmp_path / "a.zip", [])) == []
 
 
@@ -42,10 +42,10 @@ def test_decoding_ahead_stays_a_few_batches_ahead_and_ends_when_closed(tmp_path)
     write_images(tmp_path / "a.zip", np.zeros((100, 4, 4, 1), np.uint8))
     begun = []
     threads = threading.active_count()
-    found = iterate_ahead(tmp_path / "a.zip", (begun.append(n) or n for n in pieces(range(100), 2)))
-    next(found)
+    batches = iterate_ahead(tmp_path / "a.zip", (begun.append(n) or n for n in pieces(range(100), 2)))
+    next(batches)
     assert len(begun) == 1 + AHEAD
-    found.close()
+    batches.close()
     assert threading.active_count() == threads
 
 

@@ -138,8 +138,8 @@ def test_the_manifest_tells_of_every_attempt(tmp_path):
     assert not file.exists()
     with manifest(file, [], [], attempt=3):
         pass
-    told = read_json(file)["attempts"]
-    assert [(one["exit"], one["message"]) for one in told] == [
+    attempts = read_json(file)["attempts"]
+    assert [(one["exit"], one["message"]) for one in attempts] == [
         (None, None),
         ("interrupted", "saved after 64 images"),
         (None, None),

@@ -37,8 +37,8 @@ def smallest(tmp_path):
 
 
 def test_training_step():
-    said = bench("training_step", *NETWORK, "--batch", 2)
-    assert "| diffusers UNet2DModel |" in said and "of the matrix-product rate" in said
+    output = bench("training_step", *NETWORK, "--batch", 2)
+    assert "| diffusers UNet2DModel |" in output and "of the matrix-product rate" in output
 
 
 def test_both_networks_have_the_same_size():
@@ -56,21 +56,21 @@ def test_sampling():
 
 @pytest.mark.slow
 def test_fid():
-    said = bench("fid", "--images", 3)
-    assert "| clean-fid |" in said.replace("  ", "")
-    assert float(said.rpartition("difference ")[2]) < 1e-2
+    output = bench("fid", "--images", 3)
+    assert "| clean-fid |" in output.replace("  ", "")
+    assert float(output.rpartition("difference ")[2]) < 1e-2
 
 
 @pytest.mark.slow
 def test_resizing():
-    said = bench("resizing", "--images", 3, repeats=None)
-    assert "fid-clean-inception-3" in said and "fid-legacy-3" in said
+    output = bench("resizing", "--images", 3, repeats=None)
+    assert "fid-clean-inception-3" in output and "fid-legacy-3" in output
 
 
 def test_score():
-    said = bench("score", "--images", 70, "--references", 90, "--length", 64, "--replicates", 2)
-    assert "the same with 2 replicates" in said
-    assert "the reference's own part, once" in said and "a set of 70 against 90" in said
+    output = bench("score", "--images", 70, "--references", 90, "--length", 64, "--replicates", 2)
+    assert "the same with 2 replicates" in output
+    assert "the reference's own part, once" in output and "a set of 70 against 90" in output
 
 
 @pytest.mark.slow
@@ -82,14 +82,14 @@ def test_overhead(smallest):
 @pytest.mark.slow
 @pytest.mark.workflow
 def test_rerun(smallest):
-    said = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
-    assert "rerun with nothing to do, 9 jobs" in said and "dry run of 1 runs, 9 jobs" in said
+    output = bench("rerun", "--config", smallest, "--cores", 1, "--runs", 1)
+    assert "rerun with nothing to do, 9 jobs" in output and "dry run of 1 runs, 9 jobs" in output
 
 
 @pytest.mark.slow
 def test_baseline(tmp_path):
-    said = bench("baseline", "--config", write_config(tmp_path / "tiny.yaml"), "--nfe", 2)
-    shown = [cell.strip() for cell in said.split("|")]
+    output = bench("baseline", "--config", write_config(tmp_path / "tiny.yaml"), "--nfe", 2)
+    shown = [cell.strip() for cell in output.split("|")]
     samplers = ("ancestral 2, ours, x_0 clipped", "DDIM 2, ours", "ancestral 2, DDPMPipeline", "DDIM 2, DDIMPipeline")
     assert all(shown.count(sampler) == 3 for sampler in samplers)
     assert all(shown.count(training) == 6 for training in ("ours", "diffusers, its example", "diffusers, our rate"))
@@ -107,8 +107,8 @@ def test_a_change_of_the_baseline_is_paired_by_seed():
 @pytest.mark.slow
 def test_scaling():
     size = ["--images", 32, "--samples", 1, "--nfe", 1, "--largest", 2]
-    said = bench("scaling", *size, "--what", "evaluations", "--what", "seeds")
-    assert said.count("| x2 ") == 2
+    output = bench("scaling", *size, "--what", "evaluations", "--what", "seeds")
+    assert output.count("| x2 ") == 2
 
 
 def test_a_straight_line_is_one_with_any_start():

@@ -90,10 +90,10 @@ def test_a_flag_with_a_value_is_refused_with_what_to_write(command, flag, value)
 def test_flags_are_off_unless_they_are_given(tmp_path):
     (tmp_path / "file").touch()
     files = ["--spec", "{}", "--data", str(tmp_path / "file"), "--out", str(tmp_path)]
-    for given in ({"--checkpointing"}, {"--compile"}, set()):
-        values = commands.load("train").make_context("train", [*files, *given]).params
-        assert values["checkpointing"] is ("--checkpointing" in given)
-        assert values["compiled"] is ("--compile" in given)
+    for flags in ({"--checkpointing"}, {"--compile"}, set()):
+        values = commands.load("train").make_context("train", [*files, *flags]).params
+        assert values["checkpointing"] is ("--checkpointing" in flags)
+        assert values["compiled"] is ("--compile" in flags)
 
 
 def features(path, count, seed):
@@ -103,26 +103,26 @@ def features(path, count, seed):
 
 def test_a_summary_of_the_reference_changes_no_score(tmp_path):
     score(tmp_path)
-    asked = read_json(tmp_path / "scores.json")
+    scores = read_json(tmp_path / "scores.json")
     summary, again = tmp_path / "reference.npz", tmp_path / "again.json"
-    made = run("reference", "--features", tmp_path / "r.npz", "--encoder", "classifier", "--out", summary)
-    assert made.exit_code == 0, made.output
+    result = run("reference", "--features", tmp_path / "r.npz", "--encoder", "classifier", "--out", summary)
+    assert result.exit_code == 0, result.output
     options = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
     done = run("score", *options, "--summary", summary, "--out", again)
     assert done.exit_code == 0, done.output
-    assert read_json(again) == asked
+    assert read_json(again) == scores
     features(tmp_path / "r.npz", 90, 2)
     done = run("score", *options, "--summary", summary, "--out", again)
     assert done.exit_code == 2 and "is the summary of other features" in done.output
 
 
 def test_a_count_is_checked_only_where_it_is_given(tmp_path):
-    score(tmp_path, made=71, count=71)
-    asked = read_json(tmp_path / "scores.json")
+    score(tmp_path, generated=71, count=71)
+    scores = read_json(tmp_path / "scores.json")
     options = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
     done = run("score", *options, "--out", tmp_path / "again.json")
     assert done.exit_code == 0, done.output
-    assert read_json(tmp_path / "again.json") == asked
+    assert read_json(tmp_path / "again.json") == scores
 
 
 def test_a_person_can_go_from_data_to_k_by_hand(tmp_path):
@@ -145,8 +145,8 @@ def test_a_person_can_go_from_data_to_k_by_hand(tmp_path):
     assert [(int(a), int(b)) for a, b, _ in shown] == [(point["t_prime"], point["t"]) for point in points]
 
 
-def score(folder, made=70, real=90, count=70, encoder="classifier"):
-    samples, reference = features(folder / "s.npz", made, 0), features(folder / "r.npz", real, 1)
+def score(folder, generated=70, real=90, count=70, encoder="classifier"):
+    samples, reference = features(folder / "s.npz", generated, 0), features(folder / "r.npz", real, 1)
     options = ["--samples", samples, "--reference", reference, "--encoder", encoder, "--count", count]
     return run("score", *options, "--out", folder / "scores.json")
 
@@ -163,11 +163,11 @@ def test_scores_name_their_protocol_and_both_sides(tmp_path):
 
 def test_replicates_stand_beside_the_scores_and_change_none(tmp_path):
     score(tmp_path)
-    plain, again = read_json(tmp_path / "scores.json"), tmp_path / "again.json"
+    scores, again = read_json(tmp_path / "scores.json"), tmp_path / "again.json"
     files = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
     assert run("score", *files, "--bootstrap", 3, "--out", again).exit_code == 0
     replicates = read_json(again).pop("bootstrap")
-    assert read_json(again) == plain | {"bootstrap": replicates}
+    assert read_json(again) == scores | {"bootstrap": replicates}
     assert list(replicates) == ["fd-classifier-70"] and len(set(replicates["fd-classifier-70"])) == 3
     assert run("score", *files, "--distance", "kernel", "--bootstrap", 3, "--out", again).exit_code == 0
     assert "bootstrap" not in read_json(again)
@@ -183,7 +183,7 @@ def test_the_help_names_the_distances_that_are_computed_unasked(command):
     ("counts", "message"),
     [
         ({"count": 80}, "holds 70 images, but the metric is defined for 80"),
-        ({"made": 64, "count": 64}, "64 images are too few"),
+        ({"generated": 64, "count": 64}, "64 images are too few"),
         ({"real": 64}, "64 images are too few"),
         ({"encoder": "inception"}, "64 features an image, where the encoder 'inception' gives 2048"),
     ],
@@ -197,9 +197,9 @@ def test_what_the_metric_is_not_defined_for_is_refused(tmp_path, counts, message
 
 def test_features_that_are_not_finite_are_refused(tmp_path):
     score(tmp_path)
-    found = np.ones((70, 64), np.float32)
-    found[[3, 5], 1] = np.nan, np.inf
-    save_features(tmp_path / "s.npz", found, "digest")
+    values = np.ones((70, 64), np.float32)
+    values[[3, 5], 1] = np.nan, np.inf
+    save_features(tmp_path / "s.npz", values, "digest")
     files = ["--samples", tmp_path / "s.npz", "--reference", tmp_path / "r.npz", "--encoder", "classifier"]
     done = run("score", *files, "--out", tmp_path / "again.json")
     assert done.exit_code == 2 and "features: 2 of 4480 values are not finite" in done.output
@@ -265,27 +265,27 @@ def test_a_summary_says_where_the_report_is_and_what_it_warned_of(tmp_path):
 
 def test_a_manifest_tells_how_a_file_came_to_be(tmp_path):
     (tmp_path / "input").write_text("x")
-    made = tmp_path / "output"
-    with manifest(tmp_path / "manifest.json", [tmp_path / "input"], [made], {"a": 1}) as record:
-        made.write_text("y")
+    output = tmp_path / "output"
+    with manifest(tmp_path / "manifest.json", [tmp_path / "input"], [output], {"a": 1}) as record:
+        output.write_text("y")
         record["answer"] = 42
     written = read_json(tmp_path / "manifest.json")
     assert written["inputs"] == {"input": sha256(tmp_path / "input")}
-    assert written["outputs"] == {"output": sha256(made)}
+    assert written["outputs"] == {"output": sha256(output)}
     assert written["cpu"] and written["git"].keys() == {"revision", "dirty"}
     assert written["spec"] == {"a": 1} and written["result"] == {"answer": 42}
     assert written["seconds"] >= 0 and written["packages"]["torch"]
 
 
 def test_a_manifest_says_nothing_of_the_machine_unless_it_is_asked(tmp_path, monkeypatch):
-    for asked in (False, True):
-        monkeypatch.setenv(HOST, "1" if asked else "")
+    for with_host in (False, True):
+        monkeypatch.setenv(HOST, "1" if with_host else "")
         monkeypatch.setattr(sys, "argv", ["etsdm", "sample", "--weights", f"{tmp_path}/a/w", "--out", "b/c"])
-        made = tmp_path / "output"
-        with pytest.raises(OSError), manifest(tmp_path / "manifest.json", [], [made]):
+        output = tmp_path / "output"
+        with pytest.raises(OSError), manifest(tmp_path / "manifest.json", [], [output]):
             raise OSError(f"{tmp_path}/data/x: broken")
-        with manifest(tmp_path / "manifest.json", [], [made]) as record:
-            made.touch()
+        with manifest(tmp_path / "manifest.json", [], [output]) as record:
+            output.touch()
             record["source"] = f"{tmp_path}/packages/file.pt"
         written = read_json(tmp_path / "manifest.json")
         assert written["command"] == "etsdm sample --weights .../w --out b/c"
@@ -293,19 +293,19 @@ def test_a_manifest_says_nothing_of_the_machine_unless_it_is_asked(tmp_path, mon
         assert ".../x: broken" in written["attempts"][0]["message"]
         assert str(tmp_path) not in json.dumps(written)
         assert {written["host"], *(attempt["host"] for attempt in written["attempts"])} == {
-            socket.gethostname() if asked else None
+            socket.gethostname() if with_host else None
         }
 
 
 def test_places_are_told_by_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for text, told in {
+    for text, expected in {
         f"no folder '{tmp_path}/data/mine'": "no folder 'data/mine'",
         "give '/data/my images/a.png' (looked in /home/me/x)": "give '.../my images/a.png' (looked in .../x)",
         "~/a/b, $SCRATCH/a/b, ${SCRATCH}/a/b and https://a.org/b/c": None,
         "3 img/s, either/or/not, results/data/x, a / b / c": None,
     }.items():
-        assert without_places(text) == (told or text)
+        assert without_places(text) == (expected or text)
 
 
 def test_no_manifest_of_what_failed(tmp_path):
@@ -328,10 +328,10 @@ def test_a_training_that_is_told_to_stop_saves_and_says_how_to_go_on(tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
         process.terminate()
-        said = process.stderr.read()
+        stderr = process.stderr.read()
     assert process.returncode == 75
-    assert "images; the same command goes on" in said
-    assert "Traceback" not in said
+    assert "images; the same command goes on" in stderr
+    assert "Traceback" not in stderr
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
 
@@ -351,6 +351,6 @@ def test_what_needs_the_internet_can_be_fetched_beforehand(tmp_path):
     done = run("fetch", config, "--results", tmp_path / "results")
     assert done.exit_code == 0, done.output
     assert "verified" in done.output
-    made = tmp_path / "results" / "encoders" / "inception"
-    weights = made / "inception-2015-12-05.pt"
-    assert read_json(made / "manifest.json")["outputs"] == {weights.name: sha256(weights)}
+    folder = tmp_path / "results" / "encoders" / "inception"
+    weights = folder / "inception-2015-12-05.pt"
+    assert read_json(folder / "manifest.json")["outputs"] == {weights.name: sha256(weights)}

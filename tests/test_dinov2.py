@@ -153,21 +153,21 @@ def test_weights_are_copied_and_their_digest_is_noted(tmp_path, weights):
     digest, out = sha256(weights), tmp_path / "out" / "weights.pth"
     for settings in (DINOv2(name="dinov2", weights=str(weights)), SETTINGS):
         url = weights.as_uri()
-        made = make_weights(settings, out, url=url)
-        assert made == {"source": settings.weights or url, "sha256": digest} and sha256(out) == digest
+        origin = make_weights(settings, out, url=url)
+        assert origin == {"source": settings.weights or url, "sha256": digest} and sha256(out) == digest
     assert make_weights(DINOv2(name="dinov2", sha256=digest), out, url=weights.as_uri())["sha256"] == digest
 
 
 @pytest.mark.parametrize("local", [True, False])
 def test_another_file_is_refused(tmp_path, weights, local):
     out, other = tmp_path / "out" / "weights.pth", "0" * 64
-    given = {"name": "dinov2"} | ({"weights": str(weights)} if local else {})
+    settings = {"name": "dinov2"} | ({"weights": str(weights)} if local else {})
     with pytest.raises(UserError, match=f"its SHA-256 is {sha256(weights)}, not {other}"):
-        make_weights(DINOv2.model_validate(given | {"sha256": other}), out, url=weights.as_uri())
+        make_weights(DINOv2.model_validate(settings | {"sha256": other}), out, url=weights.as_uri())
     for content in ({"cls_token": torch.zeros(1, 1, 24)}, [1, 2], random_network(SMALL | {"side": 6}).state_dict()):
         torch.save(content, weights)
         with pytest.raises(UserError, match=r"weights\.pth: not the weights of DINOv2 ViT-L/14"):
-            make_weights(DINOv2.model_validate(given), out, url=weights.as_uri())
+            make_weights(DINOv2.model_validate(settings), out, url=weights.as_uri())
     assert not out.exists()
 
 

@@ -63,9 +63,9 @@ def marks(result: Result) -> dict[str, str]:
 
 def test_each_file_is_a_check_with_a_place_of_its_own() -> None:
     files = {file.stem for file in Path(str(doctor.__file__)).parent.glob("[a-z]*.py")}
-    found = checks()
-    assert {check.__name__.rpartition(".")[2] for check in found} == files
-    assert len({check.ORDER for check in found}) == len(files)
+    modules = checks()
+    assert {check.__name__.rpartition(".")[2] for check in modules} == files
+    assert len({check.ORDER for check in modules}) == len(files)
 
 
 def test_a_configuration_that_can_run_ends_with_0(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_home_is_a_sign(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bare_machine_crashes_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command is there: no git, no nvidia-smi, no SLURM."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = [*examine(None, tmp_path / "results")]
-    assert [line.what for line in found if "cannot be looked at" in line.text] == []
-    assert next(line for line in found if line.what == "SLURM").mark == "no matter"
+    lines = [*examine(None, tmp_path / "results")]
+    assert [line.what for line in lines if "cannot be looked at" in line.text] == []
+    assert next(line for line in lines if line.what == "SLURM").mark == "no matter"
 
 
 def test_a_check_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +132,9 @@ def test_a_check_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError("not for you")
 
     monkeypatch.setattr(processor, "cpus", fail)
-    found = {line.what: line for line in examine(None, Path("results"))}
-    assert found["processor"] == Line("processor", "missing", "cannot be looked at (PermissionError: not for you)")
-    assert "memory" not in found and "open files" in found
+    lines = {line.what: line for line in examine(None, Path("results"))}
+    assert lines["processor"] == Line("processor", "missing", "cannot be looked at (PermissionError: not for you)")
+    assert "memory" not in lines and "open files" in lines
 
 
 # ---------------------------------------------------------------------------------------------------- single checks
@@ -173,11 +173,11 @@ def gpu_lines(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], bf16
 
 
 def test_a_gpu_is_named_with_its_memory_and_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = gpu_lines(monkeypatch, (9, 0), True)
-    assert found["GPU 0"].text == "Some GPU, 80 GiB"
-    assert (found["bfloat16"].mark, found["TF32"].mark) == ("fine", "fine")
-    found = gpu_lines(monkeypatch, (7, 5), False)
-    assert (found["bfloat16"].mark, found["TF32"].mark) == ("no matter", "no matter")
+    lines = gpu_lines(monkeypatch, (9, 0), True)
+    assert lines["GPU 0"].text == "Some GPU, 80 GiB"
+    assert (lines["bfloat16"].mark, lines["TF32"].mark) == ("fine", "fine")
+    lines = gpu_lines(monkeypatch, (7, 5), False)
+    assert (lines["bfloat16"].mark, lines["TF32"].mark) == ("no matter", "no matter")
 
 
 @pytest.mark.parametrize(("compiler", "mark"), [("gcc", "fine"), (None, "no matter")])

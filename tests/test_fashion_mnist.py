@@ -27,8 +27,8 @@ def test_fashion_mnist_is_what_torchvision_reads(tmp_path: Path, fashion: Path, 
     images = np.concatenate([read_image_file(str(fashion / f"{part}-images-idx3-ubyte")) for part in parts])
     labels = np.concatenate([read_label_file(str(fashion / f"{part}-labels-idx1-ubyte")) for part in parts])
     check_source("f", fashion_spec(fashion, split), len(images), encoder="classifier")
-    described, found = prepared(fashion_spec(fashion, split), tmp_path / "out")
-    assert np.array_equal(found[..., 0], images)
+    described, pixels = prepared(fashion_spec(fashion, split), tmp_path / "out")
+    assert np.array_equal(pixels[..., 0], images)
     assert described["labels"] == labels.tolist()
     assert described["classes"][9] == "Ankle boot"
 

@@ -51,12 +51,12 @@ def compare(function, truth, values, slope, tolerance, device):
     values = [v if v is None else v.to(device).requires_grad_() for v in values]
     slope = slope.to(device)
     truths = [v if v is None else v.detach().double().requires_grad_() for v in values]
-    made, true = function(*values), truth(*truths)
-    assert made.dtype == values[0].dtype and made.is_contiguous(memory_format=torch.channels_last)
-    assert off(made, true) < tolerance
+    output, true = function(*values), truth(*truths)
+    assert output.dtype == values[0].dtype and output.is_contiguous(memory_format=torch.channels_last)
+    assert off(output, true) < tolerance
     values, truths = ([v for v in vs if v is not None] for vs in (values, truths))
     wanted = torch.autograd.grad(true, truths, slope.double())
-    for value, gradient, right in zip(values, torch.autograd.grad(made, values, slope), wanted, strict=True):
+    for value, gradient, right in zip(values, torch.autograd.grad(output, values, slope), wanted, strict=True):
         assert gradient.dtype == value.dtype
         assert off(gradient, right) < tolerance
 
@@ -76,7 +76,7 @@ def check(count, channels, side, groups, silu, moved, added, kind, device=CPU):
     ]
     compare(
         lambda x, weight, bias, affine, added: group_norm(x, groups, weight, bias, 1e-5, silu, affine, added),
-        lambda *given: expected(*given, groups, silu),
+        lambda *tensors: expected(*tensors, groups, silu),
         values,
         torch.randn(x.shape).to(kind),
         TOLERANCES[kind],
@@ -141,10 +141,10 @@ def test_the_kernels_are_group_normalisation_and_its_gradient():
 def test_scale_and_shift_come_before_the_activation():
     norm = GroupNorm(4, 8)
     x, scale, shift = torch.randn(2, 8, 5, 5), torch.randn(2, 8), torch.randn(2, 8)
-    plain = functional.group_norm(x, 4, norm.weight, norm.bias)
-    moved = plain * (1 + scale)[:, :, None, None] + shift[:, :, None, None]
+    normalised = functional.group_norm(x, 4, norm.weight, norm.bias)
+    moved = normalised * (1 + scale)[:, :, None, None] + shift[:, :, None, None]
     torch.testing.assert_close(norm(x, torch.cat([scale, shift], 1), silu=True), functional.silu(moved))
-    torch.testing.assert_close(norm(x), plain)
+    torch.testing.assert_close(norm(x), normalised)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.gpu
 
 def losses(trainer: Trainer, steps: int = STEPS) -> list[float]:
     """The loss of each of the next steps."""
-    found = []
+    values = []
     for _ in range(steps):
         trainer.tally.clear()
         trainer.step()
-        found.append(trainer.tally.means()["loss"])
-    return found
+        values.append(trainer.tally.means()["loss"])
+    return values
 
 
 @pytest.fixture(autouse=True)
@@ -79,12 +79,12 @@ def test_dropout_follows_the_seed_and_the_position(graphed: bool) -> None:
     with torch.no_grad():
         for parameter in trainers[0].parameters:
             parameter.add_(0.05)  # away from zero, so that dropout reaches the output
-    made = []
+    outputs = []
     for seed in (5, 5, 6):
         torch.manual_seed(seed)
-        made.append(trainers[0].network(x, t).detach().clone())
-    assert relative(made[1], made[0]) < 1e-4
-    assert relative(made[2], made[0]) > 1e-2
+        outputs.append(trainers[0].network(x, t).detach().clone())
+    assert relative(outputs[1], outputs[0]) < 1e-4
+    assert relative(outputs[2], outputs[0]) > 1e-2
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
@@ -124,14 +124,14 @@ def test_a_resumed_training_goes_on_as_if_nothing_had_happened(dropout: float) -
 def test_a_network_trained_as_a_graph_evaluates_other_batches() -> None:
     trainer = new_trainer(SPEC, slopes(), DEVICE)
     losses(trainer)
-    plain = build_network(SPEC).to(DEVICE).eval()
-    plain.load_state_dict(trainer.network.state_dict())
+    eager = build_network(SPEC).to(DEVICE).eval()
+    eager.load_state_dict(trainer.network.state_dict())
     network = trainer.network.eval()
     with torch.no_grad(), without_tf32():
         for batch in (BATCH, 1, 5):
             x = torch.randn(batch, 1, 8, 8, device=DEVICE)
             t = torch.linspace(0, 99, batch, device=DEVICE)
-            assert relative(network(x, t), plain(x, t)) < 1e-4
+            assert relative(network(x, t), eager(x, t)) < 1e-4
     network.train()
     assert np.isfinite(losses(trainer, 2)).all()
 
@@ -166,13 +166,13 @@ with joined() as group, without_tf32():
     assert first.any(True) and first.least(7) == 7 and first.agree("word") == "word"
     assert float(first.total(torch.ones(1, device=device))) == 1
     first.meet()
-    found = []
+    values = []
     for parallel in (DistributedDataParallel, lambda network, **_: network):
         module.DistributedDataParallel = parallel
         trainer = module.Trainer(gpu.SPEC, gpu.slopes(), device, first)
-        found.append(gpu.losses(trainer, 2))
+        values.append(gpu.losses(trainer, 2))
         trainer.check_finite()
-    print(*found[0], *found[1])
+    print(*values[0], *values[1])
 """
 
 
@@ -195,7 +195,7 @@ def test_processes_train_together_through_nccl() -> None:
         GLOO_SOCKET_IFNAME="lo",
         NCCL_SOCKET_IFNAME="lo",
     )
-    out, said = finished(process)
-    assert process.returncode == 0, said
+    out, err = finished(process)
+    assert process.returncode == 0, err
     first, second, *alone = map(float, out.split())
     assert [first, second] == pytest.approx(alone, rel=1e-4)

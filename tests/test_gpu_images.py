@@ -115,8 +115,8 @@ def test_a_process_waits_for_the_gpu_that_another_has_claimed() -> None:
     except BaseException:
         process.kill()
         raise
-    out, said = finished(process)
-    assert process.returncode == 0, said
+    out, err = finished(process)
+    assert process.returncode == 0, err
     assert out.startswith("cuda:")
 
 

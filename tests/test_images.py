@@ -80,7 +80,7 @@ SIX = (0x0112, 3, b"\6\0")
 
 
 @pytest.mark.parametrize(
-    ("exif", "turns", "told"),
+    ("exif", "turns", "warned"),
     [
         (tiff(SIX), -1, False),
         (tiff(SIX, (0x013B, 5, b"\x08")), -1, False),  # the artist's name as a fraction
@@ -90,15 +90,15 @@ SIX = (0x0112, 3, b"\6\0")
         (b"Exif\0\0", 0, False),
     ],
 )
-def test_a_picture_with_broken_exif_data_is_taken_as_it_lies_and_told(exif: bytes, turns: int, told: bool) -> None:
+def test_a_picture_with_broken_exif_data_is_taken_as_it_lies_and_told(exif: bytes, turns: int, warned: bool) -> None:
     item = encoded(Image.fromarray(PLAIN), exif=exif)
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         assert decode(SPEC, item)[..., 0].tolist() == np.rot90(PLAIN, turns).tolist()
-    assert [str(warning.message) for warning in said] == [
+    assert [str(warning.message) for warning in remarks] == [
         "taken as they lie, because their EXIF data are broken: picture"
-    ] * told
-    assert all(warning.category is Remark for warning in said)
+    ] * warned
+    assert all(warning.category is Remark for warning in remarks)
 
 
 @pytest.mark.parametrize("orientation", range(10))
@@ -168,14 +168,14 @@ def test_box_takes_means_over_areas(channels: int, size: tuple[int, int], top: i
     square = pixels[top : top + side, left : left + side]
     parts = square.repeat(4, 0).repeat(4, 1).reshape(4, side, 4, side, channels)
     item = encoded(Image.fromarray(pixels.squeeze()))
-    made = decode(SPEC | {"channels": channels, "resize": "box"}, item)
-    assert np.abs(made - parts.mean((1, 3))).max() <= 0.5 + 1e-9
+    resized = decode(SPEC | {"channels": channels, "resize": "box"}, item)
+    assert np.abs(resized - parts.mean((1, 3))).max() <= 0.5 + 1e-9
 
 
 def test_box_is_pillows_where_the_resolution_divides_the_side() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
-    made = decode(SPEC | {"channels": 3, "resize": "box"}, encoded(image))
-    assert np.array_equal(made, np.asarray(image.resize((4, 4), Image.Resampling.BOX)))
+    resized = decode(SPEC | {"channels": 3, "resize": "box"}, encoded(image))
+    assert np.array_equal(resized, np.asarray(image.resize((4, 4), Image.Resampling.BOX)))
 
 
 @pytest.mark.parametrize(("side", "reduced"), [(300, 256), (28, 16), (28, 8), (9, 9)])
@@ -213,10 +213,10 @@ def test_what_is_passed_over_is_told_by_its_reason(tmp_path: Path) -> None:
     (tmp_path / "cats" / "7.png").symlink_to(tmp_path / "gone.png")
     (tmp_path / "cats" / "again").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "cats" / "8.png")
-    found = inspect_folder("pets", {"path": str(tmp_path)})
-    (line,) = found.remarks
+    overview = inspect_folder("pets", {"path": str(tmp_path)})
+    (line,) = overview.remarks
     several = "2 '.heic', 2 hidden, 1 '.svg', 1 dangling link, 1 link to a folder above it, 1 pipe, socket or device"
-    assert found.images == 1
+    assert overview.images == 1
     assert line.startswith(f"passed over in {str(tmp_path)!r}: {several}, 1 others; images are .avif, ")
     (tmp_path / "cats" / "1.png").unlink()
     with pytest.raises(UserError, match=r"no images in .*2 '\.heic'"):
@@ -229,9 +229,9 @@ def test_what_an_archive_holds_besides_images_is_told(tmp_path: Path) -> None:
         archive.mkdir("cats")
         for name in ("cats/1.png", "cats/2.heic", "cats/3", "other/4.heic"):
             archive.writestr(name, content)
-    found = inspect("pets", {"path": str(tmp_path / "a.zip"), "folder": "cats"})
-    assert found.images == 1
-    assert ": 1 '.heic', 1 without a suffix; images are " in found.remarks[0]
+    overview = inspect("pets", {"path": str(tmp_path / "a.zip"), "folder": "cats"})
+    assert overview.images == 1
+    assert ": 1 '.heic', 1 without a suffix; images are " in overview.remarks[0]
 
 
 @pytest.mark.parametrize("call", ["scandir", "stat"])
@@ -277,7 +277,7 @@ NAMES = [PurePosixPath(f"top/0000{i}/img0000{i}000.png") for i in range(3)]
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("labels", "expected"),
     [
         ([["00002/img00002000.png", 0], ["00000\\img00000000.png", 6], ["00001/img00001000.png", 0]], [6, 0, 0]),
         (None, None),
@@ -290,9 +290,9 @@ NAMES = [PurePosixPath(f"top/0000{i}/img0000{i}000.png") for i in range(3)]
         ([[f"0000{i}/img0000{i}000.png", -1] for i in range(3)], "labels are not numbers from 0"),
     ],
 )
-def test_listed_labels_are_those_of_the_images(given: list | None, expected: list[int] | str | None) -> None:
+def test_listed_labels_are_those_of_the_images(labels: list | None, expected: list[int] | str | None) -> None:
     """The layout of StyleGAN's and EDM's dataset_tool, in a folder of its own."""
-    content = json.dumps({"labels": given}).encode()
+    content = json.dumps({"labels": labels}).encode()
     read = {PurePosixPath("top/dataset.json"): content}.get
     if isinstance(expected, str):
         with pytest.raises(UserError, match=expected):

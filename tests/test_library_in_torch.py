@@ -26,7 +26,7 @@ class Network(nn.Module):
         return self.weight * timestep[:, None].to(x.dtype)
 
 
-def told(network, t=T):
+def evaluated_at(network, t=T):
     """The times that a network is told, by position and by name alike."""
     by_position, by_name = (call.flatten().tolist() for call in (network(X, t), network(X, timestep=t)))
     assert by_position == by_name
@@ -51,48 +51,48 @@ def saved_whole(network):
 def test_a_copy_is_shared_by_a_handle_of_its_own(network, copied):
     other = copied(network)
     handle = etsdm.sharing_of(other)
-    assert told(other) == TOLD and handle is not etsdm.sharing_of(network)
+    assert evaluated_at(other) == TOLD and handle is not etsdm.sharing_of(network)
     assert repr(handle) == repr(etsdm.sharing_of(network))
     handle.remove()
-    assert told(other) == T.tolist() and told(network) == TOLD
+    assert evaluated_at(other) == T.tolist() and evaluated_at(network) == TOLD
 
 
 def test_weights_are_those_of_the_network_alone(network):
-    plain = Network()
-    plain.load_state_dict(network.state_dict(), strict=True)
-    assert list(network.state_dict()) == ["weight"] and repr(network) == repr(plain)
-    assert told(plain) == T.tolist()
+    unshared = Network()
+    unshared.load_state_dict(network.state_dict(), strict=True)
+    assert list(network.state_dict()) == ["weight"] and repr(network) == repr(unshared)
+    assert evaluated_at(unshared) == T.tolist()
 
 
 def test_an_average_of_weights_is_shared(network):
-    assert told(AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9))) == TOLD
+    assert evaluated_at(AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9))) == TOLD
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.float32])
 def test_a_compiled_network_is_one_graph(network, dtype):
-    assert told(torch.compile(network, fullgraph=True, backend="eager"), T.to(dtype)) == TOLD
+    assert evaluated_at(torch.compile(network, fullgraph=True, backend="eager"), T.to(dtype)) == TOLD
     network.compile(fullgraph=True, backend="eager")
-    assert told(network, T.to(dtype)) == TOLD
+    assert evaluated_at(network, T.to(dtype)) == TOLD
 
 
 def test_a_compiled_network_can_be_shared_and_its_times_are_looked_at():
     compiled = torch.compile(Network(), fullgraph=True, backend="eager")
-    assert told(compiled) == T.tolist()
+    assert evaluated_at(compiled) == T.tolist()
     handle = etsdm.share(compiled)
     with pytest.raises(ValueError, match="give scale=1000"):
         compiled(X, torch.tensor([0.2, 0.5, 0.9]))
-    assert told(compiled) == TOLD and (handle.argument, handle.index) == ("timestep", 1)
+    assert evaluated_at(compiled) == TOLD and (handle.argument, handle.index) == ("timestep", 1)
     handle.remove()
-    assert told(compiled) == T.tolist()
+    assert evaluated_at(compiled) == T.tolist()
 
 
 def test_sharing_and_its_end_reach_a_network_that_is_compiled_already():
     network = Network()
     compiled = torch.compile(network, fullgraph=True, backend="eager")
-    assert told(compiled) == T.tolist()
+    assert evaluated_at(compiled) == T.tolist()
     with etsdm.share(network):
-        assert told(compiled) == TOLD
-    assert told(compiled) == T.tolist()
+        assert evaluated_at(compiled) == TOLD
+    assert evaluated_at(compiled) == T.tolist()
 
 
 def test_a_shared_network_can_be_exported(network):
@@ -119,7 +119,7 @@ def test_processes_that_train_together_share(tmp_path, outside):
         else:
             etsdm.share(network)
             parallel = nn.parallel.DistributedDataParallel(network)
-        assert told(parallel) == TOLD
+        assert evaluated_at(parallel) == TOLD
         parallel(X, T).sum().backward()
         assert network.weight.grad.item() == sum(TOLD)
     finally:
@@ -153,12 +153,12 @@ class Adapter(nn.Module):
         super().__init__()
         self.base_model = model
 
-    def forward(self, *given, **named):
-        return self.base_model(*given, **named)
+    def forward(self, *positional, **named):
+        return self.base_model(*positional, **named)
 
 
 def test_a_wrapper_is_looked_through_for_the_name(network):
-    assert told(Adapter(network)) == TOLD
+    assert evaluated_at(Adapter(network)) == TOLD
     wrapper = Adapter(Adapter(Network()))
     etsdm.share(wrapper)
-    assert told(wrapper) == TOLD
+    assert evaluated_at(wrapper) == TOLD

@@ -29,8 +29,8 @@ LAWS = {
 
 
 def process(method: str = "ddpm", **diffusion: Any) -> Process:
-    plain = {"timesteps": 1000, "schedule": "linear", "time": "discrete", "prediction": "eps", "tau_min": 1e-3}
-    return process_with(plain | diffusion, {"name": method})
+    defaults = {"timesteps": 1000, "schedule": "linear", "time": "discrete", "prediction": "eps", "tau_min": 1e-3}
+    return process_with(defaults | diffusion, {"name": method})
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -52,10 +52,10 @@ def test_times_in_continuous_time_follow_their_law(law: str) -> None:
 @pytest.mark.parametrize("schedule", ["linear", "zero-terminal-snr", "flow"])
 def test_times_in_discrete_time_are_the_integers_that_are_trained(schedule: str, settings: dict[str, Any]) -> None:
     """Even where the uniform number is 0 or all but 1."""
-    found = process(schedule=schedule, training_times=settings)
-    drawn = found.draw(np.array([0.0, *UNIFORM, np.nextafter(1, 0)]))
+    diffusion = process(schedule=schedule, training_times=settings)
+    drawn = diffusion.draw(np.array([0.0, *UNIFORM, np.nextafter(1, 0)]))
     assert (drawn == np.floor(drawn)).all()
-    assert drawn.min() == 0 and drawn.max() <= found.last
+    assert drawn.min() == 0 and drawn.max() <= diffusion.last
 
 
 def test_beta_below_one_trains_clean_times_more_often() -> None:
@@ -79,21 +79,21 @@ def test_a_weight_is_that_of_the_errors_of_the_noise_whatever_is_predicted(predi
     """One guess of x_0 has one loss, in whichever form the network gives it."""
     settings, formula = WEIGHTS[weight]
     assert LOSS_WEIGHTS.read(settings).slug == weight  # type: ignore[attr-defined]
-    found = process(prediction=prediction, loss_weight=settings)
+    diffusion = process(prediction=prediction, loss_weight=settings)
     generator = torch.Generator().manual_seed(0)
     x0, eps, guess = torch.randn(3, 5, 1, 2, 2, dtype=torch.float64, generator=generator)
     t = torch.tensor([0.0, 20.0, 200.0, 500.0, 950.0], dtype=torch.float64)
-    levels = (found.schedule.alpha, found.schedule.sigma)
+    levels = (diffusion.schedule.alpha, diffusion.schedule.sigma)
     alpha, sigma = (torch.from_numpy(level(t.numpy())).view(-1, 1, 1, 1) for level in levels)
     implied = (alpha * x0 + sigma * eps - alpha * guess) / sigma
-    output = found.prediction.target(guess, implied, alpha, sigma)
-    losses = prediction_loss(make_predictor(lambda x, c: output, found), x0, eps, t, weight=found.weight)
+    output = diffusion.prediction.target(guess, implied, alpha, sigma)
+    losses = prediction_loss(make_predictor(lambda x, c: output, diffusion), x0, eps, t, weight=diffusion.weight)
     snr = (alpha / sigma).numpy() ** 2
     expected = torch.from_numpy(formula(snr)) * (implied - eps).square()
     torch.testing.assert_close(losses, expected.mean((1, 2, 3)), rtol=1e-9, atol=0)
     if settings["name"] == "min-snr" and prediction in PUBLISHED:
         own = np.minimum(snr, settings.get("gamma", 5)) * PUBLISHED[prediction](snr)
-        errors = (output - found.prediction.target(x0, eps, alpha, sigma)).square()
+        errors = (output - diffusion.prediction.target(x0, eps, alpha, sigma)).square()
         torch.testing.assert_close(losses, (torch.from_numpy(own) * errors).mean((1, 2, 3)), rtol=1e-9, atol=0)
 
 
@@ -116,5 +116,5 @@ def test_an_experiment_crosses_times_and_weights_with_methods() -> None:
     block["solvers"] = [{"name": "ddim", "nfe": 2}]
     models = make_plan(tiny(experiments={"comparison": block}), "test").models.values()
     keys = ("training_times", "loss_weight")
-    found = {(run.spec["method"]["name"], *(key in run.spec["diffusion"] for key in keys)) for run in models}
-    assert len(found) == len(models) == 8
+    combinations = {(run.spec["method"]["name"], *(key in run.spec["diffusion"] for key in keys)) for run in models}
+    assert len(combinations) == len(models) == 8

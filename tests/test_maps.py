@@ -40,9 +40,9 @@ def test_the_map_holds_the_images_of_the_archive(
 ) -> None:
     """In one part or in several, by several processes."""
     monkeypatch.setattr(module, "PART_VALUES", part_values)
-    found = mapped(archive)
-    assert np.array_equal(found, read_images(archive))
-    assert not found.flags.writeable
+    pixels = mapped(archive)
+    assert np.array_equal(pixels, read_images(archive))
+    assert not pixels.flags.writeable
 
 
 def test_it_is_made_once(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +88,8 @@ def test_images_of_unlike_sizes_are_refused_and_leave_nothing(archive: Path, mon
 
 def test_several_processes_at_a_time_make_it_once(archive: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        found = pool.starmap(map_images, [(archive, sha256(archive))] * 6)
-    assert all(np.array_equal(each, read_images(archive)) for each in found)
+        arrays = pool.starmap(map_images, [(archive, sha256(archive))] * 6)
+    assert all(np.array_equal(each, read_images(archive)) for each in arrays)
     assert len(maps(archive)) == 1
 
 

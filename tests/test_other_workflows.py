@@ -66,9 +66,9 @@ def test_a_workflow_of_another_clone_is_refused(tmp_path):
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project")
     write_config(project.config)
-    made = f"results/{next(iter(load_plan(project.config).data))}/images.zip"
-    entered = enter(project.folder / "results", [], [made])
+    archive = f"results/{next(iter(load_plan(project.config).data))}/images.zip"
+    entered = enter(project.folder / "results", [], [archive])
     done = project.snakemake()
     entered.release()
     assert done.returncode == 2
-    assert f"is at work on {made}" in done.stderr
+    assert f"is at work on {archive}" in done.stderr

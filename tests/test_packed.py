@@ -76,8 +76,8 @@ def test_labels_of_stylegans_and_edms_layout(tmp_path: Path, files: dict[str, by
         spec = own("folder", tmp_path / "a")
     else:
         spec = own("zip", (write_zip if form == "zip" else write_tar)(tmp_path / f"a.{form}", contents), folder=None)
-    found = check_source("mine", spec, 5, encoder="classifier")
-    assert found == (5, True, ())
+    overview = check_source("mine", spec, 5, encoder="classifier")
+    assert overview == (5, True, ())
     described, _ = prepared(spec, tmp_path / "out")
     assert (described["labels"], described["classes"]) == ([7, 6, 5, 4, 3], None)
     before = fingerprint(spec)
@@ -90,9 +90,9 @@ def test_labels_of_stylegans_and_edms_layout(tmp_path: Path, files: dict[str, by
 def test_what_a_packing_tool_notes_in_an_lmdb_is_no_image(tmp_path: Path, files: dict[str, bytes], key: bytes) -> None:
     values = {b"a": files["cat/0.png"], key: b"2", b"z": files["cat/1.png"]}
     spec = own("lmdb", write_lmdb(tmp_path / "lmdb", values))
-    found = check_source("mine", spec, 2)
-    assert found.images == 2
-    assert found.remarks[0].endswith(f"the keys {key.decode()}, which hold no images")
+    overview = check_source("mine", spec, 2)
+    assert overview.images == 2
+    assert overview.remarks[0].endswith(f"the keys {key.decode()}, which hold no images")
     assert prepared(spec, tmp_path / "out")[0]["count"] == 2
 
 

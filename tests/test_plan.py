@@ -51,18 +51,18 @@ class TestIdentity:
         assert plan().models.keys() < plan(seeds=[0, 1]).models.keys()
 
     def test_a_replica_trains_and_samples_with_seeds_of_its_own(self):
-        made = plan(seeds=[0, 1], **{f"{METHODS}.1": "replica", "experiments.lipschitz.methods": ["ddpm"]})
-        found = {}
-        for path, run in {**made.models, **made.samples}.items():
+        replica_plan = plan(seeds=[0, 1], **{f"{METHODS}.1": "replica", "experiments.lipschitz.methods": ["ddpm"]})
+        seeds_of = {}
+        for path, run in {**replica_plan.models, **replica_plan.samples}.items():
             model = run.needs.get("model", run)
             assert f"/seed{run.spec['seed']}" in path
-            found.setdefault((model.spec["method"]["name"], model is run), set()).add(run.spec["seed"])
-        assert found == {
+            seeds_of.setdefault((model.spec["method"]["name"], model is run), set()).add(run.spec["seed"])
+        assert seeds_of == {
             (name, trained): seeds
             for name, seeds in (("ddpm", {0, 1}), ("replica", {1000, 1001}))
             for trained in (True, False)
         }
-        assert any("/replica-1-linear-" in path for path in made.models)
+        assert any("/replica-1-linear-" in path for path in replica_plan.models)
 
     def test_a_solver_adds_sample_sets_and_moves_none(self):
         more = plan(**{f"{SOLVERS}.1.nfe": [2, 3]})
@@ -103,10 +103,10 @@ class TestIdentity:
         def sets(value):
             return plan(**{SOLVERS: [{"name": "ddim", "nfe": [2], option: value}]}).samples.keys()
 
-        plain = plan(**{SOLVERS: [{"name": "ddim", "nfe": [2]}]}).samples.keys()
+        default = plan(**{SOLVERS: [{"name": "ddim", "nfe": [2]}]}).samples.keys()
         first, second = map(sets, values)
-        assert sets(None) == plain
-        assert not plain & first and not plain & second and not first & second
+        assert sets(None) == default
+        assert not default & first and not default & second and not first & second
 
     def test_a_scale_alone_is_a_line_that_does_not_rise(self):
         alone, line = (

@@ -59,10 +59,10 @@ def test_the_penalty_is_the_weighted_mean_square_below_t_tilde_and_trains_every_
     x = torch.randn(4, 1, 8, 8, dtype=torch.float64)
     t = torch.tensor([5.0, 100.0, 99.0, 700.0], dtype=torch.float64)
     derivative = {"forward-mode": forward_mode, "finite-difference": finite_difference}[estimator]
-    found = penalty(predict, x, t)
+    penalties = penalty(predict, x, t)
     expected = 7 * derivative(predict, x, t).square().mean((1, 2, 3)) * torch.tensor([1, 0, 1, 0])
-    assert torch.allclose(found, expected, rtol=1e-9)
-    found.sum().backward()
+    assert torch.allclose(penalties, expected, rtol=1e-9)
+    penalties.sum().backward()
     assert float(predict.network.time_embed[0].weight.grad.norm()) > 0
     assert penalty(predict, x, t + 100).tolist() == [0.0] * 4
 
@@ -84,12 +84,12 @@ def test_the_penalty_gives_each_image_its_own_context():
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
 def test_a_score_over_sigma_has_the_loss_and_the_noise_of_ddpm_with_the_sign_turned(time, schedule):
     settings = {"name": "score-weighted", "output": "over-sigma"}
-    scored, plain = (process(method, time=time, schedule=schedule) for method in (settings, {"name": "ddpm"}))
+    scored, baseline = (process(method, time=time, schedule=schedule) for method in (settings, {"name": "ddpm"}))
     network = trained_like_predictor().network
-    score, noise = make_predictor(lambda x, c: -network(x, c), scored), make_predictor(network, plain)
+    score, noise = make_predictor(lambda x, c: -network(x, c), scored), make_predictor(network, baseline)
     x0, eps = torch.randn(2, 5, 1, 8, 8, dtype=torch.float64)
     t = torch.tensor([scored.schedule.t_min, 33.0, 99.0, 500.0, scored.last], dtype=torch.float64)
-    assert scored.last == plain.last
+    assert scored.last == baseline.last
     losses = prediction_loss(score, x0, eps, t)
     assert torch.equal(losses, prediction_loss(noise, x0, eps, t))
     assert torch.equal(score(x0, t), noise(x0, t))
@@ -103,5 +103,5 @@ def test_a_score_over_sigma_has_the_loss_and_the_noise_of_ddpm_with_the_sign_tur
 
 
 def test_without_a_penalty_the_process_is_the_same():
-    plain = process({"name": "ddpm"})
-    assert replace(process({"name": "regularization"}), penalty=None) == plain
+    baseline = process({"name": "ddpm"})
+    assert replace(process({"name": "regularization"}), penalty=None) == baseline

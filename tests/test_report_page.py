@@ -52,13 +52,13 @@ class Elements(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.start_tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.start_tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -69,16 +69,16 @@ class Elements(HTMLParser):
 def test_page_is_well_formed_and_its_links_lead_somewhere(built: tuple[Path, Path], text: str) -> None:
     elements = Elements(text)
     assert elements.open == []
-    ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+    ids = [attributes["id"] for _, attributes in elements.start_tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    for tag, attributes in elements.found:
+    for tag, attributes in elements.start_tags:
         link = attributes.get("href")
         if tag == "a" and link and link != "https://arxiv.org/abs/2306.11251":
             assert link[1:] in ids if link.startswith("#") else (built[0] / link).is_file(), link
 
 
 def test_page_needs_nothing_from_outside(text: str) -> None:
-    elements = Elements(text).found
+    elements = Elements(text).start_tags
     assert not {tag for tag, _ in elements} & {"link", "iframe", "object", "embed"}
     assert all("src" not in attributes for tag, attributes in elements if tag == "script")
     images = [attributes["src"] for tag, attributes in elements if tag == "img"]
@@ -244,13 +244,13 @@ WRAPPER = """<!DOCTYPE html><body><iframe style="border:0;width:{width}px;height
 
 def chromium() -> str:
     """The browser; without one, skip on a user's machine and fail in CI."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
         message = "no Chromium: apt-get install chromium"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    return found
+    return browser
 
 
 @pytest.mark.parametrize("width", [1280, 390])

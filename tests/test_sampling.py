@@ -50,9 +50,9 @@ def test_an_image_does_not_depend_on_how_many_are_made(weights, tmp_path, name):
 
 
 def test_the_share_of_black_and_white_is_counted(weights, tmp_path):
-    made = sample(weights, spec(count=11), tmp_path / "s.zip", batch=4, progress=False)
+    summary = sample(weights, spec(count=11), tmp_path / "s.zip", batch=4, progress=False)
     drawn = read_images(tmp_path / "s.zip")
-    assert made["saturated"] == np.isin(drawn, (0, 255)).mean() > 0
+    assert summary["saturated"] == np.isin(drawn, (0, 255)).mean() > 0
 
 
 @pytest.mark.parametrize("name", ["ancestral", "ddim"])
@@ -216,47 +216,47 @@ def test_a_later_start_needs_no_clipping(cosine_weights, tmp_path, capsys):
 
 
 def test_a_person_can_ask_for_a_later_start(cosine_weights, tmp_path):
-    made = []
+    image_sets = []
     for extra in ([], ["--lambda-start", "-5.1"]):
         options = ["--nfe", "3", "-n", "4", *extra, "--out", str(tmp_path / "s.zip")]
         done = CliRunner().invoke(main, ["sample", "--weights", str(cosine_weights), *options])
         assert done.exit_code == 0, done.output
-        made.append(read_images(tmp_path / "s.zip"))
-    assert not np.array_equal(*made)
+        image_sets.append(read_images(tmp_path / "s.zip"))
+    assert not np.array_equal(*image_sets)
 
 
 @pytest.mark.parametrize("name", SOLVERS.names())
 def test_every_solver_can_stop_early_and_denoise(weights, tmp_path, name):
     """At the last time that is what denoising does anyway, bit for bit."""
-    plain, last, early = (
+    default, last, early = (
         images(weights, tmp_path, spec(name, nfe=12, denoise=True, t_end=t_end)) for t_end in (None, 0, 100)
     )
-    assert np.array_equal(plain, last)
-    assert not np.array_equal(plain, early)
+    assert np.array_equal(default, last)
+    assert not np.array_equal(default, early)
     assert shades(early) > 0.2
 
 
 @pytest.mark.parametrize("name", SOLVERS.names())
 def test_every_solver_can_scale_the_noise(weights, tmp_path, name):
     """By 1 that changes no bit."""
-    plain, by_one, by_a_line, smaller = (
+    default, by_one, by_a_line, smaller = (
         images(weights, tmp_path, spec(name, nfe=12, eps_scale=scale))
         for scale in (None, 1, {"k": 0.0, "b": 1.0}, {"k": 1e-5, "b": 1.01})
     )
-    assert np.array_equal(plain, by_one) and np.array_equal(plain, by_a_line)
-    assert not np.array_equal(plain, smaller)
+    assert np.array_equal(default, by_one) and np.array_equal(default, by_a_line)
+    assert not np.array_equal(default, smaller)
     assert shades(smaller) > 0.2
 
 
 @pytest.mark.parametrize("name", SOLVERS.names())
 def test_every_solver_can_tell_the_network_the_time_that_fits(weights, tmp_path, name):
     """With no other time to tell, or none above the cut-off, that changes no bit."""
-    plain, alone, never, shifted = (
+    default, alone, never, shifted = (
         images(weights, tmp_path, spec(name, nfe=12, time_shift=shift))
         for shift in (None, *({"window": w, "cutoff": c} for w, c in ((1, 0), (80, 999), (80, 100))))
     )
-    assert np.array_equal(plain, alone) and np.array_equal(plain, never)
-    assert not np.array_equal(plain, shifted)
+    assert np.array_equal(default, alone) and np.array_equal(default, never)
+    assert not np.array_equal(default, shifted)
     assert shades(shifted) > 0.2
 
 
@@ -304,14 +304,14 @@ def test_clipping_is_left_alone_where_the_schedule_is_linear(weights, tmp_path):
 
 
 def test_a_person_can_ask_for_clipping(weights, tmp_path):
-    made = []
+    image_sets = []
     for clipped in ("true", "false"):
         out = tmp_path / f"{clipped}.zip"
         options = ["--nfe", "3", "-n", "4", "--clip-x0", clipped, "--out", str(out)]
         done = CliRunner().invoke(main, ["sample", "--weights", str(weights), *options])
         assert done.exit_code == 0, done.output
-        made.append(read_images(out))
-    assert not np.array_equal(*made)
+        image_sets.append(read_images(out))
+    assert not np.array_equal(*image_sets)
 
 
 def test_a_person_who_asks_for_few_images_waits_for_no_others(tmp_path):

@@ -34,10 +34,10 @@ class Submitted:
             (folder / "bin" / name).chmod(0o755)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        given = os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "SLURM_JOB_ID": "11"} | environment
+        env = os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "SLURM_JOB_ID": "11"} | environment
         (self.folder / "calls").unlink(missing_ok=True)
         command = ["workflow/submit.sh", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=given, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     def calls(self) -> list[str]:
         file = self.folder / "calls"
@@ -72,7 +72,7 @@ def test_a_second_start_is_refused(submitted: Submitted) -> None:
 
 
 @pytest.mark.parametrize(
-    ("does", "status", "said", "follows"),
+    ("does", "status", "message", "follows"),
     [
         ("exit 0", 0, "ended, with exit code 0; none follows", False),
         (FAILS, 2, "ended, with exit code 2; none follows", False),
@@ -81,11 +81,11 @@ def test_a_second_start_is_refused(submitted: Submitted) -> None:
     ],
     ids=["done", "failed", "snakemake killed", "make killed"],
 )
-def test_what_is_killed_is_followed(submitted: Submitted, does: str, status: int, said: str, follows: bool) -> None:
+def test_what_is_killed_is_followed(submitted: Submitted, does: str, status: int, message: str, follows: bool) -> None:
     name = submitted.name()
     done = submitted.run("drive", "config/my.tiny.yaml", "none", "0", FAKE_DO=does)
     assert done.returncode == status
-    assert said in done.stdout
+    assert message in done.stdout
     queue, make, *more = submitted.calls()
     assert "--dependency=afterany:11" in queue
     assert make == f"make reproduce CONFIG=config/my.tiny.yaml DRIVER={name}"

@@ -38,11 +38,11 @@ def psnr(truth, images):
 
 def test_every_test_image_is_restored_from_its_own_low_resolution(restored):
     """Not from another's: that is the context at work, after a short training."""
-    truth, found = (read_images(restored / name) for name in ("test/images.zip", "restored.zip"))
-    assert truth.shape == found.shape == (296, 8, 8, 1)
-    assert psnr(truth, found) > psnr(np.roll(truth, 1, axis=0), found) + 2
+    truth, outputs = (read_images(restored / name) for name in ("test/images.zip", "restored.zip"))
+    assert truth.shape == outputs.shape == (296, 8, 8, 1)
+    assert psnr(truth, outputs) > psnr(np.roll(truth, 1, axis=0), outputs) + 2
     compare(restored / "restored.zip", restored / "test" / "images.zip", restored / "scores.json")
-    assert read_json(restored / "scores.json")["values"]["psnr"] == pytest.approx(psnr(truth, found), abs=1e-9)
+    assert read_json(restored / "scores.json")["values"]["psnr"] == pytest.approx(psnr(truth, outputs), abs=1e-9)
 
 
 def test_the_inputs_are_the_test_images_at_low_resolution(restored):

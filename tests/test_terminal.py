@@ -131,13 +131,13 @@ def test_without_a_terminal_few_lines_are_said(run: Run) -> None:
     for now in range(5, 3600, 5):
         run.teller.look(float(now))
     run.finish(2, 3605.0)
-    said = run.said()
-    mine = [line for line in said if line.startswith(NAME)]
+    lines = run.lines()
+    mine = [line for line in lines if line.startswith(NAME)]
     assert mine[0] == f"{NAME}: 30 s so far, 76 %, 21 s left, 830 img/s"
     assert mine[-1] == f"{NAME}: done in 1 h"
     assert 4 <= len(mine) <= 6
-    assert [line for line in said if line.startswith("1 of 3 jobs done, 1 running;")]
-    assert len(said) < 50
+    assert [line for line in lines if line.startswith("1 of 3 jobs done, 1 running;")]
+    assert len(lines) < 50
 
 
 def test_a_short_run_is_three_lines(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_failed_job_is_told_of_in_full(run: Run) -> None:
     log = run.begin(1, 0.0)
     log.write_text(f"{BARS}\nTraceback\n  here\netsdm: error: no good\n")
     run.fail(1, 9.0)
-    assert run.said() == []
+    assert run.lines() == []
     run.teller.look(20.0)
-    assert run.said() == [
+    assert run.lines() == [
         "",
         f"Error in {NAME}:",
         f"    {log}:",
@@ -170,20 +170,20 @@ def test_a_failed_job_is_told_of_in_full(run: Run) -> None:
     ]
     run.say("Complete log(s): /somewhere/.snakemake/log/1.log", 21.0)
     run.teller.close(22.0)
-    said = run.said()
-    assert said[0] == f"Failed: {NAME}, see {log}"
-    assert said[1].startswith("0 of 3 jobs done, 1 failed in 22 s")
-    assert said[2].startswith("All that Snakemake says: ")
+    lines = run.lines()
+    assert lines[0] == f"Failed: {NAME}, see {log}"
+    assert lines[1].startswith("0 of 3 jobs done, 1 failed in 22 s")
+    assert lines[2].startswith("All that Snakemake says: ")
 
 
 def test_a_job_that_said_nothing_is_told_of_by_its_command(run: Run) -> None:
     log = run.begin(1, 0.0)
     run.fail(1, 1.0)
     run.teller.look(9.0)
-    said = run.said()
-    assert said[2].startswith("    its command: etsdm xxx")
-    assert said[3] == f"    {log}: nothing was written"
-    assert max(map(len, said)) < 350
+    lines = run.lines()
+    assert lines[2].startswith("    its command: etsdm xxx")
+    assert lines[3] == f"    {log}: nothing was written"
+    assert max(map(len, lines)) < 350
 
 
 def test_a_job_that_is_tried_again_has_one_line(run: Run) -> None:
@@ -192,11 +192,11 @@ def test_a_job_that_is_tried_again_has_one_line(run: Run) -> None:
     run.fail(1, 9.0)
     run.say("Trying to restart job 1.", 9.1)
     run.teller.look(20.0)
-    assert run.said() == [f"{NAME}: is tried again; etsdm: saved after 59,232 images; the same command goes on"]
+    assert run.lines() == [f"{NAME}: is tried again; etsdm: saved after 59,232 images; the same command goes on"]
     run.begin(1, 20.0)
     run.finish(1, 21.0)
     run.teller.close(22.0)
-    assert run.said()[0].startswith("1 of 3 jobs done in 22 s")
+    assert run.lines()[0].startswith("1 of 3 jobs done in 22 s")
 
 
 def test_an_interrupt_is_no_failure(run: Run) -> None:
@@ -207,14 +207,14 @@ def test_an_interrupt_is_no_failure(run: Run) -> None:
     run.teller.take(record(LogEvent.ERROR, 9.2, 'RuleException:\nCalledProcessError in file "train.smk", line 3'))
     run.teller.look(20.0)
     run.teller.close(21.0)
-    said = run.said()
-    assert said[0] == "Stopping: the running jobs save what they have and leave."
-    assert said[1] == f"Interrupted: {NAME}, train digits-8px ddpm-linear seed0"
-    assert len(said) == 3
+    lines = run.lines()
+    assert lines[0] == "Stopping: the running jobs save what they have and leave."
+    assert lines[1] == f"Interrupted: {NAME}, train digits-8px ddpm-linear seed0"
+    assert len(lines) == 3
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("Nothing to be done (all requested files are present and up to date).", ["Nothing to be done"]),
         ("Building DAG of jobs...", ["Looking for what has to be made"]),
@@ -222,16 +222,16 @@ def test_an_interrupt_is_no_failure(run: Run) -> None:
         ("Select jobs to execute...", []),
     ],
 )
-def test_what_snakemake_says_besides(run: Run, text: str, said: list[str]) -> None:
+def test_what_snakemake_says_besides(run: Run, text: str, expected: list[str]) -> None:
     run.say(text, 1.0)
-    lines = run.said()
-    assert [line[: len(part)] for line, part in zip(lines, said, strict=True)] == said
+    lines = run.lines()
+    assert [line[: len(part)] for line, part in zip(lines, expected, strict=True)] == expected
 
 
 def test_warnings_and_errors_are_said_as_they_are(run: Run) -> None:
     run.teller.take(record(None, 1.0, "a warning\nof two lines", levelno=logging.WARNING))
     run.teller.take(record(LogEvent.ERROR, 1.0, "WorkflowError:\nno such profile"))
-    assert run.said() == ["a warning", "of two lines", "WorkflowError:", "no such profile"]
+    assert run.lines() == ["a warning", "of two lines", "WorkflowError:", "no such profile"]
 
 
 def test_on_a_cluster_time_in_the_queue_does_not_count(tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ def test_on_a_cluster_time_in_the_queue_does_not_count(tmp_path: Path) -> None:
     run.begin(2, 0.0, local=True)
     run.finish(2, 1.0)
     run.teller.look(600.0)
-    assert "1 of 2 jobs done, 0 running, 1 in the queue; 10 min so far" in run.said()[0]
+    assert "1 of 2 jobs done, 0 running, 1 in the queue; 10 min so far" in run.lines()[0]
     log.write_text(BARS)
     run.teller.look(700.0)
     run.finish(1, 710.0)
     run.teller.close(711.0)
-    assert run.said()[-1].startswith("2 of 2 jobs done in 11 min 51 s; all jobs together took 11 s")
+    assert run.lines()[-1].startswith("2 of 2 jobs done in 11 min 51 s; all jobs together took 11 s")

@@ -71,8 +71,8 @@ def test_samples_have_the_mean_and_covariance_of_the_mixture():
 
 def test_levels_broadcast_against_points():
     alphas, sigmas = (torch.tensor(values).double()[:, None] for values in zip(*LEVELS, strict=True))
-    found = MIXTURE.eps(points(), alphas, sigmas)
-    for row, (alpha, sigma) in zip(found, LEVELS, strict=True):
+    eps = MIXTURE.eps(points(), alphas, sigmas)
+    for row, (alpha, sigma) in zip(eps, LEVELS, strict=True):
         torch.testing.assert_close(row, MIXTURE.eps(points(), alpha, sigma))
 
 
@@ -109,12 +109,12 @@ def test_the_derivative_of_the_mixture_is_the_limit_of_differences(name):
 
 @pytest.mark.parametrize("name", SCHEDULES.names())
 def test_it_diverges_like_the_inverse_root_of_t_unless_the_schedule_is_flat_or_straight(name):
-    plain, flat = (derivative(MIXTURE, continuous(name, flat), points(), points(seed=1)) for flat in (False, True))
-    assert plain["exponent"] == pytest.approx(0 if name == "flow" else -0.5, abs=0.01)
-    assert plain["diverges"] == (name != "flow") and not flat["diverges"]
+    original, flat = (derivative(MIXTURE, continuous(name, flat), points(), points(seed=1)) for flat in (False, True))
+    assert original["exponent"] == pytest.approx(0 if name == "flow" else -0.5, abs=0.01)
+    assert original["diverges"] == (name != "flow") and not flat["diverges"]
     assert flat["exponent"] > -0.01
-    assert abs(flat["alpha_slope"]) < 1e-4 * abs(plain["alpha_slope"])
-    assert plain["points"][0]["mean"] > 10 * flat["points"][0]["mean"]
+    assert abs(flat["alpha_slope"]) < 1e-4 * abs(original["alpha_slope"])
+    assert original["points"][0]["mean"] > 10 * flat["points"][0]["mean"]
 
 
 def test_the_slope_of_alpha_at_zero_is_the_closed_form():
@@ -122,8 +122,8 @@ def test_the_slope_of_alpha_at_zero_is_the_closed_form():
     angle = math.pi / 2 / (1 + COSINE_S)
     expected = {"linear": -BETA_START / 2, "quadratic": -BETA_START / 2, "cosine": -angle * math.tan(angle * COSINE_S)}
     for name, slope in expected.items():
-        found = derivative(MIXTURE, continuous(name), points(), points(seed=1))["alpha_slope"]
-        assert found == pytest.approx(slope / 1000, rel=1e-4)
+        alpha_slope = derivative(MIXTURE, continuous(name), points(), points(seed=1))["alpha_slope"]
+        assert alpha_slope == pytest.approx(slope / 1000, rel=1e-4)
 
 
 # (b) The error of sharing
@@ -150,7 +150,7 @@ def test_the_constants_for_one_gaussian():
 def test_the_error_by_hand():
     schedule, times = make_schedule("linear", 1000, 8), np.arange(4.0)
     x0, eps = points(5), points(5, seed=1)
-    found = sharing(ONE, schedule, times, 4, [2], x0, eps)
+    convergence = sharing(ONE, schedule, times, 4, [2], x0, eps)
 
     def best(x, t):
         alpha, sigma = float(schedule.alpha(t)), float(schedule.sigma(t))
@@ -160,7 +160,7 @@ def test_the_error_by_hand():
     for t, left in ((0.0, 0.0), (1.0, 0.0), (2.0, 2.0), (3.0, 2.0)):
         x = float(schedule.alpha(t)) * x0 + float(schedule.sigma(t)) * eps
         errors.append((best(x, left) - best(x, t)).norm(dim=1))
-    (point,) = found["points"]
+    (point,) = convergence["points"]
     assert point["dt"] == 2
     assert point["error_max"] == pytest.approx(torch.stack(errors).max().item())
     assert point["error_mean"] == pytest.approx(torch.stack(errors).mean().item())
@@ -173,12 +173,12 @@ def test_the_error_by_hand():
 def test_the_bound_holds_and_both_fall_with_n(name, time, flat):
     schedule, counts = make_schedule(name, 1000, 256, time), [1, 2, 5, 10]
     schedule = schedule.flattened(20) if flat else schedule
-    found = sharing(MIXTURE, schedule, sharing_times(time, 20, counts), 20, counts, points(8), points(8, seed=1))
+    convergence = sharing(MIXTURE, schedule, sharing_times(time, 20, counts), 20, counts, points(8), points(8, seed=1))
     for key in ("error_max", "bound_max", "sigma_jump"):
-        values = [point[key] for point in found["points"]]
+        values = [point[key] for point in convergence["points"]]
         assert values == sorted(values, reverse=True) and values[-1] > 0
-    assert max(point["ratio_max"] for point in found["points"]) <= 1
-    assert found["order"] > 0.5
+    assert max(point["ratio_max"] for point in convergence["points"]) <= 1
+    assert convergence["order"] > 0.5
 
 
 @pytest.mark.parametrize("name", SCHEDULES.names())
@@ -189,8 +189,8 @@ def test_the_order_is_one_half_and_one_where_the_schedule_is_flat(name):
     times = np.linspace(0, 0.5, 101) * (1 - 1e-12)
     for flat, expected in orders.items():
         schedule = continuous(name, flat)
-        found = sharing(MIXTURE, schedule, times, 0.5, counts, points(8), points(8, seed=1))
-        assert found["order"] == pytest.approx(expected, abs=0.03), flat
+        convergence = sharing(MIXTURE, schedule, times, 0.5, counts, points(8), points(8, seed=1))
+        assert convergence["order"] == pytest.approx(expected, abs=0.03), flat
 
 
 def test_the_order_of_a_power_is_its_exponent():
@@ -202,19 +202,21 @@ def test_the_order_of_a_power_is_its_exponent():
 
 def test_a_sub_interval_a_step_leaves_no_error_in_discrete_time():
     schedule = make_schedule("linear", 1000, 8)
-    found = sharing(MIXTURE, schedule, sharing_times("discrete", 20, [20]), 20, [20], points(4), points(4, seed=1))
-    assert found["points"][0]["error_max"] == 0 and found["order"] is None
+    convergence = sharing(
+        MIXTURE, schedule, sharing_times("discrete", 20, [20]), 20, [20], points(4), points(4, seed=1)
+    )
+    assert convergence["points"][0]["error_max"] == 0 and convergence["order"] is None
 
 
 def test_the_whole_theory_is_json_and_covers_its_grid():
     spec = {"schedules": ["linear", "cosine"], "times": ["discrete", "continuous"], "timesteps": 1000}
     spec |= {"t_tilde": 10, "n": [1, 2, 5], "points": 4}
-    found = theory(spec, progress=False)
-    assert json.loads(json.dumps(found)) == found
-    assert (found["n"], found["dimension"], found["t_tilde"]) == (4, 2, 10)
-    cases = [(one["schedule"], one["flattened"]) for one in found["derivative"]]
+    results = theory(spec, progress=False)
+    assert json.loads(json.dumps(results)) == results
+    assert (results["n"], results["dimension"], results["t_tilde"]) == (4, 2, 10)
+    cases = [(one["schedule"], one["flattened"]) for one in results["derivative"]]
     assert cases == [("linear", False), ("linear", True), ("cosine", False), ("cosine", True)]
-    assert [(one["schedule"], one["flattened"], one["time"]) for one in found["sharing"]] == [
+    assert [(one["schedule"], one["flattened"], one["time"]) for one in results["sharing"]] == [
         (*case, time) for case in cases for time in spec["times"]
     ]
-    assert all([point["n"] for point in one["points"]] == spec["n"] for one in found["sharing"])
+    assert all([point["n"] for point in one["points"]] == spec["n"] for one in results["sharing"])

@@ -28,19 +28,19 @@ def trace(file: Path) -> Result:
 
 
 def test_every_step_back_to_the_images_is_shown(chain: Path) -> None:
-    told = trace(chain)
-    assert told.exit_code == 0
-    places = [told.output.index(name) for name in ("samples.zip", "weights", "images.zip", "folder photos of mine")]
+    result = trace(chain)
+    assert result.exit_code == 0
+    places = [result.output.index(name) for name in ("samples.zip", "weights", "images.zip", "folder photos of mine")]
     assert places == sorted(places)
-    assert "CHANGED" not in told.output
+    assert "CHANGED" not in result.output
 
 
 def test_a_file_that_is_not_what_it_was_is_told(chain: Path) -> None:
     (chain.parents[1] / "run" / "weights").write_text("another")
-    told = trace(chain)
-    assert told.exit_code == 1
-    assert told.output.count("CHANGED") >= 1
-    assert "images.zip" in told.output
+    result = trace(chain)
+    assert result.exit_code == 1
+    assert result.output.count("CHANGED") >= 1
+    assert "images.zip" in result.output
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def described(chain: Path) -> Path:
 
 
 def test_the_description_of_the_images_is_part_of_the_chain(chain: Path, described: Path) -> None:
-    told = trace(chain)
-    assert told.exit_code == 0
-    assert f"with dataset.json  {sha256(described)[:12]}" in told.output
+    result = trace(chain)
+    assert result.exit_code == 0
+    assert f"with dataset.json  {sha256(described)[:12]}" in result.output
     itself = trace(described)
     assert itself.exit_code == 0
     assert f"dataset.json  {sha256(described)[:12]}\n" in itself.output
@@ -68,23 +68,23 @@ def test_a_description_that_is_not_what_it_was_is_told(lost: bool, chain: Path, 
         described.unlink()
     else:
         write_json(described, {"labels": [1, 0]})
-    told = trace(chain)
-    assert told.exit_code == 1
-    assert "with dataset.json  MISSING" in told.output if lost else "CHANGED since it was made" in told.output
+    result = trace(chain)
+    assert result.exit_code == 1
+    assert "with dataset.json  MISSING" in result.output if lost else "CHANGED since it was made" in result.output
 
 
 def test_a_damaged_manifest_ends_the_chain(chain: Path) -> None:
     (chain.parents[1] / "run" / "manifest.json").write_text("{")
-    told = trace(chain)
-    assert told.exit_code == 1
-    assert "run/manifest.json  CANNOT BE READ" in told.output
+    result = trace(chain)
+    assert result.exit_code == 1
+    assert "run/manifest.json  CANNOT BE READ" in result.output
 
 
 def test_a_missing_file_is_told(chain: Path) -> None:
     (chain.parents[1] / "data" / "images.zip").unlink()
-    told = trace(chain)
-    assert told.exit_code == 1
-    assert "MISSING" in told.output
+    result = trace(chain)
+    assert result.exit_code == 1
+    assert "MISSING" in result.output
 
 
 def test_images_that_were_not_kept_are_no_fault(chain: Path) -> None:
@@ -92,19 +92,19 @@ def test_images_that_were_not_kept_are_no_fault(chain: Path) -> None:
     with manifest(chain.with_name("features.manifest.json"), [chain], [features]):
         features.write_text("content")
     chain.unlink()
-    told = trace(features)
-    assert told.exit_code == 0
-    assert "samples.zip" in told.output and "not kept" in told.output and "images.zip" in told.output
+    result = trace(features)
+    assert result.exit_code == 0
+    assert "samples.zip" in result.output and "not kept" in result.output and "images.zip" in result.output
 
 
 def test_a_file_without_a_manifest_ends_the_chain(tmp_path: Path) -> None:
     write_json(tmp_path / "found.json", {})
-    told = trace(tmp_path / "found.json")
-    assert told.exit_code == 0
-    assert "where it comes from is not known" in told.output
+    result = trace(tmp_path / "found.json")
+    assert result.exit_code == 0
+    assert "where it comes from is not known" in result.output
 
 
 def test_no_file_is_a_mistake_with_a_hint(tmp_path: Path) -> None:
-    told = trace(tmp_path / "nothing.json")
-    assert told.exit_code == 2
-    assert "no such file; give a result" in told.output
+    result = trace(tmp_path / "nothing.json")
+    assert result.exit_code == 2
+    assert "no such file; give a result" in result.output

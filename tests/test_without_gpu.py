@@ -24,10 +24,10 @@ def test_what_needs_a_gpu_fails_without_one_and_says_so() -> None:
     """The other process has the environment of this one."""
     done = pytest_in("-m", "gpu")
     assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert "these tests need a GPU: torch.cuda.is_available() is False" in said
-    assert f"CUDA {torch.version.cuda}" in said
-    assert "skipped" not in said
+    output = done.stdout + done.stderr
+    assert "these tests need a GPU: torch.cuda.is_available() is False" in output
+    assert f"CUDA {torch.version.cuda}" in output
+    assert "skipped" not in output
 
 
 def test_what_needs_a_gpu_is_left_out_unless_asked_for() -> None:
@@ -35,6 +35,6 @@ def test_what_needs_a_gpu_is_left_out_unless_asked_for() -> None:
         done = pytest_in("--collect-only", "-q", *arguments)
         assert "no tests collected" in done.stdout, done.stdout
         assert "deselected" in done.stdout
-    asked = pytest_in("--collect-only", "-q", "-m", "gpu")
-    assert asked.returncode == 0
-    assert "deselected" not in asked.stdout
+    process = pytest_in("--collect-only", "-q", "-m", "gpu")
+    assert process.returncode == 0
+    assert "deselected" not in process.stdout

@@ -25,8 +25,8 @@ QUICK = {
 def cluster() -> Iterator[Cluster]:
     if reason := missing():
         (pytest.fail if "CI" in os.environ else pytest.skip)(f"no SLURM here: {reason}")
-    with running() as found:
-        yield found
+    with running() as slurm:
+        yield slurm
 
 
 @pytest.fixture
