@@ -73,7 +73,7 @@ class Attention(nn.Module):
         flat = x.flatten(2)
         qkv = self.qkv(self.norm(flat))
         each = x.shape[1] // self.heads
-        made = []
+        head_outputs = []
         for head in range(self.heads):
             if self.new_order:
                 starts = [part * x.shape[1] + head * each for part in range(3)]
@@ -81,8 +81,8 @@ class Attention(nn.Module):
                 starts = [head * 3 * each + part * each for part in range(3)]
             q, k, v = (qkv[:, start : start + each] for start in starts)
             scores = torch.softmax(q.transpose(1, 2) @ k / math.sqrt(each), dim=2)
-            made.append(v @ scores.transpose(1, 2))
-        return x + self.proj_out(torch.cat(made, 1)).view_as(x)
+            head_outputs.append(v @ scores.transpose(1, 2))
+        return x + self.proj_out(torch.cat(head_outputs, 1)).view_as(x)
 
 
 class Stack(nn.ModuleList):

@@ -19,8 +19,8 @@ def wants_gpu(config):
     """Whether `-m` asks for the tests that need a GPU."""
     if not config.option.markexpr:
         return False
-    asked = Expression.compile(config.option.markexpr)
-    return asked.evaluate(lambda name, **_: name == "gpu") and not asked.evaluate(lambda *_, **__: False)
+    expression = Expression.compile(config.option.markexpr)
+    return expression.evaluate(lambda name, **_: name == "gpu") and not expression.evaluate(lambda *_, **__: False)
 
 
 def pytest_configure(config):

@@ -76,8 +76,8 @@ def write_lmdb(path: Path, values: dict[bytes, bytes]) -> Path:
 def write_npz(path: Path, files: dict[str, bytes], **arrays: Any) -> Path:
     """The encoded form."""
     offsets = np.cumsum([0, *map(len, files.values())])
-    given = {"jpeg": np.frombuffer(b"".join(files.values()), np.uint8), "offsets": offsets} | arrays
-    np.savez(path, **{key: value for key, value in given.items() if value is not None})
+    entries = {"jpeg": np.frombuffer(b"".join(files.values()), np.uint8), "offsets": offsets} | arrays
+    np.savez(path, **{key: value for key, value in entries.items() if value is not None})
     return path
 
 

@@ -54,9 +54,9 @@ class Project:
         self.folder = folder
         self.config = folder / "config" / config
         self.started: list[subprocess.Popen] = []
-        given = dict(os.environ) if environment is None else environment
-        self.environment = given | {
-            "PATH": f"{TOOLS}{os.pathsep}{given['PATH']}",
+        variables = dict(os.environ) if environment is None else environment
+        self.environment = variables | {
+            "PATH": f"{TOOLS}{os.pathsep}{variables['PATH']}",
             "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'workflow' / 'logger'}",
             "OMP_NUM_THREADS": "1",
         }
@@ -116,7 +116,7 @@ class Project:
         table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
         return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
-    def made(self) -> int:
+    def file_count(self) -> int:
         """Number of files in results/ but the report's."""
         files = (
             path.relative_to(self.folder / "results") for path in self.folder.glob("results/**/*") if path.is_file()

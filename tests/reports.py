@@ -133,7 +133,7 @@ def read(report: Path) -> Results:
     return load(report, report.parents[1], PUBLISHED)
 
 
-def found(report: Path) -> dict[str, Finding]:
+def findings_by_claim(report: Path) -> dict[str, Finding]:
     """By claim; of several findings on one claim the last."""
     return {finding.claim.text: finding for finding in findings(read(report))}
 

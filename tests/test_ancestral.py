@@ -42,9 +42,9 @@ def test_ddpm_step_by_hand(variance):
     mean = (math.sqrt(1 - beta) / beta * x + math.sqrt(bar_s) / (1 - bar_s) * x0) / precision
     spread = 1 / precision if variance == "fixed-small" else beta
     one_step = mean + math.sqrt(spread) * z
-    found = ancestral(lambda y, _: eps, schedule, x, [t, s], variance, lambda: z)
+    sample = ancestral(lambda y, _: eps, schedule, x, [t, s], variance, lambda: z)
     clean = (one_step - math.sqrt(1 - bar_s) * eps) / math.sqrt(bar_s)  # the last step adds no noise
-    torch.testing.assert_close(found, clean, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(sample, clean, rtol=1e-10, atol=1e-10)
 
 
 def test_ddpm_refuses_an_unknown_variance():

@@ -26,11 +26,11 @@ def table_of(report: Path) -> Path:
 def test_the_table_of_verdicts_holds_every_finding_and_every_limit(built: Path) -> None:
     table = read_verdicts([table_of(built)])
     results = read(built)
-    found = [finding for finding in findings(results) if finding.verdict != "not run"]
+    measured_findings = [finding for finding in findings(results) if finding.verdict != "not run"]
     rows = table[table["kind"] != "limit"]
-    assert list(rows["verdict"]) == [finding.verdict for finding in found]
-    assert list(rows["measured"]) == [finding.measured for finding in found]
-    tested = [finding for finding in found if finding.change]
+    assert list(rows["verdict"]) == [finding.verdict for finding in measured_findings]
+    assert list(rows["measured"]) == [finding.measured for finding in measured_findings]
+    tested = [finding for finding in measured_findings if finding.change]
     assert pd.to_numeric(rows["change"]).dropna().to_list() == pytest.approx(
         [f.change.mean for f in tested if f.change]
     )

@@ -138,7 +138,7 @@ def test_what_check_shows_is_the_same_benchmark(tmp_path):
     assert load_plan(shown).inventory() == load_plan(file).inventory()
 
 
-def given(*files: Path, options: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+def workflow_config(*files: Path, options: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """What a workflow makes of files, of `--config`, and of what a Snakefile changes then."""
     config: dict[str, Any] = {}
     for file in files:
@@ -154,24 +154,24 @@ class TestSnakemake:
         write(tmp_path / "gpu.yaml", name="gpu", training={"precision": "bfloat16", "warmup": 3})
         two = write(tmp_path / "two.yaml", base="gpu.yaml", training={"warmup": 2})
         training = {"training.batch": 8, "training.precision": "bfloat16", "training.warmup": 2}
-        assert given(one, two) == tiny(name="one", seeds=[1], **training)
+        assert workflow_config(one, two) == tiny(name="one", seeds=[1], **training)
 
     def test_config_and_snakefiles_come_last(self, tmp_path, base):
         file = write(tmp_path / "mine.yaml", base="tiny.yaml", name="mine", training={"batch": 8})
         options = {"training": {"batch": "16", "images": "64"}, "seeds": ["0", "1"]}
-        values = given(file, options=options, training={"images": 32})
+        values = workflow_config(file, options=options, training={"images": 32})
         changes = {"training.batch": 16, "training.images": 32, "seeds": [0, 1]}
         assert values == tiny(name="mine", **changes)
 
     def test_numbers_given_as_text_are_numbers_and_those_of_a_file_stay_what_they_are(self, tmp_path):
         file = write(tmp_path / "one.yaml", name="a", training={"path": "7", "more": ["8"]})
-        values = given(file, options={"seeds": ["0", "x"], "name": "1e3", "training": {"images": "6"}})
+        values = workflow_config(file, options={"seeds": ["0", "x"], "name": "1e3", "training": {"images": "6"}})
         training = {"path": "7", "more": ["8"], "images": 6}
         assert values == {"name": "1e3", "training": training, "seeds": [0, "x"]}
 
     def test_a_data_set_from_elsewhere_is_given_whole(self, base):
         source = {"source": "folder", "path": "x", "resolution": 8, "channels": 1}
-        values = given(base, options={"datasets": {"digits": source}})
+        values = workflow_config(base, options={"datasets": {"digits": source}})
         assert values["datasets"] == {"digits": source}
 
     def test_a_file_is_refused_as_everywhere(self, tmp_path, base):

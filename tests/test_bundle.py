@@ -22,10 +22,10 @@ FILES = {"scores/a.json": b"1\n", "weights.bin": bytes(range(256)) * 40}
 
 def bundle(file: Path, files: dict[str, bytes] = FILES, listed: dict[str, bytes] | None = None) -> Path:
     sums = {f"results/{name}": hashlib.sha256(content).hexdigest() for name, content in (listed or files).items()}
-    with zipfile.ZipFile(file, "w") as made:
-        made.writestr(f"tiny/{SUMS}", "".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(f"tiny/{SUMS}", "".join(f"{digest}  {name}\n" for name, digest in sums.items()))
         for name, content in files.items():
-            made.writestr(f"tiny/results/{name}", content)
+            archive.writestr(f"tiny/results/{name}", content)
     return file
 
 
@@ -43,7 +43,7 @@ def test_files_are_put_in_place_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "listed", "said"),
+    ("files", "listed", "message"),
     [
         (FILES | {"../outside": b"x"}, None, "leads out of its folder"),
         (FILES | {"more": b"x"}, FILES, "more is not listed"),
@@ -51,10 +51,10 @@ def test_files_are_put_in_place_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_refused_and_nothing_is_written(
-    tmp_path: Path, files: dict[str, bytes], listed: dict[str, bytes] | None, said: str
+    tmp_path: Path, files: dict[str, bytes], listed: dict[str, bytes] | None, message: str
 ) -> None:
     file, root = bundle(tmp_path / "tiny.zip", files, listed), tmp_path / "results"
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         unpack(file, root)
     assert not root.exists() and not (tmp_path / "outside").exists()
 
@@ -86,14 +86,14 @@ def test_a_larger_bundle_adds_to_results_that_were_adopted_from_other_code(tmp_p
 
 
 def test_other_files_are_no_bundles(tmp_path: Path) -> None:
-    text, plain = tmp_path / "a.zip", tmp_path / "b.zip"
+    text, other_zip = tmp_path / "a.zip", tmp_path / "b.zip"
     text.write_text("text")
-    with zipfile.ZipFile(plain, "w") as made:
-        made.writestr("a.png", b"x")
+    with zipfile.ZipFile(other_zip, "w") as archive:
+        archive.writestr("a.png", b"x")
     with pytest.raises(UserError, match="no ZIP file, or a damaged one"):
         unpack(text, tmp_path / "results")
     with pytest.raises(UserError, match="no bundle, as it has no SHA256SUMS"):
-        unpack(plain, tmp_path / "results")
+        unpack(other_zip, tmp_path / "results")
 
 
 def test_every_stage_is_large_or_small(tmp_path: Path) -> None:
@@ -113,8 +113,10 @@ def test_a_network_of_others_is_not_packed_with_the_weights(tmp_path: Path) -> N
     file = tmp_path / "both.yaml"
     encoders = [*every()["evaluation"]["encoders"], "inception"]
     file.write_text(yaml.safe_dump(every(**{"evaluation.encoders": encoders, "evaluation.samples": 2049})))
-    found = [result for result in results_of(load_plan(file, look=False), tmp_path) if result.code[0] == "encoder"]
-    names = {of_others(result): result.outputs[0].name for result in found}
+    encoder_results = [
+        result for result in results_of(load_plan(file, look=False), tmp_path) if result.code[0] == "encoder"
+    ]
+    names = {of_others(result): result.outputs[0].name for result in encoder_results}
     assert names == {True: "inception-2015-12-05.pt", False: "weights.safetensors"}
 
 

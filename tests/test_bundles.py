@@ -157,8 +157,8 @@ def test_smaller_mnist_is_area_means(mnist_at, size):
 def test_labels_of_mnist_belong_to_its_images(mnist_at, size):
     """A linear classifier is right far more often than the 10 % of labels that were mixed up."""
     train, test = (load_source(MNIST | {"resolution": size, "split": split}) for split in ("train", "test"))
-    seen, asked = (np.stack(list(source.images)).reshape(source.count, -1) / 255 for source in (train, test))
-    assert RidgeClassifier().fit(seen, train.labels).score(asked, test.labels) > 0.8
+    seen, unseen = (np.stack(list(source.images)).reshape(source.count, -1) / 255 for source in (train, test))
+    assert RidgeClassifier().fit(seen, train.labels).score(unseen, test.labels) > 0.8
 
 
 def test_mnist_splits_into_every_sixth_of_a_class_and_the_others(tmp_path, mnist_at):
@@ -166,9 +166,9 @@ def test_mnist_splits_into_every_sixth_of_a_class_and_the_others(tmp_path, mnist
     whole = {image.tobytes() for image in images}
     assert len(whole) == 5000  # no two are alike
     parts = {split: prepared(MNIST | {"split": split}, tmp_path / split) for split in ("train", "test")}
-    found = {split: {image.tobytes() for image in pixels} for split, (_, pixels) in parts.items()}
-    assert found["train"] | found["test"] == whole
-    assert not found["train"] & found["test"]
+    contents = {split: {image.tobytes() for image in pixels} for split, (_, pixels) in parts.items()}
+    assert contents["train"] | contents["test"] == whole
+    assert not contents["train"] & contents["test"]
     for split, each in (("train", 417), ("test", 83)):
         assert np.bincount(parts[split][0]["labels"]).tolist() == [each] * 10
         check_source("mnist", MNIST | {"split": split}, 10 * each, encoder="classifier")

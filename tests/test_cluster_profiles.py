@@ -66,28 +66,28 @@ def changed(profile, settings):
 def test_every_job_has_a_time_limit(project, profile):
     """Under a profile as it is shipped, and under one that names no rule."""
     for options in ([], ["--set-resources", "train:checkpointing=1"]):
-        said = snakemake(project, profile, {}, "--dry-run", "--forceall", *options)
-        limits = dict(re.findall(r"^rule (\w+):\n(?: +.*\n)*?    resources: .*\bruntime=(\d+)", said, re.MULTILINE))
-        assert limits.keys() == set(re.findall(r"^rule (\w+):$", said, re.MULTILINE)) > {"sample_features", "train"}
+        output = snakemake(project, profile, {}, "--dry-run", "--forceall", *options)
+        limits = dict(re.findall(r"^rule (\w+):\n(?: +.*\n)*?    resources: .*\bruntime=(\d+)", output, re.MULTILINE))
+        assert limits.keys() == set(re.findall(r"^rule (\w+):$", output, re.MULTILINE)) > {"sample_features", "train"}
         assert [rule for rule, minutes in limits.items() if minutes == "0"] == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_jobs_that_may_be_an_array_ask_for_the_same(project, profile):
     """An array asks for what its first job asks for."""
-    said = snakemake(project, profile, {}, "--dry-run", "--forceall")
+    output = snakemake(project, profile, {}, "--dry-run", "--forceall")
     for rule in re.search("slurm-array-jobs: (.+)", DOCUMENTATION)[1].split(","):
         asks = rf"^rule {rule}:\n(?: +.*\n)*?((?:    threads: .*\n)?    resources: .*)$"
-        asked = re.findall(asks, said, re.MULTILINE)
-        assert len(asked) > 1
-        assert len(set(asked)) == 1
+        resources = re.findall(asks, output, re.MULTILINE)
+        assert len(resources) > 1
+        assert len(set(resources)) == 1
 
 
 def test_arrays_of_which_jobs_would_be_forgotten_are_refused(project):
     for few in ({"jobs": 2}, {"jobs": 5000, "max-jobs-per-timespan": "2/1m"}):
-        said = snakemake(project, "slurm", {"slurm-array-jobs": "sample"} | few, "--forcerun", "sample")
-        assert "jobs are to run, and at most 2 may be in the queue" in said
-        assert "sbatch" not in said
+        output = snakemake(project, "slurm", {"slurm-array-jobs": "sample"} | few, "--forcerun", "sample")
+        assert "jobs are to run, and at most 2 may be in the queue" in output
+        assert "sbatch" not in output
 
 
 def test_a_lost_gpu_is_told_of(project):
@@ -155,12 +155,12 @@ def test_every_documented_setting_is_submitted_as_documented(project, line):
     """Beside all that the profile asks for: no job is refused, and none loses its GPU or its time."""
     settings = {"set-resources": line} if OF_A_RULE.match(line) else yaml.safe_load(line)
     rule = (OF_A_RULE.search(line) or re.search(r"(?:threads|array-jobs): ([a-z_]+)", line) or ["", "train"])[1]
-    said = snakemake(project, "slurm-gres" if "gres" in line else "slurm", settings, "--forcerun", rule)
-    submission = re.search(r"^ +(sbatch .*) --wrap=", said, re.MULTILINE)
-    job = re.search(r"^ +(etsdm --attempt .+)$", said, re.MULTILINE)
-    assert submission and job, said
-    asked = f" {submission[1]} {job[1]} ".replace("--array=1-", "--array 1-")
+    output = snakemake(project, "slurm-gres" if "gres" in line else "slurm", settings, "--forcerun", rule)
+    submission = re.search(r"^ +(sbatch .*) --wrap=", output, re.MULTILINE)
+    job = re.search(r"^ +(etsdm --attempt .+)$", output, re.MULTILINE)
+    assert submission and job, output
+    commands = f" {submission[1]} {job[1]} ".replace("--array=1-", "--array 1-")
     for part in (*SUBMITTED[line].split("|"), "-t", "--mem"):
-        assert f" {part} " in asked
-    assert rule == "prepare" or re.search(r" --(gpus=|gres=gpu:)", asked)
-    assert "ntasks-per-gpu" not in asked
+        assert f" {part} " in commands
+    assert rule == "prepare" or re.search(r" --(gpus=|gres=gpu:)", commands)
+    assert "ntasks-per-gpu" not in commands

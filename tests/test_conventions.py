@@ -52,10 +52,10 @@ def test_a_configuration_with_a_base_is_resolved_below_the_options(project):
     file.write_text("base: ../tiny.yaml\nname: variant\nexperiments: {lipschitz: null}\n")
     done = project.run("snakemake", "--dry-run", "--configfile", str(file), "--config", "seeds=[5,6]")
     assert done.returncode == 0, done.stderr
-    said = done.stdout + done.stderr
-    assert "results/reports/variant/report.html" in said
-    assert set(re.findall(r"/seed(\d+)/", said)) == {"5", "6"}
-    assert "rule train:" in said and "rule probe:" not in said
+    output = done.stdout + done.stderr
+    assert "results/reports/variant/report.html" in output
+    assert set(re.findall(r"/seed(\d+)/", output)) == {"5", "6"}
+    assert "rule train:" in output and "rule probe:" not in output
 
 
 @pytest.fixture
@@ -75,24 +75,24 @@ def plan_of(project, folder, *arguments):
 
 
 def test_as_a_module_every_path_has_the_prefix(project, outer):
-    said = plan_of(project, outer, "--dry-run", "--printshellcmds")
-    assert "rule etsdm_page:" in said
-    assert set(re.findall(r"[\w/]*results/", said)) == {"benchmark/results/"}
+    output = plan_of(project, outer, "--dry-run", "--printshellcmds")
+    assert "rule etsdm_page:" in output
+    assert set(re.findall(r"[\w/]*results/", output)) == {"benchmark/results/"}
 
 
 def test_as_a_module_without_prefix_results_lie_in_the_folder(project, outer):
     snakefile = outer / "Snakefile"
     snakefile.write_text(re.sub(r"    prefix:\n.*\n", "", snakefile.read_text()))
-    said = plan_of(project, outer, "--dry-run", "--printshellcmds")
-    assert "rule etsdm_page:" in said
-    assert set(re.findall(r"[\w/]*results/", said)) == {"results/"}
+    output = plan_of(project, outer, "--dry-run", "--printshellcmds")
+    assert "rule etsdm_page:" in output
+    assert set(re.findall(r"[\w/]*results/", output)) == {"results/"}
 
 
 def test_as_a_module_short_rules_stay_on_the_login_node(project, outer):
     with (outer / "Snakefile").open("a") as snakefile:
         snakefile.write('print("local:", *workflow._localrules)')
-    said = plan_of(project, outer, "--dry-run")
-    (local,) = re.findall(r"^local: (.+)$", said, re.MULTILINE)
+    output = plan_of(project, outer, "--dry-run")
+    (local,) = re.findall(r"^local: (.+)$", output, re.MULTILINE)
     assert set(local.split()) == {f"etsdm_{rule}" for rule in SHORT}
 
 

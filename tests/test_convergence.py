@@ -65,8 +65,8 @@ def test_order_of_convergence_with_inner_times_on_the_grid(grid, steps, order):
     errors = []
     for k in (steps, 2 * steps):
         times = time_grid(grid, schedule, k + 1).tolist()
-        found = dpm_solver(MIXTURE.predictor(schedule), schedule, start(), times, [order] * k, grid)
-        errors.append(float((found - exact).abs().max()))
+        solution = dpm_solver(MIXTURE.predictor(schedule), schedule, start(), times, [order] * k, grid)
+        errors.append(float((solution - exact).abs().max()))
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.2)
 
 
@@ -78,8 +78,8 @@ def test_all_solvers_find_one_answer_on_the_real_schedules(schedule):
     exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)), straight)
     for name, fixed in FIXED_ORDER.items():
         steps, tolerance = (1500, 2e-2) if name in ("ddim", "dpm-solver-1") else (400, 2e-3)
-        found = fixed(predict, schedule, start(), time_grid("log-snr", schedule, steps + 1).tolist())
-        assert float((found - exact).abs().max()) < tolerance, name
+        solution = fixed(predict, schedule, start(), time_grid("log-snr", schedule, steps + 1).tolist())
+        assert float((solution - exact).abs().max()) < tolerance, name
 
 
 @pytest.mark.parametrize("grid", GRIDS)

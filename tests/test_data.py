@@ -31,7 +31,7 @@ DATASET = TypeAdapter(Dataset)
 
 
 @pytest.mark.parametrize(
-    ("given", "resolved", "sizes"),
+    ("settings", "resolved", "sizes"),
     [
         ({"source": "bundled", "bundle": "digits"}, DIGITS, [8]),
         ({"source": "bundled", "bundle": "photos"}, PHOTOS_32, [8, 16, 32, 64, 128]),
@@ -44,8 +44,8 @@ DATASET = TypeAdapter(Dataset)
         ),
     ],
 )
-def test_settings_say_all_that_a_source_reads_and_which_sizes_it_can_have(given, resolved, sizes):
-    dataset = DATASET.validate_python(given)
+def test_settings_say_all_that_a_source_reads_and_which_sizes_it_can_have(settings, resolved, sizes):
+    dataset = DATASET.validate_python(settings)
     assert {"name": resolved["name"], **dataset.model_dump()} == resolved
     tried = [2, 4, 8, 16, 28, 32, 64, 128, 256, 1024, 2048]
     assert [size for size in tried if dataset.can_be(size)] == sizes
@@ -53,18 +53,18 @@ def test_settings_say_all_that_a_source_reads_and_which_sizes_it_can_have(given,
         copied = dataset.model_copy(update={"resolution": size}).model_dump()
         if dataset.can_be(size):
             assert DATASET.validate_python(copied).resolution == size
-        elif given["source"] == "bundled":
+        elif settings["source"] == "bundled":
             with pytest.raises(ValidationError):
                 DATASET.validate_python(copied)
 
 
 def test_damaged_images_are_part_of_a_data_sets_identity_only_where_they_are_skipped():
-    given = {"source": "folder", "path": "x", "resolution": 64}
-    usual, none = (DATASET.validate_python(given | more) for more in ({}, {"skip_damaged": 0}))
+    settings = {"source": "folder", "path": "x", "resolution": 64}
+    usual, none = (DATASET.validate_python(settings | more) for more in ({}, {"skip_damaged": 0}))
     assert usual.model_dump() == none.model_dump()
-    assert DATASET.validate_python(given | {"skip_damaged": 3}).model_dump()["skip_damaged"] == 3
+    assert DATASET.validate_python(settings | {"skip_damaged": 3}).model_dump()["skip_damaged"] == 3
     with pytest.raises(ValidationError):
-        DATASET.validate_python(given | {"skip_damaged": -1})
+        DATASET.validate_python(settings | {"skip_damaged": -1})
 
 
 def test_images_without_labels_are_refused_where_an_encoder_needs_them(photos):
@@ -109,7 +109,7 @@ def test_a_source_in_one_file_is_one_of_all(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"source": "zpi"}, "source: unknown 'zpi'; allowed: bundled, folder, zip, .*did you mean 'zip'"),
         ({"source": "digits"}, "source: unknown 'digits'; allowed: bundled, folder"),
@@ -118,8 +118,8 @@ def test_a_source_in_one_file_is_one_of_all(tmp_path, monkeypatch):
         ({}, "source: missing"),
     ],
 )
-def test_an_unknown_source_is_refused(given, message):
+def test_an_unknown_source_is_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
-        DATASET.validate_python(given)
+        DATASET.validate_python(settings)
     with pytest.raises(UserError, match="unknown source 'zpi'"):
         module({"source": "zpi"})

@@ -93,11 +93,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_report_does_not_differ_from_itself(built: Path) -> None:
-    found = difference(read_side(built), read_side(built))
-    assert state(found) == "same values" and all(one.same for one in found.matched)
-    assert len(found.matched) > 10 and not found.only_first and not found.only_other
-    assert found.verdicts and not found.changed_verdicts and not found.settings and not found.configuration
-    assert not any(fact.differs for fact in found.facts)
+    diff = difference(read_side(built), read_side(built))
+    assert state(diff) == "same values" and all(one.same for one in diff.matched)
+    assert len(diff.matched) > 10 and not diff.only_first and not diff.only_other
+    assert diff.verdicts and not diff.changed_verdicts and not diff.settings and not diff.configuration
+    assert not any(fact.differs for fact in diff.facts)
     done = run(built, built, "--exit-code")
     assert done.exit_code == 0 and "Nothing differs: all " in done.output
 
@@ -106,13 +106,13 @@ def test_a_known_change_is_called_with_the_interval_of_the_paired_t(tmp_path: Pa
     first = {seed: 10.0 + seed for seed in range(6)}
     factors = [1.10, 1.12, 1.08, 1.11, 1.09, 1.10]
     other = {seed: value * factors[seed] for seed, value in first.items()}
-    found = compared(tmp_path, rows_of({"values": first}), rows_of({"values": other}))
-    (one,) = found.matched
+    diff = compared(tmp_path, rows_of({"values": first}), rows_of({"values": other}))
+    (one,) = diff.matched
     logs = [math.log(factor) for factor in factors]
     interval = ttest_rel(np.log(list(other.values())), np.log(list(first.values()))).confidence_interval()
     assert one.differs and one.change.effect == pytest.approx(statistics.fmean(logs))
     assert [one.change.low, one.change.high] == pytest.approx([100 * math.expm1(end) for end in interval])
-    assert headline(found) == f"1 of 1 cell differs beyond noise, the largest by {one.change.text}."
+    assert headline(diff) == f"1 of 1 cell differs beyond noise, the largest by {one.change.text}."
     done = run(tmp_path / "a", tmp_path / "b", "--exit-code")
     assert done.exit_code == 1 and one.change.interval in done.output
     assert run(tmp_path / "a", tmp_path / "b").exit_code == 0
@@ -152,29 +152,29 @@ def test_what_no_single_cell_shows_the_mean_may(tmp_path: Path) -> None:
     """Noise that is each cell's own falls in the mean of twenty cells: here it alternates, and is gone."""
     first = rows_of(*({"nfe": nfe, "values": dict.fromkeys(range(4), 1.0)} for nfe in range(1, 21)))
     noise = 0.1 * (-1.0) ** (first["seed"] + first["nfe"]) + 0.001 * first["seed"]
-    found = compared(tmp_path, first, first.assign(value=np.exp(0.1 + noise.to_numpy(dtype=float))))
-    (group,) = found.groups
-    assert not found.differing and group.differs and group.change
-    assert headline(found) == (
+    diff = compared(tmp_path, first, first.assign(value=np.exp(0.1 + noise.to_numpy(dtype=float))))
+    (group,) = diff.groups
+    assert not diff.differing and group.differs and group.change
+    assert headline(diff) == (
         f"No single cell differs, but 1 of 1 mean over cells beyond noise, the largest by {group.change.text}."
     )
     assert run(tmp_path / "a", tmp_path / "b", "--exit-code").exit_code == 1
 
 
 def test_one_seed_has_no_noise_floor(tmp_path: Path) -> None:
-    found = compared(tmp_path, rows_of({"values": {0: 10.0}}), rows_of({"values": {0: 20.0}}))
-    assert headline(found) == "No noise floor can be computed, as there is one seed only: 1 of 1 cell differs."
-    assert not found.differing and run(tmp_path / "a", tmp_path / "b", "--exit-code").exit_code == 0
-    assert "no noise floor" in render(found)
+    diff = compared(tmp_path, rows_of({"values": {0: 10.0}}), rows_of({"values": {0: 20.0}}))
+    assert headline(diff) == "No noise floor can be computed, as there is one seed only: 1 of 1 cell differs."
+    assert not diff.differing and run(tmp_path / "a", tmp_path / "b", "--exit-code").exit_code == 0
+    assert "no noise floor" in render(diff)
 
 
 def test_equal_values_are_counted(tmp_path: Path) -> None:
     first = [{"values": {0: 1.0, 1: 2.0}}, {"nfe": 20, "values": {0: 3.0, 1: 4.0}}]
     other = [first[0], {"nfe": 20, "values": {0: 3.0, 1: 4.5}}]
-    found = compared(tmp_path, rows_of(*first), rows_of(*other))
-    assert remarks(found)[0] == "3 of 4 values are the same to the last digit."
-    assert [one.same for one in found.matched] == [True, False] and found.matched[1].tests == 1
-    assert found.groups[0].change is None
+    diff = compared(tmp_path, rows_of(*first), rows_of(*other))
+    assert remarks(diff)[0] == "3 of 4 values are the same to the last digit."
+    assert [one.same for one in diff.matched] == [True, False] and diff.matched[1].tests == 1
+    assert diff.groups[0].change is None
 
 
 def test_seeds_are_paired_by_number_and_else_in_order() -> None:
@@ -185,17 +185,17 @@ def test_seeds_are_paired_by_number_and_else_in_order() -> None:
 
 
 def test_seeds_that_differ_are_said(tmp_path: Path) -> None:
-    found = compared(tmp_path, rows_of({"values": {0: 1.0, 1: 2.0}}), rows_of({"values": {5: 1.1, 6: 2.3}}))
-    assert "A and B have other seeds in 1 cell; seeds are paired there in their order." in remarks(found)
+    diff = compared(tmp_path, rows_of({"values": {0: 1.0, 1: 2.0}}), rows_of({"values": {5: 1.1, 6: 2.3}}))
+    assert "A and B have other seeds in 1 cell; seeds are paired there in their order." in remarks(diff)
 
 
 def test_what_one_has_alone_is_listed_with_the_reason(tmp_path: Path) -> None:
     both, gone = {"values": {0: 1.0, 1: 2.0}}, {"nfe": 20, "values": {0: 3.0}}
     failed = rows_of(both, gone | {"values": {0: math.nan}}).assign(reason="diverged")
-    found = compared(tmp_path, rows_of(both, gone), pd.concat([failed, rows_of(SHARING | both)]))
-    assert [(one.cell["nfe"], one.reason) for one in found.only_first] == [(20, "seed 0: diverged")]
-    assert [(one.cell["method"], one.reason) for one in found.only_other] == [("etsdm", "")]
-    assert "1 cell in A only." in remarks(found) and "seed 0: diverged" in text(found)
+    diff = compared(tmp_path, rows_of(both, gone), pd.concat([failed, rows_of(SHARING | both)]))
+    assert [(one.cell["nfe"], one.reason) for one in diff.only_first] == [(20, "seed 0: diverged")]
+    assert [(one.cell["method"], one.reason) for one in diff.only_other] == [("etsdm", "")]
+    assert "1 cell in A only." in remarks(diff) and "seed 0: diverged" in text(diff)
 
 
 def test_verdicts_that_changed_are_listed(tmp_path: Path) -> None:
@@ -203,30 +203,30 @@ def test_verdicts_that_changed_are_listed(tmp_path: Path) -> None:
     before = [("x", "One.", "opposite"), ("x", "One.", "undecided"), ("x", "Two.", "undecided")]
     after = [("x", "One.", "undecided"), ("x", "One.", "undecided"), ("x", "Three.", "opposite")]
     sides = (read_side(written(tmp_path / name, rows, table)) for name, table in (("a", before), ("b", after)))
-    found = difference(*sides)
-    steps = [(one.claim, one.steps) for one in found.changed_verdicts]
+    diff = difference(*sides)
+    steps = [(one.claim, one.steps) for one in diff.changed_verdicts]
     assert steps == [
         ("One.", [("opposite", "undecided")]),
         ("Two.", [("undecided", "not run")]),
         ("Three.", [("not run", "opposite")]),
     ]
-    assert "Verdicts that changed: 3 of 3 claims." in remarks(found)
+    assert "Verdicts that changed: 3 of 3 claims." in remarks(diff)
 
 
 def test_without_a_table_of_verdicts_it_says_so(tmp_path: Path) -> None:
     rows = rows_of({"values": {0: 1.0}})
     written(tmp_path / "a", rows, [("x", "One.", "opposite")])
-    found = difference(read_side(tmp_path / "a"), read_side(written(tmp_path / "b", rows)))
-    assert not found.verdicts and any(line.startswith("Verdicts are not compared") for line in remarks(found))
+    diff = difference(read_side(tmp_path / "a"), read_side(written(tmp_path / "b", rows)))
+    assert not diff.verdicts and any(line.startswith("Verdicts are not compared") for line in remarks(diff))
 
 
 def test_a_setting_that_holds_throughout_does_not_keep_cells_apart(tmp_path: Path) -> None:
     values = {"values": {0: 1.0, 1: 2.0}}
     longer = values | {"images_seen": 8000}
     wider = longer | {"method": "etsdm", "method_parameters": '{"t_tilde": 50, "n": 5}'}
-    found = compared(tmp_path, rows_of(values, SHARING | values), rows_of(longer, wider))
-    assert len(found.matched) == 2 and not found.only_first
-    assert {(one.where, one.first, one.other) for one in found.settings} == {
+    diff = compared(tmp_path, rows_of(values, SHARING | values), rows_of(longer, wider))
+    assert len(diff.matched) == 2 and not diff.only_first
+    assert {(one.where, one.first, one.other) for one in diff.settings} == {
         ("fast-sampling", "4,000", "8,000"),
         ("fast-sampling, etsdm", "t_tilde 100", "t_tilde 50"),
     }
@@ -237,9 +237,9 @@ def test_settings_that_tell_cells_apart_do(tmp_path: Path) -> None:
         rows_of(*({"schedule": name, "values": {0: 1.0}} for name in names))
         for names in (("linear", "cosine"), ("linear", "quadratic"))
     )
-    found = compared(tmp_path, first, other)
-    assert [one.cell["schedule"] for one in found.matched] == ["linear"] and not found.settings
-    assert [one.cell["schedule"] for one in found.only_first + found.only_other] == ["cosine", "quadratic"]
+    diff = compared(tmp_path, first, other)
+    assert [one.cell["schedule"] for one in diff.matched] == ["linear"] and not diff.settings
+    assert [one.cell["schedule"] for one in diff.only_first + diff.only_other] == ["cosine", "quadratic"]
 
 
 def test_a_measurement_that_two_experiments_share_counts_once(tmp_path: Path) -> None:
@@ -250,9 +250,9 @@ def test_a_measurement_that_two_experiments_share_counts_once(tmp_path: Path) ->
 
 def test_tables_of_older_revisions_are_compared(tmp_path: Path) -> None:
     rows = rows_of({"values": {0: 1.0, 1: 2.0}}, SHARING | {"values": {0: 1.5, 1: 2.5}})
-    found = compared(tmp_path, rows.drop(columns=[*OLDER]), rows)
-    assert state(found) == "same values" and len(found.matched) == 2
-    assert {(one.name, one.first) for one in found.settings} == {
+    diff = compared(tmp_path, rows.drop(columns=[*OLDER]), rows)
+    assert state(diff) == "same values" and len(diff.matched) == 2
+    assert {(one.name, one.first) for one in diff.settings} == {
         ("images_seen", "not noted"),
         ("ema_half_life", "not noted"),
     }
@@ -261,17 +261,17 @@ def test_tables_of_older_revisions_are_compared(tmp_path: Path) -> None:
 def test_what_had_another_name_before_is_compared_under_todays(tmp_path: Path) -> None:
     values = {0: 1.0, 1: 2.0}
     before = rows_of({"values": values, "solver": "ddpm", "experiment": "datasets"})
-    found = compared(tmp_path, before, rows_of({"values": values, "solver": "ancestral", "experiment": "comparison"}))
-    (cell,) = found.matched
+    diff = compared(tmp_path, before, rows_of({"values": values, "solver": "ancestral", "experiment": "comparison"}))
+    (cell,) = diff.matched
     assert cell.same
-    assert not found.only_first and not found.only_other
+    assert not diff.only_first and not diff.only_other
 
 
 def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     cell = {"values": {0: 1.0}}
-    found = compared(tmp_path, rows_of(cell), rows_of(cell | {"dataset": "photos"}))
-    assert headline(found) == "Nothing can be compared: A and B have no cell in common."
-    assert "Nothing can be compared" in render(found)
+    diff = compared(tmp_path, rows_of(cell), rows_of(cell | {"dataset": "photos"}))
+    assert headline(diff) == "Nothing can be compared: A and B have no cell in common."
+    assert "Nothing can be compared" in render(diff)
 
 
 def test_two_folders_of_one_name_are_told_apart_by_their_revisions(tmp_path: Path) -> None:
@@ -287,10 +287,10 @@ def test_two_folders_of_one_name_are_told_apart_by_their_revisions(tmp_path: Pat
 def test_costs_count_what_both_have(tmp_path: Path) -> None:
     first = rows_of({"values": {0: 1.0, 1: 2.0}}, {"nfe": 20, "values": {0: 1.0}})
     other = rows_of({"values": {0: 1.0}, "seconds": 4.0, "train_seconds": 30.0, "device": "gpu"})
-    facts = {fact.what: (fact.first, fact.other) for fact in compared(tmp_path, first, other).facts}
-    assert facts["training of both"] == ("60.0 s", "30.0 s (0.50 times as long)")
-    assert facts["sampling and probes of both"] == ("2.0 s", "4.0 s (2.00 times as long)")
-    assert facts["device"] == ("cpu", "gpu") and facts["seeds"] == ("0 and 1", "0")
+    provenance = {fact.what: (fact.first, fact.other) for fact in compared(tmp_path, first, other).facts}
+    assert provenance["training of both"] == ("60.0 s", "30.0 s (0.50 times as long)")
+    assert provenance["sampling and probes of both"] == ("2.0 s", "4.0 s (2.00 times as long)")
+    assert provenance["device"] == ("cpu", "gpu") and provenance["seeds"] == ("0 and 1", "0")
 
 
 def test_configurations_are_compared_key_by_key(built: Path, tmp_path: Path) -> None:
@@ -300,16 +300,16 @@ def test_configurations_are_compared_key_by_key(built: Path, tmp_path: Path) -> 
     inventory["config"]["training"]["learning_rate"] = 0.5
     del inventory["config"]["experiments"]["lipschitz"]
     (other / "inventory.json").write_text(json.dumps(inventory))
-    found = difference(read_side(built), read_side(other))
-    assert {(fact.what, fact.first, fact.other) for fact in found.configuration} == {
+    diff = difference(read_side(built), read_side(other))
+    assert {(fact.what, fact.first, fact.other) for fact in diff.configuration} == {
         ("training.learning_rate", "0.001", "0.5"),
         ("experiments.lipschitz", "given", "–"),
     }
 
 
 def test_versions_and_machines_come_from_the_manifests_around_a_report(built: Path) -> None:
-    facts = {fact.what: fact.first for fact in difference(read_side(built), read_side(built)).facts}
-    assert facts["processor"] == "x86_64, 2 CPUs" and facts["revision"] == "0123456789ab"
+    provenance = {fact.what: fact.first for fact in difference(read_side(built), read_side(built)).facts}
+    assert provenance["processor"] == "x86_64, 2 CPUs" and provenance["revision"] == "0123456789ab"
 
 
 def test_folders_that_are_no_reports_are_refused(built: Path, tmp_path: Path) -> None:
@@ -332,9 +332,9 @@ def test_the_page_shows_the_figure_and_every_cell(tmp_path: Path) -> None:
     done = run(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "page.html")
     assert done.exit_code == 0, done.output
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    found = difference(read_side(tmp_path / "a"), read_side(tmp_path / "b"))
-    assert headline(found).replace(" %", "\u00a0%") in page and page.count("<svg") == 1
-    for one in found.matched:
+    diff = difference(read_side(tmp_path / "a"), read_side(tmp_path / "b"))
+    assert headline(diff).replace(" %", "\u00a0%") in page and page.count("<svg") == 1
+    for one in diff.matched:
         assert one.change.interval in page
     assert page.count('<g class="hint">') == 6 and "fd-classifier-1k (lower is better)" in page
     assert "https://" not in page.partition("<body>")[2].partition("<script")[0]

@@ -158,8 +158,8 @@ def published_end_point(grid: str, nfe: int, order: int, lambda_spaced: bool) ->
 def test_the_end_point_is_that_of_the_published_algorithm(order, nfe, grid, inner):
     schedule, name = schedule_named("linear"), f"dpm-solver-{order}"
     spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": False, "inner_times": inner}
-    found = solve(spec, MIXTURE.predictor(schedule), schedule, start(), no_noise)
-    np.testing.assert_allclose(found, published_end_point(grid, nfe, order, inner == "log-snr"), rtol=0, atol=1e-10)
+    end_point = solve(spec, MIXTURE.predictor(schedule), schedule, start(), no_noise)
+    np.testing.assert_allclose(end_point, published_end_point(grid, nfe, order, inner == "log-snr"), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "order"), [("dpm-solver-2", 2), ("dpm-solver-3", 3)])
@@ -172,12 +172,12 @@ def test_a_cautious_first_step_from_pure_noise_is_taken_in_steps_of_order_1(name
     inside = inner_times(schedule, times[0], times[1], order, "uniform")
     x = dpm_solver(predict, schedule, start(), [times[0], *inside, times[1]], [1] * order)
     by_hand = dpm_solver(predict, schedule, x, times[1:], orders[1:], "uniform")
-    cautious, plain = (
+    cautious, unclipped = (
         solve(spec | {"name": name, "clip_x0": clipped}, predict, schedule, start(), no_noise)
         for clipped in (True, False)
     )
     torch.testing.assert_close(cautious, by_hand, rtol=1e-12, atol=1e-12)
-    assert (cautious - plain).abs().max() > 0.1
+    assert (cautious - unclipped).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("grid", ["uniform", "log-snr"])
@@ -216,9 +216,9 @@ def test_singlestep_solvers_stay_finite_on_shared_levels(name, grid, inner, time
     exact = MIXTURE.flow(start(), float(schedule.lambda_(schedule.t_max)), float(schedule.lambda_(0.0)))
     spec = {"name": name, "grid": grid, "denoise": False, "inner_times": inner}
     for nfe in (4, 5, 6, 9, 20, 50, 300):
-        found = solve(spec | {"nfe": nfe}, predict, schedule, start(), no_noise)
-        assert found.isfinite().all()
-    assert float((found - exact).abs().max()) < 0.1
+        solution = solve(spec | {"nfe": nfe}, predict, schedule, start(), no_noise)
+        assert solution.isfinite().all()
+    assert float((solution - exact).abs().max()) < 0.1
 
 
 @pytest.mark.parametrize("spacing", GRIDS)

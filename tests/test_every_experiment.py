@@ -32,7 +32,7 @@ def test_every_experiment_ends_in_measurements_and_a_failed_cell_is_na(tmp_path:
     assert set(points.index) == {(100, 128), (100, 64), (256, 128), (256, 64)}
     assert points.nunique() == 4
     assert project.would_run() == {}
-    assert project.made() == sum(row.files for row in estimate(load_plan(project.config, look=False), None))
+    assert project.file_count() == sum(row.files for row in estimate(load_plan(project.config, look=False), None))
 
     old = "    orders = step_orders("
     new = "    from etsdm.errors import UserError\n\n    raise UserError('bad day')\n" + old

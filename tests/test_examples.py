@@ -82,10 +82,10 @@ def test_an_example_trains_and_samples(name, monkeypatch, capsys):
 def test_unconditional_training_with_diffusers(monkeypatch, capsys, tmp_path):
     out = str(tmp_path / "digits")
     run("diffusers_unconditional.py", monkeypatch, "--steps", "2", "--width", "8", "--nfe", "30", "--out", out)
-    said = capsys.readouterr().out
-    k = [float(value) for value in re.findall(r"^K.*: +(\S+)$", said, re.MULTILINE)]
+    output = capsys.readouterr().out
+    k = [float(value) for value in re.findall(r"^K.*: +(\S+)$", output, re.MULTILINE)]
     assert k[0] == 0 and k[1] > 0 and k[2] > 0
-    assert "\n       20  33\n27 of 30 steps" in said
+    assert "\n       20  33\n27 of 30 steps" in output
 
 
 def test_the_notebook_trains_and_draws_k(monkeypatch):
@@ -118,21 +118,21 @@ def outputs(network, times, **named):
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "given", "named"),
+    ("name", "make", "arguments", "named"),
     [
         ("diffusers_unconditional.py", "make_unet", (8,), {}),
         ("diffusers_dit.py", "make_transformer", (), {"class_labels": torch.tensor([3])}),
     ],
 )
-def test_networks_of_diffusers_are_told_the_condition_of_the_benchmark(name, make, given, named):
+def test_networks_of_diffusers_are_told_the_condition_of_the_benchmark(name, make, arguments, named):
     times = [0, 19, 20, 59, 99, 100, 500]
-    network = example(name)[make](*given).eval()
+    network = example(name)[make](*arguments).eval()
     for parameter in network.parameters():  # some start at zero, and would hide the time
         torch.nn.init.normal_(parameter, std=0.2)
     shared = outputs(network, times, **named)
     etsdm.sharing_of(network).remove()
-    told = own_condition()(np.array(times)).astype(int).tolist()
-    assert all(map(torch.equal, shared, outputs(network, told, **named)))
+    conditions = own_condition()(np.array(times)).astype(int).tolist()
+    assert all(map(torch.equal, shared, outputs(network, conditions, **named)))
     assert not torch.equal(shared[1], outputs(network, [19], **named)[0])
 
 
@@ -155,7 +155,7 @@ def told_in(network, call):
     seen = []
     with etsdm.share(network):
         spy = network.register_forward_pre_hook(
-            lambda _, given, named: seen.append(named.get("timestep", given[1] if len(given) > 1 else None)),
+            lambda _, args, named: seen.append(named.get("timestep", args[1] if len(args) > 1 else None)),
             with_kwargs=True,
         )
         call()
@@ -172,9 +172,9 @@ def test_a_pipeline_works_and_is_saved_as_without(tmp_path):
     etsdm.sharing_of(unet).remove()
     pipeline = DDIMPipeline(unet, DDIMScheduler())
     pipeline.set_progress_bar_config(disable=True)
-    told = told_in(pipeline.unet, lambda: pipeline(2, num_inference_steps=30, output_type="np"))
-    assert told == [condition for _, condition in etsdm.step_conditions(pipeline.scheduler)]
-    assert told[-4:] == [80, 60, 20, 0]
+    conditions = told_in(pipeline.unet, lambda: pipeline(2, num_inference_steps=30, output_type="np"))
+    assert conditions == [condition for _, condition in etsdm.step_conditions(pipeline.scheduler)]
+    assert conditions[-4:] == [80, 60, 20, 0]
     with etsdm.share(unet):
         pipeline.save_pretrained(tmp_path)
     loaded = DDIMPipeline.from_pretrained(tmp_path).unet
@@ -189,8 +189,8 @@ def test_a_pipeline_that_gives_the_time_by_name_is_shared():
     vae = AutoencoderKL(in_channels=1, out_channels=1, latent_channels=1, block_out_channels=(8,), norm_num_groups=4)
     pipeline = DiTPipeline(transformer, vae, DDIMScheduler())
     pipeline.set_progress_bar_config(disable=True)
-    told = told_in(transformer, lambda: pipeline([3], guidance_scale=1, num_inference_steps=30, output_type="np"))
-    assert told[-4:] == [80, 60, 20, 0]
+    conditions = told_in(transformer, lambda: pipeline([3], guidance_scale=1, num_inference_steps=30, output_type="np"))
+    assert conditions[-4:] == [80, 60, 20, 0]
 
 
 def test_a_flow_model_of_diffusers_that_is_told_timesteps_is_shared():
@@ -229,10 +229,10 @@ def test_a_flow_model_of_diffusers_that_is_told_timesteps_is_shared():
 def test_a_network_for_training_may_checkpoint_its_activations():
     """As diffusers does it within its blocks."""
     unet, x = small_unet(), torch.randn(2, 1, 8, 8)
-    plain, again = UNet2DModel.from_config(unet.config), torch.tensor([37, 250])
-    plain.load_state_dict(unet.state_dict())
+    reference, again = UNet2DModel.from_config(unet.config), torch.tensor([37, 250])
+    reference.load_state_dict(unet.state_dict())
     unet.enable_gradient_checkpointing()
-    for network, t in ((unet, again), (plain, torch.tensor([20, 250]))):
+    for network, t in ((unet, again), (reference, torch.tensor([20, 250]))):
         network.train()(x, t).sample.square().sum().backward()
-    for ours, expected in zip(unet.parameters(), plain.parameters(), strict=True):
+    for ours, expected in zip(unet.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, expected.grad)

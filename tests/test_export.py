@@ -47,7 +47,7 @@ def specification(network: dict[str, Any], diffusion: dict[str, Any], method: di
     }
 
 
-def made(path: Path, spec: dict[str, Any]) -> Path:
+def random_weights(path: Path, spec: dict[str, Any]) -> Path:
     """Weights of that specification as they start, with random numbers instead of zeros."""
     torch.manual_seed(0)
     start = build_network(spec).state_dict()
@@ -79,7 +79,7 @@ def export(weights: Path, folder: Path) -> Path:
 def test_the_network_gives_the_same_in_diffusers(
     tmp_path: Path, changes: dict[str, Any], method: dict[str, Any]
 ) -> None:
-    weights = made(tmp_path / "weights.safetensors", specification(changes, {}, method))
+    weights = random_weights(tmp_path / "weights.safetensors", specification(changes, {}, method))
     theirs, loading = UNet2DModel.from_pretrained(export(weights, tmp_path / "out") / "unet", output_loading_info=True)
     assert not any(loading.values()), loading
     predict, _ = load_predictor(weights, CPU)
@@ -123,7 +123,7 @@ def test_a_trained_network_gives_the_same_images_in_diffusers(tmp_path: Path, me
 def test_schedule_prediction_and_condition_are_those_of_the_model(
     tmp_path: Path, diffusion: dict[str, Any], method: dict[str, Any]
 ) -> None:
-    weights = made(tmp_path / "weights.safetensors", specification({}, diffusion, method))
+    weights = random_weights(tmp_path / "weights.safetensors", specification({}, diffusion, method))
     pipeline = DDIMPipeline.from_pretrained(export(weights, tmp_path / "out"))
     predict, _ = load_predictor(weights, CPU)
     scheduler, schedule = pipeline.scheduler, predict.schedule
@@ -139,7 +139,7 @@ def test_schedule_prediction_and_condition_are_those_of_the_model(
 
 
 def test_sharing_is_in_the_table_of_times(tmp_path: Path) -> None:
-    weights = made(tmp_path / "weights.safetensors", specification({}, {}, ETSDM))
+    weights = random_weights(tmp_path / "weights.safetensors", specification({}, {}, ETSDM))
     unet = UNet2DModel.from_pretrained(export(weights, tmp_path / "out") / "unet")
     x = torch.randn(1, 3, 16, 16)
     with torch.inference_mode():
@@ -171,7 +171,7 @@ def test_sharing_is_in_the_table_of_times(tmp_path: Path) -> None:
 def test_what_diffusers_cannot_express_is_refused(
     tmp_path: Path, network: dict[str, Any], diffusion: dict[str, Any], method: dict[str, Any], reason: str
 ) -> None:
-    weights = made(tmp_path / "weights.safetensors", specification(network, diffusion, method))
+    weights = random_weights(tmp_path / "weights.safetensors", specification(network, diffusion, method))
     done = CliRunner().invoke(main, ["export", "--weights", str(weights), "--out", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert f"{weights}: cannot be exported: " in done.output and reason in done.output
@@ -180,7 +180,7 @@ def test_what_diffusers_cannot_express_is_refused(
 
 def test_a_network_for_super_resolution_is_refused(tmp_path: Path) -> None:
     spec = specification({}, {}, {"name": "ddpm"}) | {"task": {"name": "super-resolution", "factor": 2}}
-    weights = made(tmp_path / "weights.safetensors", spec)
+    weights = random_weights(tmp_path / "weights.safetensors", spec)
     done = CliRunner().invoke(main, ["export", "--weights", str(weights), "--out", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert "super-resolution" in done.output

@@ -136,8 +136,8 @@ def test_a_missing_plug_in_is_one_message(tmp_path):
 def test_the_settings_of_a_plug_in_are_checked_like_ours(tmp_path):
     text = (FILES / "heun.py").read_text().replace('"heun"', '"heun-2"')
     solvers = [{"name": "heun-2", "nfe": [4], "lower_order": True}]
-    said = plugged(tmp_path, text, **{"experiments.fast-sampling.solvers": solvers})
-    assert "solvers[0].lower_order: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start" in said
+    output = plugged(tmp_path, text, **{"experiments.fast-sampling.solvers": solvers})
+    assert "solvers[0].lower_order: unknown key; allowed: name, nfe, grid, denoise, clip_x0, lambda_start" in output
     solvers = [{"name": "heun-2", "nfe": [1]}]
     assert "needs at least 2" in plugged(tmp_path, text, **{"experiments.fast-sampling.solvers": solvers})
 
@@ -176,9 +176,9 @@ def test_the_solver_of_the_recipe_is_of_second_order(tmp_path):
     schedule, mixture = SmoothSchedule(), GaussianMixture()
     x = torch.randn(8, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     settings = module["Heun"]
-    exact, *found = (
+    exact, *solutions = (
         module["solve"](mixture.predictor(schedule), schedule, x, settings(name="heun", nfe=[n], grid="log-snr"), None)
         for n in (2000, 100, 200)
     )
-    errors = [float((one - exact).abs().max()) for one in found]
+    errors = [float((one - exact).abs().max()) for one in solutions]
     assert 3.4 < errors[0] / errors[1] < 4.6

@@ -207,15 +207,15 @@ def edit(tmp_path, monkeypatch):
 
 def every_code() -> dict[str, str]:
     """The code of each stage, with each module that it may load."""
-    found = {stage: code(stage) for stage in STAGES}
-    found |= {f"sample by {name}": code("sample", SOLVERS.module(name)) for name in SOLVERS.names()}
-    found |= {f"train {name}": code("train", METHODS.module(name)) for name in METHODS.names()}
-    found |= {name: code("train", SCHEDULES.module(name)) for name in ("linear", "cosine")}
-    found |= {f"encoder {name}": code("encoder", ENCODERS.module(name)) for name in ENCODERS.names()}
-    found |= {f"score by {name}": code("score", DISTANCES.module(name)) for name in DISTANCES.names()}
-    found |= {f"probe {name}": code("probe", PROBES.module(name)) for name in PROBES.names()}
+    codes = {stage: code(stage) for stage in STAGES}
+    codes |= {f"sample by {name}": code("sample", SOLVERS.module(name)) for name in SOLVERS.names()}
+    codes |= {f"train {name}": code("train", METHODS.module(name)) for name in METHODS.names()}
+    codes |= {name: code("train", SCHEDULES.module(name)) for name in ("linear", "cosine")}
+    codes |= {f"encoder {name}": code("encoder", ENCODERS.module(name)) for name in ENCODERS.names()}
+    codes |= {f"score by {name}": code("score", DISTANCES.module(name)) for name in DISTANCES.names()}
+    codes |= {f"probe {name}": code("probe", PROBES.module(name)) for name in PROBES.names()}
     kinds = [path.stem for path in (ROOT / "etsdm/data/sources").glob("[a-z]*.py")]
-    return found | {f"prepare {kind}": code("prepare", f"etsdm.data.sources.{kind}") for kind in kinds}
+    return codes | {f"prepare {kind}": code("prepare", f"etsdm.data.sources.{kind}") for kind in kinds}
 
 
 @pytest.fixture(scope="module")

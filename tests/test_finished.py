@@ -22,11 +22,11 @@ def every_stage_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stage(folder: Path, content: str = "made", **changed: Any) -> None:
     """Make out.txt from in.txt."""
-    told = {"spec": {"a": 1}, "code": "c0de"} | changed
+    identity = {"spec": {"a": 1}, "code": "c0de"} | changed
     (folder / "progress").mkdir(exist_ok=True)
-    out, given = folder / "out.txt", folder / "in.txt"
-    given.touch()
-    with manifest(folder / "manifest.json", [given], [out], progress=(folder / "progress",), **told):
+    out, input_file = folder / "out.txt", folder / "in.txt"
+    input_file.touch()
+    with manifest(folder / "manifest.json", [input_file], [out], progress=(folder / "progress",), **identity):
         out.write_text(content)
 
 
@@ -38,12 +38,12 @@ def take_away(folder: Path) -> None:
 
 def test_what_was_made_is_put_back(tmp_path: Path) -> None:
     stage(tmp_path)
-    told = (tmp_path / "manifest.json").read_bytes()
+    manifest_bytes = (tmp_path / "manifest.json").read_bytes()
     take_away(tmp_path)
     with pytest.raises(AlreadyMade, match="put back"):
         stage(tmp_path, "made again")
     assert (tmp_path / "out.txt").read_text() == "made"
-    assert (tmp_path / "manifest.json").read_bytes() == told
+    assert (tmp_path / "manifest.json").read_bytes() == manifest_bytes
     assert not (tmp_path / ".manifest.attempts.jsonl").exists()
 
 
@@ -96,7 +96,7 @@ def test_a_finished_training_does_not_start_again(tmp_path: Path, monkeypatch: p
     train = ["train", "--spec", str(tmp_path / "spec.json"), "--data", str(prepared_digits())]
     assert CliRunner().invoke(main, train).exit_code == 0
     outputs = [tmp_path / name for name in ("weights.safetensors", "metrics.jsonl", "manifest.json")]
-    made = [file.read_bytes() for file in outputs]
+    contents = [file.read_bytes() for file in outputs]
     assert not (tmp_path / "state").exists()
     for file in outputs:
         file.unlink()
@@ -104,7 +104,7 @@ def test_a_finished_training_does_not_start_again(tmp_path: Path, monkeypatch: p
     again = CliRunner().invoke(main, train)
     assert again.exit_code == 0, again.output
     assert "put back" in again.output
-    assert [file.read_bytes() for file in outputs] == made
+    assert [file.read_bytes() for file in outputs] == contents
 
 
 def test_images_that_were_read_are_kept_a_second_time_no_longer(

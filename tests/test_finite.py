@@ -119,9 +119,9 @@ def test_features_that_are_not_finite_are_neither_made_nor_read(tmp_path: Path, 
     with pytest.raises(UserError, match=r"classifier features of images 0 to 9: .* not finite"):
         extract_features("classifier", tmp_path / "weights", images, out, device="cpu", progress=False)
     assert not out.exists()
-    found = np.ones((70, 64), np.float32)
-    found[3, 1] = np.inf
-    save_features(out, found, "digest")
+    features = np.ones((70, 64), np.float32)
+    features[3, 1] = np.inf
+    save_features(out, features, "digest")
     with pytest.raises(UserError, match=r"features: 1 of 4480 values are not finite, the first at \[3, 1\]"):
         load_features(out)
 

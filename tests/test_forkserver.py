@@ -34,10 +34,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no ser
 def until(happened: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for something."""
     end = time.monotonic() + seconds
-    while not (found := happened()):
+    while not (outcome := happened()):
         assert time.monotonic() < end, "it has not happened"
         time.sleep(0.05)
-    return found
+    return outcome
 
 
 def is_running(process: int) -> bool:
@@ -114,18 +114,18 @@ def test_a_fork_makes_what_a_process_of_its_own_makes(owner: Owner, tmp_path: Pa
     for name, variables in (("fork", {}), ("own", {ADDRESS: ""})):
         options = ["--weights", weights.name, "--nfe", 5, "--count", 20, "--out", f"{name}.zip"]
         job = owner.start(tmp_path, "sample", *options, **variables)
-        said = job.communicate()
-        assert job.returncode == 0, said
-        assert said[0].startswith(f"{name}.zip: 20 images")
-        assert "sample ddim: 100%" in said[1]
+        outputs = job.communicate()
+        assert job.returncode == 0, outputs
+        assert outputs[0].startswith(f"{name}.zip: 20 images")
+        assert "sample ddim: 100%" in outputs[1]
     assert (tmp_path / "fork.zip").read_bytes() == (tmp_path / "own.zip").read_bytes()
 
 
 def test_a_mistake_ends_a_fork_with_its_message_and_exit_code(owner: Owner, tmp_path: Path) -> None:
     job = owner.start(tmp_path, "plan", "missing.yaml")
-    _, said = job.communicate()
+    _, stderr = job.communicate()
     assert job.returncode == 2
-    assert "missing.yaml" in said
+    assert "missing.yaml" in stderr
 
 
 def test_jobs_run_beside_each_other(owner: Owner, tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_a_signal_reaches_the_fork(owner: Owner, tmp_path: Path, number: int) ->
     training = Training(owner, tmp_path)
     assert parent_of(training.job) == owner.server
     training.command.send_signal(number)
-    _, said = training.command.communicate()
+    _, stderr = training.command.communicate()
     assert training.command.returncode == os.EX_TEMPFAIL
-    assert "the same command goes on" in said
+    assert "the same command goes on" in stderr
     assert training.end() == "interrupted"
 
 
@@ -239,9 +239,9 @@ def test_without_its_server_a_job_runs_by_itself(tmp_path: Path) -> None:
         left = set(tmp_path.glob("run/state/*.pt"))
         until(lambda: set(tmp_path.glob("run/state/*.pt")) - left)
         training.command.terminate()
-        _, said = training.command.communicate()
+        _, stderr = training.command.communicate()
         assert training.command.returncode == os.EX_TEMPFAIL
-        assert "resuming after" in said
+        assert "resuming after" in stderr
 
 
 def test_without_a_place_for_its_socket_there_is_no_server(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_without_a_place_for_its_socket_there_is_no_server(tmp_path: Path) -> No
     folder.mkdir()
     code = f"from etsdm.runtime import forkserver; import os; print(forkserver.start(), '{ADDRESS}' in os.environ)"
     environment = os.environ | {"TMPDIR": str(folder)}
-    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["None", "False"]
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["None", "False"]
     assert not list(folder.iterdir())
 
 

@@ -45,9 +45,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trainers(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch, graphed: int) -> list[Trainer]:
     """One that takes its steps an operation at a time, and some that replay theirs."""
-    plain = new_trainer(spec, slopes(), CPU)
+    eager = new_trainer(spec, slopes(), CPU)
     monkeypatch.setattr(Trainer, "can_be_graphed", lambda _: True)
-    return [plain, *(new_trainer(spec, slopes(), CPU) for _ in range(graphed))]
+    return [eager, *(new_trainer(spec, slopes(), CPU) for _ in range(graphed))]
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -56,14 +56,14 @@ def trainers(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch, graphed: int
 def test_replayed_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch, precision: str, dropout: float) -> None:
     """Across a saved state, too, though the step is captured again then: to the last bit."""
     spec = changed(precision=precision, dropout=dropout)
-    plain, begun, resumed = trainers(spec, monkeypatch, 2)
+    eager, begun, resumed = trainers(spec, monkeypatch, 2)
     assert (begun.copy is not None) == (precision == "bfloat16")
-    expected, found = losses(plain, 6), losses(begun, 3)
+    expected, first_losses = losses(eager, 6), losses(begun, 3)
     losses(resumed, 1)
     resumed.load_state_dict(deepcopy(begun.state_dict()))
-    assert found + losses(resumed, 3) == expected
+    assert first_losses + losses(resumed, 3) == expected
     assert resumed.images == 6 * BATCH
-    for ours, theirs in zip(resumed.average.weights.values(), plain.average.weights.values(), strict=True):
+    for ours, theirs in zip(resumed.average.weights.values(), eager.average.weights.values(), strict=True):
         assert torch.equal(ours, theirs)
 
 
@@ -77,8 +77,8 @@ def test_a_step_that_memory_is_too_small_to_capture_is_taken_without(
             raise torch.OutOfMemoryError
 
     monkeypatch.setattr(module, "Graphed", TooLarge)
-    plain, refused = trainers(changed(precision="bfloat16"), monkeypatch, 1)
-    assert losses(refused, 3) == losses(plain, 3)
+    eager, refused = trainers(changed(precision="bfloat16"), monkeypatch, 1)
+    assert losses(refused, 3) == losses(eager, 3)
     assert capsys.readouterr().err.count("too little memory for graphs") == 1
 
 
@@ -120,6 +120,6 @@ def test_replayed_evaluations_are_those_of_the_network(monkeypatch: pytest.Monke
     evaluate = replay.Replay(network, "float32")
     with torch.inference_mode():
         batches = [(torch.randn(count, 1, 8, 8), torch.linspace(0, 99, count)) for count in (4, 4, 2, 4)]
-        answers = [evaluate(*batch) for batch in batches]
-        for answer, batch in zip(answers, batches, strict=True):
-            torch.testing.assert_close(answer, network(*batch))
+        outputs = [evaluate(*batch) for batch in batches]
+        for output, batch in zip(outputs, batches, strict=True):
+            torch.testing.assert_close(output, network(*batch))

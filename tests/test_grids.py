@@ -44,15 +44,15 @@ def test_grids_fall_from_t_max_to_t_min(grid, schedule):
         assert (np.diff(times) < 0).all()
 
 
-@pytest.mark.parametrize(("time", "asked"), [("discrete", -5.1), ("continuous", -4.7)])
+@pytest.mark.parametrize(("time", "lambda_start"), [("discrete", -5.1), ("continuous", -4.7)])
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("name", ["cosine", "cosine-shift", "zero-terminal-snr"])
-def test_grids_start_where_lambda_is_asked_to_be(name, grid, time, asked):
+def test_grids_start_where_lambda_is_asked_to_be(name, grid, time, lambda_start):
     schedule = make_schedule(name, 1000, 64, time)
-    assert schedule.lambda_(schedule.t_max) < asked
+    assert schedule.lambda_(schedule.t_max) < lambda_start
     for points in (1, 2, 20):
-        times = time_grid(grid, schedule, points, asked)
-        assert schedule.lambda_(times[0]) == pytest.approx(asked, abs=1e-9)
+        times = time_grid(grid, schedule, points, lambda_start)
+        assert schedule.lambda_(times[0]) == pytest.approx(lambda_start, abs=1e-9)
         assert (np.diff(times) < 0).all() and (points == 1 or times[-1] == schedule.t_min)
 
 
@@ -60,25 +60,25 @@ def test_grids_start_where_lambda_is_asked_to_be(name, grid, time, asked):
 def test_a_start_that_is_noisier_than_t_max_changes_nothing(grid):
     schedule = schedule_named("linear")
     assert schedule.lambda_(schedule.t_max) > -5.1
-    for asked in (-5.1, -9.0):
-        assert time_grid(grid, schedule, 20, asked).tolist() == time_grid(grid, schedule, 20).tolist()
+    for lambda_start in (-5.1, -9.0):
+        assert time_grid(grid, schedule, 20, lambda_start).tolist() == time_grid(grid, schedule, 20).tolist()
 
 
 @pytest.mark.parametrize("name", SOLVERS.names())
 def test_every_solver_starts_where_it_is_asked_to(name):
-    schedule, asked = schedule_named("cosine"), []
+    schedule, times = schedule_named("cosine"), []
 
     def predict(x: Tensor, t: float) -> Tensor:
-        asked.append(t)
+        times.append(t)
         return MIXTURE.predictor(schedule)(x, t)
 
     spec = {"name": name, "nfe": 100, "grid": "log-snr", "denoise": True, "variance": "fixed-small", "eta": 0.0}
     spec |= {"lower_order_final": True, "lambda_start": -5.1}
-    found = solve(spec, predict, schedule, start(), noise_like(start()))
-    assert float(schedule.lambda_(asked[0])) == pytest.approx(-5.1, abs=1e-9) and len(asked) == 100
+    samples = solve(spec, predict, schedule, start(), noise_like(start()))
+    assert float(schedule.lambda_(times[0])) == pytest.approx(-5.1, abs=1e-9) and len(times) == 100
     if name != "ancestral":  # the exact flow from there is known
         exact = MIXTURE.flow(start(), -5.1, float(schedule.lambda_(0.0)))
-        assert float((found - exact).square().mean().sqrt()) < 0.05
+        assert float((samples - exact).square().mean().sqrt()) < 0.05
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
@@ -97,8 +97,8 @@ def test_an_end_at_or_below_the_last_time_changes_nothing(grid, schedule):
     assert schedule.t_stop == 0 or schedule.t_stop > 13
     for t_end in (0, math.floor(schedule.t_stop)):
         for points in (2, 20, 100):
-            plain = time_grid(grid, schedule, points).tolist()
-            assert time_grid(grid, schedule, points, t_end=t_end).tolist() == plain
+            full_grid = time_grid(grid, schedule, points).tolist()
+            assert time_grid(grid, schedule, points, t_end=t_end).tolist() == full_grid
 
 
 def test_grid_refuses_what_it_does_not_know():

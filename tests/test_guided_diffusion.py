@@ -160,8 +160,8 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
     options = ["--name", "mine", "--resolution", 16, "--head-channels", 16, *schedule]
     done = run("import", tmp_path / "checkpoint.pt", *options, "--out", tmp_path / "model")
     weights = tmp_path / "model" / "weights.safetensors"
-    predict, found = load_predictor(weights, torch.device("cpu"))
-    spec = found.json_values()
+    predict, network_spec = load_predictor(weights, torch.device("cpu"))
+    spec = network_spec.json_values()
     assert spec["network"] == {
         "channels": 32,
         "multipliers": [1, 2, 2],
@@ -182,9 +182,9 @@ def test_the_specification_says_what_was_given_and_what_was_recognised(tmp_path:
         "training": {"initial": {"weights": str(weights), "sha256": sha256(weights)}},
     }
     assert "warning: the network's time input will be t = 0, ..., 3999" in done.stderr
-    made = read_json(tmp_path / "model" / "manifest.json")
-    assert made["inputs"] == {"checkpoint.pt": spec["imported"]["sha256"]}
-    assert made["outputs"] == {"weights.safetensors": sha256(weights)}
+    manifest = read_json(tmp_path / "model" / "manifest.json")
+    assert manifest["inputs"] == {"checkpoint.pt": spec["imported"]["sha256"]}
+    assert manifest["outputs"] == {"weights.safetensors": sha256(weights)}
 
 
 def test_a_network_that_was_told_scaled_times_is_told_them_again(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def lipschitz(network: AdmUNet, pixels: Tensor, t: int, timesteps: int, **named:
     x_t = level**0.5 * (pixels / 127.5 - 1) + (1 - level) ** 0.5 * noise
     with torch.inference_mode():
         at, before = (
-            network(x_t, torch.full((len(x_t),), told * 1000 / timesteps), **named)[:, :3] for told in (t, t - 10)
+            network(x_t, torch.full((len(x_t),), time * 1000 / timesteps), **named)[:, :3] for time in (t, t - 10)
         )
     return (at - before).flatten(1).norm(dim=1).mean().item() / 10
 
@@ -95,8 +95,8 @@ def test_the_line_that_is_documented_measures_k_of_a_checkpoint(
         lipschitz(network, pixels.permute(0, 3, 1, 2), t, 4000 if "4000" in options else 1000, **classes)
         for t in (10, 100)
     ]
-    found = {point["t"]: point["K"] for point in read_json(Path("k.json"))["points"] if point["t"] <= 100}
-    assert [found[10], found[100]] == pytest.approx(expected, rel=1e-3)
+    k = {point["t"]: point["K"] for point in read_json(Path("k.json"))["points"] if point["t"] <= 100}
+    assert [k[10], k[100]] == pytest.approx(expected, rel=1e-3)
     assert expected[0] > 0
 
 
@@ -151,8 +151,8 @@ def test_other_initial_weights_make_another_model(model: Path, tmp_path: Path) -
     other = {"weights": str(model), "sha256": "0" * 64}
     assert not paths() & paths(**{"training.initial": other})
     assert not paths() & paths(**{"training.initial": None})
-    plain = load_plan(write_config(tmp_path / "plain.yaml"), look=False)
-    assert all("initial" not in run.spec["training"] for run in plain.models.values())
+    plan = load_plan(write_config(tmp_path / "plain.yaml"), look=False)
+    assert all("initial" not in run.spec["training"] for run in plan.models.values())
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,8 @@ def test_legacy_features_are_those_of_the_same_network(inception_weights, clean_
 
 def test_both_encoders_have_the_same_weights_and_metrics_of_their_own(tmp_path, inception_weights):
     settings = ENCODERS.read({"name": "inception-legacy"})
-    found = ENCODERS.load("inception-legacy").make_weights(settings, tmp_path / settings.file)
-    assert found["sha256"] == sha256(inception_weights)
+    origin = ENCODERS.load("inception-legacy").make_weights(settings, tmp_path / settings.file)
+    assert origin["sha256"] == sha256(inception_weights)
     names = {metric_name(distance, "inception-legacy", 10_000) for distance in ("frechet", "kernel")}
     assert names == {"fid-legacy-10k", "kid-legacy-10k"}
     assert report_metrics.is_fid("fid-legacy-10k") and report_metrics.is_fid("fid-clean-inception-10k")
@@ -130,12 +130,12 @@ def test_both_encoders_have_the_same_weights_and_metrics_of_their_own(tmp_path, 
 
 def test_no_bit_of_the_features_depends_on_threads_or_batch(inception_weights, monkeypatch):
     pixels = photos_and_digits()[0]
-    found = []
+    features = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         encode = inception.make_encoder(inception_weights, CPU)
-        found += [encode(pixels), torch.cat([encode(pixels[:8]), encode(pixels[8:])])]
-    assert all(torch.equal(found[0], other) for other in found)
+        features += [encode(pixels), torch.cat([encode(pixels[:8]), encode(pixels[8:])])]
+    assert all(torch.equal(features[0], other) for other in features)
 
 
 def test_a_gpu_takes_larger_batches():
@@ -204,8 +204,8 @@ def test_download_is_the_last_resort_and_is_verified(tmp_path, monkeypatch):
     assert package is not None
     monkeypatch.setattr(inception, "offline_weights", lambda: None)
     out = tmp_path / "weights.pt"
-    found = provide_inception(None, out, url=package.as_uri())
-    assert found == {"source": package.as_uri(), "sha256": OFFLINE_SHA256}
+    origin = provide_inception(None, out, url=package.as_uri())
+    assert origin == {"source": package.as_uri(), "sha256": OFFLINE_SHA256}
     (tmp_path / "other").write_text("an error page")
     with pytest.raises(UserError, match=f"not the expected file.*{OFFLINE_SHA256}; fetch it again"):
         provide_inception(None, out, url=(tmp_path / "other").as_uri())

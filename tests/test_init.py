@@ -52,15 +52,15 @@ def save(folder: Path, count: int, side: int, *, grey: bool = True, classes: tup
 
 
 def test_a_folder_is_surveyed(tmp_path: Path) -> None:
-    found = survey(save(tmp_path, 80, 12, classes=("a", "b")), 64)
-    assert found == Pictures("folder", str(tmp_path), 80, 2, 12, True)
+    pictures = survey(save(tmp_path, 80, 12, classes=("a", "b")), 64)
+    assert pictures == Pictures("folder", str(tmp_path), 80, 2, 12, True)
 
 
 def test_one_picture_in_colour_is_seen_and_so_is_a_small_one(tmp_path: Path) -> None:
     save(tmp_path, 5, 12)
     save(tmp_path / "more", 1, 9, grey=False)
-    found = survey(tmp_path, 64)
-    assert (found.images, found.classes, found.side, found.is_grey) == (6, 0, 9, False)
+    pictures = survey(tmp_path, 64)
+    assert (pictures.images, pictures.classes, pictures.side, pictures.is_grey) == (6, 0, 9, False)
 
 
 def test_a_grey_jpeg_in_colour_is_grey(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_a_zip_is_surveyed_where_it_is(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
         for file in sorted((tmp_path / "pictures").rglob("*.png")):
             archive.write(file, file.relative_to(tmp_path / "pictures"))
-    found = survey(tmp_path / "pictures.zip", 64)
-    assert (found.source, found.images, found.classes, found.side) == ("zip", 4, 2, 10)
+    pictures = survey(tmp_path / "pictures.zip", 64)
+    assert (pictures.source, pictures.images, pictures.classes, pictures.side) == ("zip", 4, 2, 10)
 
 
 def test_pictures_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:

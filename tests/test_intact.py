@@ -28,7 +28,9 @@ def flip_a_bit(file: Path) -> None:
         open_file.write(content)
 
 
-def made(file: Path, spec: Any = None, inputs: tuple[Path, ...] = (), result: dict[str, Any] | None = None) -> Path:
+def write_with_manifest(
+    file: Path, spec: Any = None, inputs: tuple[Path, ...] = (), result: dict[str, Any] | None = None
+) -> Path:
     """A file with its manifest; one with inputs is the result of a short stage, of which nothing is kept."""
     own = file.with_name(f"{file.stem}.manifest.json" if file.suffix in (".npz", ".csv") else "manifest.json")
     with manifest(own, list(inputs), [file], spec) as record:
@@ -119,19 +121,19 @@ def test_a_file_that_was_set_aside_is_not_just_missing(tmp_path: Path) -> None:
 def test_a_file_that_another_process_has_set_aside_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "a.npz.damaged").touch()
     with pytest.raises(UserError, match=r"a\.npz: was damaged, and is now a\.npz\.damaged"):
-        made(tmp_path / "scores.json", inputs=(tmp_path / "a.npz",))
+        write_with_manifest(tmp_path / "scores.json", inputs=(tmp_path / "a.npz",))
     assert not intact.is_whole(tmp_path / "a.npz")
 
 
 def test_a_file_that_no_manifest_lists_is_taken_as_it_is(tmp_path: Path) -> None:
-    made(tmp_path / "weights.safetensors")
+    write_with_manifest(tmp_path / "weights.safetensors")
     write_json(tmp_path / "other.manifest.json", ["somebody else's"])
     (tmp_path / "mine.safetensors").write_text("mine")
     assert intact.checked(tmp_path / "mine.safetensors") == sha256(tmp_path / "mine.safetensors")
 
 
 def test_a_manifest_that_cannot_be_read_is_damaged_too(tmp_path: Path, source: Path) -> None:
-    file = made(tmp_path / "samples.zip", inputs=(source,))
+    file = write_with_manifest(tmp_path / "samples.zip", inputs=(source,))
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(UserError, match=r"manifest\.json: damaged: it is no JSON\. It is now manifest\.json\.damaged"):
         intact.checked(file)
@@ -141,7 +143,7 @@ def test_a_manifest_that_cannot_be_read_is_damaged_too(tmp_path: Path, source: P
 
 def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path, source: Path) -> None:
     for _ in range(3):
-        flip_a_bit(made(tmp_path / "samples.zip", inputs=(source,)))
+        flip_a_bit(write_with_manifest(tmp_path / "samples.zip", inputs=(source,)))
         assert not intact.is_whole(tmp_path / "samples.zip")
     names = {path.name for path in tmp_path.glob("samples.zip*")}
     assert names == {"samples.zip.damaged", "samples.zip.damaged.1", "samples.zip.damaged.2"}
@@ -150,7 +152,7 @@ def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path, source
 def test_inputs_are_hashed_once(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[Path] = []
     monkeypatch.setattr("etsdm.runtime.digests.sha256", lambda file: hashed.append(file) or "0" * 64)
-    made(tmp_path / "samples.zip", inputs=(source,))
+    write_with_manifest(tmp_path / "samples.zip", inputs=(source,))
     assert hashed.count(source) == 1
     assert read_json(tmp_path / "manifest.json")["inputs"] == {source.name: "0" * 64}
 
@@ -197,7 +199,7 @@ def test_where_nothing_can_be_written_nothing_is_remembered(large: Path, monkeyp
 
 
 def test_a_damaged_file_that_was_kept_is_put_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = made(tmp_path / "dataset.json")  # a stage without inputs is kept, and a small file as a copy
+    file = write_with_manifest(tmp_path / "dataset.json")  # a stage without inputs is kept, and a small file as a copy
     flip_a_bit(file)
     assert intact.checked(file) == sha256(file)
     assert file.read_text() == "content of dataset.json"
@@ -205,11 +207,11 @@ def test_a_damaged_file_that_was_kept_is_put_back(tmp_path: Path, capsys: pytest
 
 
 def test_a_damaged_manifest_that_was_kept_is_put_back(tmp_path: Path) -> None:
-    file = made(tmp_path / "dataset.json")
-    told = (tmp_path / "manifest.json").read_bytes()
+    file = write_with_manifest(tmp_path / "dataset.json")
+    content = (tmp_path / "manifest.json").read_bytes()
     (tmp_path / "manifest.json").write_text("{")
     assert intact.checked(file) == sha256(file)
-    assert (tmp_path / "manifest.json").read_bytes() == told
+    assert (tmp_path / "manifest.json").read_bytes() == content
 
 
 def look(*networks: Path, data: tuple[Path, ...] = ()) -> None:
@@ -245,8 +247,8 @@ def test_what_was_lost_of_a_long_stage_is_put_back(
 
 def test_what_a_workflow_took_away_is_not_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has reasons, other code, say, and leaves the snapshots alone."""
-    weights, metrics, snapshot, told = network(tmp_path, monkeypatch)
-    for file in (weights, metrics, told):
+    weights, metrics, snapshot, manifest_file = network(tmp_path, monkeypatch)
+    for file in (weights, metrics, manifest_file):
         file.unlink()
     look(tmp_path)
     assert snapshot.exists()
@@ -254,8 +256,8 @@ def test_what_a_workflow_took_away_is_not_put_back(tmp_path: Path, monkeypatch: 
 
 
 def test_what_was_kept_is_not_mixed_with_another_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights, metrics, *_, told = network(tmp_path, monkeypatch)
-    told.unlink()
+    weights, metrics, *_, manifest_file = network(tmp_path, monkeypatch)
+    manifest_file.unlink()
     weights.write_text("of another training")
     metrics.unlink()
     look(tmp_path)
@@ -272,17 +274,17 @@ def damage_later(file: Path) -> None:
 
 
 def test_a_damaged_network_is_not_trained_again_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights, *_, told = network(tmp_path, monkeypatch, kept=False)
+    weights, *_, manifest_file = network(tmp_path, monkeypatch, kept=False)
     damage_later(weights)
     for words in ("damaged: its SHA-256 is", "was damaged"):  # the second time, too
         with pytest.raises(UserError, match=words) as error:
             look(tmp_path)
         assert f"Put a whole copy back, or give `etsdm redo {weights}`" in str(error.value)
         assert "which took 3,600 s" in str(error.value)
-    assert told.exists()
+    assert manifest_file.exists()
     done = CliRunner().invoke(main, ["redo", str(weights)])
     assert done.exit_code == 0, done.output
-    assert not told.exists()  # so the workflow makes it again
+    assert not manifest_file.exists()  # so the workflow makes it again
     assert weights.with_name("weights.safetensors.damaged.1").exists()
     look(tmp_path)
 
@@ -307,11 +309,11 @@ def test_what_lies_beside_a_network_does_not_train_it_again(
 
 
 def test_a_network_that_is_not_damaged_can_be_made_again_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights, *_, told = network(tmp_path, monkeypatch)
+    weights, *_, manifest_file = network(tmp_path, monkeypatch)
     intact.redo(weights)
-    assert not told.exists()
+    assert not manifest_file.exists()
     look(tmp_path)
-    assert not told.exists()  # what was kept is forgotten
+    assert not manifest_file.exists()  # what was kept is forgotten
 
 
 def test_what_no_manifest_knows_cannot_be_made_again(tmp_path: Path) -> None:
@@ -322,7 +324,7 @@ def test_what_no_manifest_knows_cannot_be_made_again(tmp_path: Path) -> None:
 
 
 def test_a_damaged_description_is_noticed_before_a_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = made(tmp_path / "dataset.json")
+    file = write_with_manifest(tmp_path / "dataset.json")
     finished.forget(tmp_path / "manifest.json")
     flip_a_bit(file)
     with pytest.raises(UserError, match=r"dataset\.json: damaged.*The same workflow command makes it again"):
@@ -335,8 +337,8 @@ def test_a_damaged_description_is_noticed_before_a_workflow(tmp_path: Path, monk
 def listed(file: Path) -> None:
     """Give a hand-made file the manifest that its stage would have written."""
     own = file.with_name("scores.manifest.json" if file.name == "scores.json" else "manifest.json")
-    told = read_json(own) if own.exists() else {}
-    write_json(own, told | {"outputs": {file.name: sha256(file)}})
+    record = read_json(own) if own.exists() else {}
+    write_json(own, record | {"outputs": {file.name: sha256(file)}})
 
 
 def change_a_digit(file: Path) -> None:

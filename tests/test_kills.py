@@ -88,13 +88,13 @@ def die_at(function: str, call: int, halfway: bool, job: Job, *arguments: Any) -
     target = locate(owner)
     real, calls = getattr(target, name), itertools.count(1)
 
-    def deadly(*given: Any, **named: Any) -> Any:
+    def deadly(*args: Any, **named: Any) -> Any:
         if next(calls) == call:
             if halfway:
-                path, content = given
+                path, content = args
                 path.open("wb").write(content[: len(content) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(*given, **named)
+        return real(*args, **named)
 
     setattr(target, name, deadly)
     job(*arguments)

@@ -28,8 +28,8 @@ def own_condition(t_tilde=100, n=5):
     st.sampled_from([(100, 5), (100, 1), (100, 100), (60, 4), (1000, 8)]),
 )
 def test_shared_timesteps_are_those_of_the_benchmark(t, setting):
-    told = etsdm.share_timesteps(torch.tensor([t, 999], dtype=torch.float64), *setting)
-    assert told.tolist() == own_condition(*setting)(np.array([t, 999])).tolist()
+    condition = etsdm.share_timesteps(torch.tensor([t, 999], dtype=torch.float64), *setting)
+    assert condition.tolist() == own_condition(*setting)(np.array([t, 999])).tolist()
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def test_shared_timesteps_are_those_of_the_benchmark(t, setting):
 )
 def test_shape_and_type_stay(dtype):
     t = torch.tensor([[0, 19, 20], [99, 100, 101]], dtype=dtype)
-    told = etsdm.share_timesteps(t)
-    assert told.dtype == dtype and told.tolist() == [[0, 0, 20], [80, 100, 101]]
+    condition = etsdm.share_timesteps(t)
+    assert condition.dtype == dtype and condition.tolist() == [[0, 0, 20], [80, 100, 101]]
 
 
-@pytest.mark.parametrize(("t", "told"), [(59, 40), (59.5, 40.0), (150.5, 150.5), (0, 0), (np.int64(99), 80)])
-def test_a_number_stays_a_number(t, told):
+@pytest.mark.parametrize(("t", "expected"), [(59, 40), (59.5, 40.0), (150.5, 150.5), (0, 0), (np.int64(99), 80)])
+def test_a_number_stays_a_number(t, expected):
     shared = etsdm.share_timesteps(t)
-    assert shared == told and type(shared) is type(t)
+    assert shared == expected and type(shared) is type(t)
 
 
 def test_a_tensor_without_dimensions_stays_one_and_an_empty_one_too():
@@ -55,16 +55,16 @@ def test_a_tensor_without_dimensions_stays_one_and_an_empty_one_too():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_time_from_0_to_1_is_shared_at_the_same_steps(dtype):
     steps = torch.arange(1000, dtype=torch.float64)
-    told = etsdm.share_timesteps((steps / 1000).to(dtype), scale=1000)
-    assert torch.equal(told, (etsdm.share_timesteps(steps) / 1000).to(dtype))
+    condition = etsdm.share_timesteps((steps / 1000).to(dtype), scale=1000)
+    assert torch.equal(condition, (etsdm.share_timesteps(steps) / 1000).to(dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_time_from_noise_to_data_is_shared_at_the_same_steps(dtype):
     steps = torch.arange(1000)
-    told = etsdm.share_timesteps(1 - steps.to(dtype) / 1000, scale=1000, toward="noise")
-    torch.testing.assert_close(told, 1 - etsdm.share_timesteps(steps).to(dtype) / 1000, atol=1e-7, rtol=0)
-    assert told[:100].unique().numel() == 5 and torch.equal(told[100:], 1 - steps[100:].to(dtype) / 1000)
+    condition = etsdm.share_timesteps(1 - steps.to(dtype) / 1000, scale=1000, toward="noise")
+    torch.testing.assert_close(condition, 1 - etsdm.share_timesteps(steps).to(dtype) / 1000, atol=1e-7, rtol=0)
+    assert condition[:100].unique().numel() == 5 and torch.equal(condition[100:], 1 - steps[100:].to(dtype) / 1000)
 
 
 @pytest.mark.parametrize("toward", ["data", "noise"])
@@ -79,8 +79,8 @@ def test_numbers_and_tensors_are_shared_alike(toward):
 )
 def test_sharing_twice_is_sharing_once(setting):
     times = torch.rand(500) * (1 if setting else 999)
-    told = etsdm.share_timesteps(times, **setting)
-    assert torch.equal(etsdm.share_timesteps(told, **setting), told)
+    condition = etsdm.share_timesteps(times, **setting)
+    assert torch.equal(etsdm.share_timesteps(condition, **setting), condition)
 
 
 def test_a_time_just_below_a_left_end_counts_as_it():
@@ -155,9 +155,9 @@ class Echo(torch.nn.Module):
 def test_the_hook_changes_the_time_and_nothing_else():
     network, x, label, t = Echo(), torch.ones(1), object(), torch.tensor([3, 7, 12])
     etsdm.share(network, 10, 2)
-    seen, told, (other,), named = network(x, t, label, mask=None)
+    seen, condition, (other,), named = network(x, t, label, mask=None)
     assert seen is x and other is label and named == {"mask": None}
-    assert told.tolist() == [0, 5, 12] and t.tolist() == [3, 7, 12]
+    assert condition.tolist() == [0, 5, 12] and t.tolist() == [3, 7, 12]
     assert network(x=x, t=t)[1].tolist() == [0, 5, 12]
     assert [network(x, t)[1] for t in (7, 7.5, 12)] == [5, 5.0, 12]
 
@@ -214,9 +214,9 @@ def test_a_gpu_is_waited_for_in_the_first_calls_alone(monkeypatch):
     monkeypatch.setattr(Times, "check", lambda self, t, name, counted: looks.append(t) or True)
     network, t = Echo(), torch.tensor([37], device="meta")
     etsdm.share(network)
-    told = [network(None, t)[1] for _ in range(LOOKS + 5)]
+    conditions = [network(None, t)[1] for _ in range(LOOKS + 5)]
     assert len(looks) == LOOKS
-    assert {(one.device.type, one.dtype, one.shape) for one in told} == {("meta", torch.int64, t.shape)}
+    assert {(one.device.type, one.dtype, one.shape) for one in conditions} == {("meta", torch.int64, t.shape)}
 
 
 def network_with(forward):
@@ -243,38 +243,38 @@ def test_the_time_is_found(forward, expected):
 
 
 @pytest.mark.parametrize(
-    ("forward", "given", "expected"),
+    ("forward", "options", "expected"),
     [
         (lambda self, x, when: when, {"argument": "when"}, ("when", 1)),
         (lambda self, x, when: when, {"index": 1}, ("when", 1)),
         (lambda self, x, when: when, {"argument": "when", "index": 1}, ("when", 1)),
         (lambda self, x, when, /: when, {"index": 1}, (None, 1)),
-        (lambda self, *given: given[1], {"index": 1}, (None, 1)),
-        (lambda self, *given, **named: named, {"argument": "when", "index": 1}, ("when", 1)),
+        (lambda self, *args: args[1], {"index": 1}, (None, 1)),
+        (lambda self, *args, **named: named, {"argument": "when", "index": 1}, ("when", 1)),
         (lambda self, **named: named, {"argument": "when"}, ("when", None)),
         (lambda self, x, timestep, t: t, {"argument": "t"}, ("t", 2)),
     ],
 )
-def test_the_time_can_be_named(forward, given, expected):
-    handle = etsdm.share(network_with(forward), **given)
+def test_the_time_can_be_named(forward, options, expected):
+    handle = etsdm.share(network_with(forward), **options)
     assert (handle.argument, handle.index) == expected
 
 
 @pytest.mark.parametrize(
-    ("forward", "given", "message"),
+    ("forward", "options", "message"),
     [
         (lambda self, x, sigma: x, {}, r"Network.forward\(x, sigma\) has no argument with a usual name: .*index=1"),
         (lambda self, x, timestep, t: x, {}, r"may be the time \(timestep, t\): give the time's name"),
-        (lambda self, *given, **named: given, {}, "no argument with a usual name"),
+        (lambda self, *args, **named: args, {}, "no argument with a usual name"),
         (lambda self, x, t: x, {"argument": "timestep"}, r"forward\(x, t\) has no argument 'timestep'"),
         (lambda self, x, t: x, {"argument": "t", "index": 0}, "has 't' at index 1, not 0: give one of the two alone"),
         (lambda self, x, t: x, {"index": 2}, "has no argument at index 2"),
         (lambda self, x, t: x, {"index": -1}, "index = -1 must be 0 or more"),
     ],
 )
-def test_a_time_that_is_not_found_is_said_with_the_cure(forward, given, message):
+def test_a_time_that_is_not_found_is_said_with_the_cure(forward, options, message):
     with pytest.raises(ValueError, match=message):
-        etsdm.share(network_with(forward), **given)
+        etsdm.share(network_with(forward), **options)
 
 
 def test_a_call_without_the_time_is_refused():

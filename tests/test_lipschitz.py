@@ -46,15 +46,15 @@ def test_a_network_linear_in_time_has_its_slope_everywhere(t_prime, t, time):
 
 
 def test_in_continuous_time_nothing_is_asked_below_t_min():
-    asked = []
+    conditions = []
 
     def network(x, condition):
-        asked.append(condition[0].item())
+        conditions.append(condition[0].item())
         return linear_in_time(x, condition)
 
     schedule = make_schedule("linear", 1000, 8, "continuous", tau_min=2e-3)
     difference_quotients(NoisePredictor(network, schedule), *torch.randn(2, 3, 1, 8, 8), 0, 10)
-    assert asked == [10.0, 2.0]
+    assert conditions == [10.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,19 @@ def test_a_pair_without_a_step_inside_the_times_has_no_k(t_prime, t, message):
 
 @pytest.mark.parametrize("name", SCHEDULES.names())
 def test_on_a_flattened_schedule_k_is_measured_from_the_first_time_and_solving_ends_where_sampling_does(name):
-    asked = []
+    conditions = []
 
     def network(x, condition):
-        asked.append(condition[0].item())
+        conditions.append(condition[0].item())
         return linear_in_time(x, condition)
 
     predict = NoisePredictor(network, make_schedule(name, 1000, 8).flattened(100))
     difference_quotients(predict, *torch.randn(2, 3, 1, 8, 8), 0, 10)
-    assert asked == [10.0, 0.0]
-    asked.clear()
+    assert conditions == [10.0, 0.0]
+    conditions.clear()
     solved(predict, torch.randn(3, 1, 8, 8), 100, 5)
-    assert asked == pytest.approx(np.linspace(100, predict.schedule.t_stop, 5).tolist(), rel=1e-6)
-    assert asked[-1] > 2
+    assert conditions == pytest.approx(np.linspace(100, predict.schedule.t_stop, 5).tolist(), rel=1e-6)
+    assert conditions[-1] > 2
 
 
 def test_both_predictions_are_made_at_the_noise_level_of_t():
@@ -115,15 +115,15 @@ def test_sharing_gives_exactly_zero_inside_a_sub_interval_and_doubles_the_step_b
 
 def test_the_lipschitz_probe_of_a_network_on_disk(tmp_path, images):
     """Real weights through the whole probe; the same network conditioned as etsdm has zeros where it must."""
-    found = {
+    results = {
         method: probed("lipschitz", write_weights(tmp_path / method, method), images, PAPER)
         for method in ("ddpm", "etsdm")
     }
-    k = {method: {point["t"]: point["K"] for point in result["points"]} for method, result in found.items()}
-    assert found["ddpm"]["n"] == 6
-    assert found["ddpm"]["dimension"] == 64
+    k = {method: {point["t"]: point["K"] for point in result["points"]} for method, result in results.items()}
+    assert results["ddpm"]["n"] == 6
+    assert results["ddpm"]["dimension"] == 64
     assert all(value > 0 for value in k["ddpm"].values())
     assert [t for t, value in k["etsdm"].items() if value == 0] == [10, 30, 50, 70, 90]
     assert [k["etsdm"][t] for t in (200, 300, 400)] == [k["ddpm"][t] for t in (200, 300, 400)]
-    for point in found["ddpm"]["points"]:
+    for point in results["ddpm"]["points"]:
         assert point["K_per_sqrt_dimension"] == pytest.approx(point["K"] / 8)

@@ -61,7 +61,7 @@ def test_every_method_learns_and_samples(method, time, tmp_path):
 
 def test_a_replica_is_ddpm_with_the_seed_1000_above(tmp_path):
     """ddpm's own network at seed 1000, and its images, bit for bit; those of seed 0 are others."""
-    found = {}
+    runs = {}
     for name, seed in (("replica", None), ("ddpm", 0), ("ddpm", 1000)):
         spec, drawn = specs({"name": name})
         changed = {} if seed is None else {"seed": seed}
@@ -69,9 +69,9 @@ def test_a_replica_is_ddpm_with_the_seed_1000_above(tmp_path):
         train(spec | changed, prepared_digits(), out, "cpu", progress=False)
         drawn = drawn | changed | {"samples": 6}
         sample(out / "weights.safetensors", drawn, out / "samples.zip", "cpu", progress=False)
-        found[name, seed] = load_weights(out / "weights.safetensors")[0], read_images(out / "samples.zip")
-    weights, images = found["replica", None]
-    same, other = found["ddpm", 1000], found["ddpm", 0]
+        runs[name, seed] = load_weights(out / "weights.safetensors")[0], read_images(out / "samples.zip")
+    weights, images = runs["replica", None]
+    same, other = runs["ddpm", 1000], runs["ddpm", 0]
     assert all(torch.equal(tensor, same[0][key]) for key, tensor in weights.items())
     assert np.array_equal(images, same[1])
     assert not all(torch.equal(tensor, other[0][key]) for key, tensor in weights.items())
@@ -93,24 +93,24 @@ def test_every_prediction_trains_and_samples_on_every_schedule(method, predictio
 
 
 def test_sub_intervals_of_one_step_are_the_baseline_bit_for_bit(tmp_path):
-    plain = run({"name": "ddpm"}, tmp_path / "ddpm")
+    baseline = run({"name": "ddpm"}, tmp_path / "ddpm")
     shared = run({"name": "etsdm", "t_tilde": 100, "n": 100}, tmp_path / "etsdm")
     coarse = run({"name": "etsdm", "t_tilde": 100, "n": 5}, tmp_path / "coarse")
-    for name, tensor in plain[0].items():
+    for name, tensor in baseline[0].items():
         assert torch.equal(tensor, shared[0][name])
-    assert any(not torch.equal(tensor, coarse[0][name]) for name, tensor in plain[0].items())
+    assert any(not torch.equal(tensor, coarse[0][name]) for name, tensor in baseline[0].items())
 
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
 def test_unconditional_is_one_sub_interval_of_all_times_bit_for_bit(prediction, tmp_path):
-    found = [
+    runs = [
         run(method, tmp_path / method["name"], prediction=prediction)
         for method in ({"name": "unconditional"}, {"name": "etsdm", "t_tilde": 1000, "n": 1}, {"name": "ddpm"})
     ]
-    (weights, images, losses), shared, told = found
+    (weights, images, losses), shared, baseline = runs
     assert all(torch.equal(tensor, shared[0][name]) for name, tensor in weights.items())
     assert np.array_equal(images, shared[1]) and losses == shared[2]
-    assert any(not torch.equal(tensor, told[0][name]) for name, tensor in weights.items())
+    assert any(not torch.equal(tensor, baseline[0][name]) for name, tensor in weights.items())
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
@@ -144,22 +144,22 @@ LIMITS = {
 @pytest.mark.parametrize("limit", LIMITS)
 def test_the_limit_of_a_rival_is_ddpm_bit_for_bit(limit, tmp_path):
     """No slower embedding; Beta(1, 1), which is uniform; and a weight that is never below 1."""
-    rival, plain, diffusion = LIMITS[limit]
+    rival, baseline, diffusion = LIMITS[limit]
     weights, images, losses = run(rival, tmp_path / "rival", **diffusion)
-    same_weights, same_images, same_losses = run(plain, tmp_path / "plain")
+    same_weights, same_images, same_losses = run(baseline, tmp_path / "plain")
     assert all(torch.equal(tensor, same_weights[name]) for name, tensor in weights.items())
     assert np.array_equal(images, same_images)
     assert losses == same_losses
 
 
 def test_a_slower_embedding_is_that_of_an_earlier_time():
-    told = process({"name": "embedding-scale", "scale": 16}).condition(np.array([0.0, 8.0, 999.0]))
-    assert told.tolist() == [0.0, 0.5, 999 / 16]
+    condition = process({"name": "embedding-scale", "scale": 16}).condition(np.array([0.0, 8.0, 999.0]))
+    assert condition.tolist() == [0.0, 0.5, 999 / 16]
 
 
 def test_added_time_changes_the_network_and_nothing_else():
-    spec, plain = specs({"name": "added-time"})[0], specs({"name": "ddpm"})[0]
-    assert spec["network"] == plain["network"] | {"scale_shift_norm": False}
+    spec, baseline = specs({"name": "added-time"})[0], specs({"name": "ddpm"})[0]
+    assert spec["network"] == baseline["network"] | {"scale_shift_norm": False}
     assert process({"name": "added-time"}) == process({"name": "ddpm"})
     config = tiny(**{"network.scale_shift_norm": False, "experiments.lipschitz.methods": ["ddpm", "added-time"]})
     with pytest.raises(UserError, match=r"added-time is ddpm where network\.scale_shift_norm is false"):
@@ -169,29 +169,29 @@ def test_added_time_changes_the_network_and_nothing_else():
 def test_remaps_keep_the_range_of_t_and_rise():
     t = np.arange(1000.0)
     for name in ("sigma", "log-snr", "sqrt"):
-        told = process({"name": "remap", "map": name}).condition(t)
-        assert (np.diff(told) > 0).all()
-        assert 0 <= told[0] < 11
-        assert 990 < told[-1] <= 1000.0001
+        condition = process({"name": "remap", "map": name}).condition(t)
+        assert (np.diff(condition) > 0).all()
+        assert 0 <= condition[0] < 11
+        assert 990 < condition[-1] <= 1000.0001
     schedule = process({"name": "ddpm"}).schedule
     assert process({"name": "remap", "map": "sigma"}).condition(t) == pytest.approx(1000 * schedule.sigma(t))
 
 
 def test_the_log_snr_remap_is_finite_where_alpha_is_zero():
-    told = process({"name": "remap", "map": "log-snr"}, schedule="zero-terminal-snr").condition(np.array([999.0]))
-    assert told.tolist() == [1000.0]
+    condition = process({"name": "remap", "map": "log-snr"}, schedule="zero-terminal-snr").condition(np.array([999.0]))
+    assert condition.tolist() == [1000.0]
 
 
 def test_the_modified_schedule_sampled_by_every_kind_of_solver_ends_there():
-    schedule, asked = process({"name": "modified-schedule"}).schedule, []
+    schedule, times = process({"name": "modified-schedule"}).schedule, []
 
     def predict(x, t):
-        asked.append(t)
+        times.append(t)
         return x
 
     for name in ("ancestral", "ddim", "dpm-solver-3", "dpm-solver++-2m"):
-        asked.clear()
+        times.clear()
         spec = {"name": name, "nfe": 20, "grid": "uniform", "denoise": True, "variance": "fixed-large", "eta": 0.0}
         spec |= {"lower_order_final": False}
         solve(spec, predict, schedule, torch.ones(1, 1), lambda: torch.ones(1, 1))
-        assert asked[-1] == schedule.t_stop > 13
+        assert times[-1] == schedule.t_stop > 13

@@ -33,9 +33,9 @@ def test_feature_file(tmp_path):
     images, dataset = write_digits(tmp_path, digits()[1])
     weights, out = tmp_path / "weights.safetensors", tmp_path / "features.npz"
     train_classifier(CLASSIFIER.model_copy(update={"epochs": 1}), images, dataset, weights, CPU, progress=False)
-    found = extract_features("classifier", weights, images, out, 50, "cpu", progress=False)
+    record = extract_features("classifier", weights, images, out, 50, "cpu", progress=False)
     stored = load_features(out)
-    assert found == {"count": 50, "digest": sha256(images)}
+    assert record == {"count": 50, "digest": sha256(images)}
     assert stored.features.shape == (50, 64) and stored.digest == sha256(images)
     assert extract_features("classifier", weights, images, out, None, "cpu", progress=False)["count"] == 1797
     whole = load_features(out).features
@@ -104,9 +104,9 @@ def test_a_distance_in_one_file_is_one_of_all(tmp_path, monkeypatch):
     assert values["md-classifier-9"] == 64 and "kd-classifier-9" in values
     assert "bootstrap" not in read_json(tmp_path / "s.json"), "neither is bootstrapped"
     assert distance_of("md-classifier-9").higher_is_better and not distance_of("kd-classifier-9").judged
-    asked = {"samples": 6, "encoders": ["inception"], "distances": ["means"]}
+    evaluation = {"samples": 6, "encoders": ["inception"], "distances": ["means"]}
     with pytest.raises(ValueError, match=r"samples = 6 is too few: the distance of the means needs at least 7"):
-        Evaluation.model_validate(asked)
+        Evaluation.model_validate(evaluation)
 
 
 TWINS = """

@@ -46,8 +46,8 @@ def test_an_error_of_the_noise_that_grows_with_the_offset_is_one_of_x0(offset: i
     x0, eps = start()
     predict = NoisePredictor(lambda x, condition: eps + slope * (condition.view(-1, 1, 1, 1) - t), LINEAR)
     expected = (float(LINEAR.sigma(t) / LINEAR.alpha(t)) * slope * offset) ** 2
-    found = squared_errors(predict, noised(LINEAR, x0, eps, t), x0, t, offset)
-    torch.testing.assert_close(found, torch.full((3,), expected, dtype=torch.float64), rtol=1e-6, atol=1e-20)
+    errors = squared_errors(predict, noised(LINEAR, x0, eps, t), x0, t, offset)
+    torch.testing.assert_close(errors, torch.full((3,), expected, dtype=torch.float64), rtol=1e-6, atol=1e-20)
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
@@ -64,16 +64,16 @@ def test_the_output_is_read_at_the_levels_of_t_whatever_is_predicted(name: str) 
 
 def test_the_condition_is_that_of_the_wrong_time() -> None:
     """f(t + offset), and not f(t) + offset."""
-    given: list[float] = []
+    conditions: list[float] = []
 
     def network(x: Tensor, condition: Tensor) -> Tensor:
-        given.append(condition[0].item())
+        conditions.append(condition[0].item())
         return x
 
     predict = NoisePredictor(network, LINEAR, shared([0.0, 20.0, 40.0]))
     for offset in (-30, -5, 0, 5, 6, 20):
         predicted(predict, start()[0], 34, offset)
-    assert given == [0.0, 20.0, 20.0, 20.0, 40.0, 54.0]
+    assert conditions == [0.0, 20.0, 20.0, 20.0, 40.0, 54.0]
 
 
 def test_an_offset_that_leaves_the_trained_times_is_left_out() -> None:
@@ -123,7 +123,7 @@ def test_the_probe_of_a_network_on_disk(tmp_path: Path, images: Path) -> None:
         for p in points:
             assert p["excess"] == pytest.approx(p["error"] - right[p["t"]], abs=1e-12)
             assert p["error"] > 0 and p["error_std"] > 0
-    by_case = [{(p["t"], p["offset"]): p["error"] for p in found["points"]} for found in (ddpm, etsdm)]
+    by_case = [{(p["t"], p["offset"]): p["error"] for p in measurement["points"]} for measurement in (ddpm, etsdm)]
     assert by_case[1][20, 0] == by_case[0][20, 0], "20 is a left end, so both are given 20"
     assert by_case[1][45, 0] == by_case[1][45, 5] == by_case[0][45, -5], "45 and 50 are given as 40"
 

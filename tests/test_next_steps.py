@@ -45,11 +45,11 @@ def steps(findings: list[Finding], seeds: int) -> list[str]:
 
 def test_what_is_undecided_is_named_with_the_seeds_that_it_takes() -> None:
     open_ = Finding(CLAIM, "It is lower.", change=change(0.06), p=0.5, role="primary")
-    (said,) = steps([open_], 4)
-    assert said.startswith(
+    (step,) = steps([open_], 4)
+    assert step.startswith(
         "Undecided: comparison. A change of 5 % would be called with a probability of 80 % with about"
     )
-    assert f"about {seeds_for(change(0.06), 0.05)} seeds" in said and "this run has 4" in said
+    assert f"about {seeds_for(change(0.06), 0.05)} seeds" in step and "this run has 4" in step
     assert steps([], 4) == []
     assert "One seed decides nothing." in steps([open_], 1)[0]
 

@@ -53,9 +53,9 @@ def closure() -> Iterator[tuple[str, Requirement]]:
     queue = [("pyproject.toml", requirement, "") for requirement in direct_requirements()]
     visited = set()
     while queue:
-        source, asked, extra = queue.pop()
-        requirement = overrides.get(canonicalize_name(asked.name), asked)
-        if not all(r.marker is None or r.marker.evaluate({"extra": extra}) for r in (asked, requirement)):
+        source, dependency, extra = queue.pop()
+        requirement = overrides.get(canonicalize_name(dependency.name), dependency)
+        if not all(r.marker is None or r.marker.evaluate({"extra": extra}) for r in (dependency, requirement)):
             continue
         yield source, requirement
         name = canonicalize_name(requirement.name)
@@ -90,8 +90,8 @@ def test_only_the_lock_holds_exact_versions() -> None:
 
 def test_the_snakefile_and_pyproject_ask_for_the_same_snakemake() -> None:
     (need,) = (need for need in direct_requirements() if need.name == "snakemake")
-    asked = re.findall(r'^min_version\("(.+)"\)$', (ROOT / "workflow" / "Snakefile").read_text(), re.MULTILINE)
-    assert [str(one) for one in need.specifier if one.operator == ">="] == [f">={version}" for version in asked]
+    min_versions = re.findall(r'^min_version\("(.+)"\)$', (ROOT / "workflow" / "Snakefile").read_text(), re.MULTILINE)
+    assert [str(one) for one in need.specifier if one.operator == ">="] == [f">={version}" for version in min_versions]
 
 
 def test_the_library_needs_torch_and_numpy_alone() -> None:

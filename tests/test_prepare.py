@@ -107,12 +107,12 @@ def test_a_preparation_that_is_stopped_goes_on_where_it_was(
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="the same command goes on"):
         patch.setattr(module, "StopRequest", Stop(questions))
         prepare(spec, tmp_path / "out", progress=False, workers=workers)
-    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npy")}
+    parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npy")}
     waiting = 2 * workers if workers > 1 else 0
-    assert min(questions, 9) - waiting <= len(made) <= min(questions, 9)
+    assert min(questions, 9) - waiting <= len(parts) <= min(questions, 9)
     assert not (tmp_path / "out" / "images.zip").exists()
     prepare(spec, tmp_path / "out", progress=False, workers=workers)
-    assert f"going on after {len(made)} of 9 parts" in capsys.readouterr().err or not made
+    assert f"going on after {len(parts)} of 9 parts" in capsys.readouterr().err or not parts
     assert files(tmp_path / "out") == whole
 
 
@@ -207,8 +207,8 @@ def test_remarks_on_images_are_told_once_with_examples(
         Image.open(path).save(path, exif=b"Exif\0\0garbage-garbage")
     prepare(spec, tmp_path / "out", progress=False, workers=workers)
     examples = ", ".join(str(path) for path in paths[::10][:5])
-    told = f"etsdm: mine: taken as they lie, because their EXIF data are broken: 6 ({examples}, ...)\n"
-    assert capsys.readouterr().err == told
+    remark = f"etsdm: mine: taken as they lie, because their EXIF data are broken: 6 ({examples}, ...)\n"
+    assert capsys.readouterr().err == remark
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -225,10 +225,10 @@ def test_damaged_images_are_left_out_where_that_is_allowed(
         patch.setattr(module, "StopRequest", Stop(4))
         prepare(spec, tmp_path / "out", progress=False)
     described = prepare(spec, tmp_path / "out", progress=False, workers=workers)
-    said = capsys.readouterr().err
-    assert "etsdm: mine: left out 8 damaged images of 60:" in said
+    stderr = capsys.readouterr().err
+    assert "etsdm: mine: left out 8 damaged images of 60:" in stderr
     assert [line.partition(": not")[0] for line in described["damaged"]] == [str(path) for path in bad]
-    assert all(line in said for line in described["damaged"])
+    assert all(line in stderr for line in described["damaged"])
     with pytest.raises(UserError, match=r"14\.jpg: not a readable(.|\n)*skip_damaged: 7 images may be left out"):
         prepare(spec | {"skip_damaged": 7}, tmp_path / "fewer", progress=False)
     for path in bad:

@@ -74,9 +74,9 @@ def test_images_are_spread_evenly_over_the_archive(tmp_path):
     write_images(tmp_path / "ramp.zip", ramp)
     assert pick_images(tmp_path / "ramp.zip", [7, 2])[:, 0, 0, 0].tolist() == [7, 2]
     for count, expected in ((3, [0, 4, 8]), (1, [0]), (20, list(range(9)))):
-        found = even_images(tmp_path / "ramp.zip", count, Images(name="ramp", resolution=2, channels=3))
-        assert found.shape == (len(expected), 3, 2, 2)
-        assert ((found[:, 0, 0, 0] + 1) * 127.5).tolist() == pytest.approx(expected, abs=1e-4)
+        images = even_images(tmp_path / "ramp.zip", count, Images(name="ramp", resolution=2, channels=3))
+        assert images.shape == (len(expected), 3, 2, 2)
+        assert ((images[:, 0, 0, 0] + 1) * 127.5).tolist() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["lipschitz", "stability", "mismatch", "x-lipschitz"])

@@ -40,8 +40,8 @@ def run(stage: str, processes: int, **options: Any) -> subprocess.CompletedProce
 def both(stage: str, **options: Any) -> None:
     """Run a stage in one process and in two; `out` says where by a pattern."""
     for processes in (1, 2):
-        given = {name: str(value).format(processes) for name, value in options.items()}
-        done = run(stage, processes, **given)
+        arguments = {name: str(value).format(processes) for name, value in options.items()}
+        done = run(stage, processes, **arguments)
         assert done.returncode == 0, done.stderr
 
 
@@ -96,16 +96,16 @@ def test_two_processes_train_with_micro_batches_and_a_derivative(tmp_path: Path)
 def test_what_two_processes_have_saved_one_goes_on_from(tmp_path: Path) -> None:
     spec, out = spec_file(tmp_path, "etsdm", 4000), tmp_path / "run"
     options = {"spec": spec, "data": prepared_digits(), "out": out}
-    given = command("train", 2, **options, save_minutes=0)
-    with subprocess.Popen(given, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True) as job:
+    argv = command("train", 2, **options, save_minutes=0)
+    with subprocess.Popen(argv, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True) as job:
         while not list((out / "state").glob("*.pt")):
             assert job.poll() is None
             time.sleep(0.1)
         job.send_signal(signal.SIGTERM)
-        said = job.stderr.read()
-    assert job.returncode == os.EX_TEMPFAIL, said
-    assert "the same command goes on" in said
-    spec_of_the_rest = ["--minutes", "0.0001", *given[1:]]
+        stderr = job.stderr.read()
+    assert job.returncode == os.EX_TEMPFAIL, stderr
+    assert "the same command goes on" in stderr
+    spec_of_the_rest = ["--minutes", "0.0001", *argv[1:]]
     spec_of_the_rest[spec_of_the_rest.index("--processes") + 1] = "1"
     done = subprocess.run([str(ETSDM), *spec_of_the_rest], capture_output=True, text=True, check=False)
     assert "resuming after" in done.stderr

@@ -17,10 +17,10 @@ def test_every_promise_names_a_test():
 
 def test_every_test_that_is_named_is_there():
     missing, file = [], ""
-    for given, name, shortened in TEST.findall(TEXT):
-        if not (given or name):
+    for named_file, name, shortened in TEST.findall(TEXT):
+        if not (named_file or name):
             continue
-        file = given or file
+        file = named_file or file
         code = (ROOT / "tests" / file).read_text(encoding="utf-8")
         if name and not re.search(rf"def {name}{'' if shortened else chr(92) + '('}", code):
             missing.append((file, name))

@@ -81,20 +81,20 @@ def test_failed_cell_of_every_experiment_is_na_with_its_reason(every: Path, expe
 
 def test_first_page_lists_the_primary_claim_of_each_experiment_with_its_verdict(every: Path) -> None:
     text = (every / "report.html").read_text(encoding="utf-8")
-    answer = text[text.index('<section id="answer">') : text.index('<section id="limits">')]
-    badges = re.findall(r'class="badge [a-z]*">([^<]*)<.*?href="#([a-z-]+)">', answer, re.DOTALL)
+    section = text[text.index('<section id="answer">') : text.index('<section id="limits">')]
+    badges = re.findall(r'class="badge [a-z]*">([^<]*)<.*?href="#([a-z-]+)">', section, re.DOTALL)
     assert sorted(experiment for _, experiment in badges) == sorted(EXPERIMENTS)
     primary = [(f.verdict, f.claim.experiment) for f in findings(read(every)) if f.role == "primary"]
     assert set(badges) >= set(primary), "the verdict of each primary claim"
     assert ("same direction and size", "theory") in badges
-    assert f"{len(EXPERIMENTS)} experiments" in answer
-    assert "on cpu (x86_64, 2 CPUs)" in answer
+    assert f"{len(EXPERIMENTS)} experiments" in section
+    assert "on cpu (x86_64, 2 CPUs)" in section
 
 
 def test_findings_of_every_experiment(every: Path) -> None:
-    made = findings(read(every))
-    assert {finding.claim.experiment for finding in made} == set(EXPERIMENTS)
-    by_claim = {finding.claim.short: finding for finding in made}
+    all_findings = findings(read(every))
+    assert {finding.claim.experiment for finding in all_findings} == set(EXPERIMENTS)
+    by_claim = {finding.claim.short: finding for finding in all_findings}
     assert by_claim["ε* singular where dα/dt is not 0"].verdict == "same direction and size"
     assert by_claim["error below its bound"].verdict == "same direction and size"
     assert by_claim["error of order 1/2 or more"].verdict == "same direction and size"
@@ -103,9 +103,9 @@ def test_findings_of_every_experiment(every: Path) -> None:
     assert growth.verdict == "opposite"
     assert "DDPM's K/√d at t = 10 is not higher at 16 px than at 8 px (mean over" in growth.measured
     assert "Change −50.0 %" in growth.measured
-    each = [finding.role for finding in made if finding.claim.short == "E-TSDM beats the alternatives"]
+    each = [finding.role for finding in all_findings if finding.claim.short == "E-TSDM beats the alternatives"]
     assert each == ["primary", *["exploratory"] * 3], "all together, then each"
-    primary = [finding.claim.experiment for finding in made if finding.role == "primary"]
+    primary = [finding.claim.experiment for finding in all_findings if finding.role == "primary"]
     assert primary == [name for name in EXPERIMENTS if name != "theory"], "one an experiment"
 
 
@@ -178,15 +178,15 @@ def test_other_losses_are_compared_with_ddpms_usual_one(tmp_path: Path) -> None:
         factor = (0.8 if "training_times" in loss else 1.0) * (1.1 if "loss_weight" in loss else 1.0)
         return factor * (0.9 if model["method"]["name"] == "etsdm" else 1.0) * (5 + model["seed"])
 
-    made = findings_of(tmp_path, "confound", distance)
-    others = [f for f in made if f.claim.primary]
+    all_findings = findings_of(tmp_path, "confound", distance)
+    others = [f for f in all_findings if f.claim.primary]
     assert [f.role for f in others] == ["primary", *["exploratory"] * 3]
     assert "in 2 of 3 cells" in others[0].said
     changes = {re.split(" is (?:not )?lower", f.said)[0].split("with ")[-1]: f.change.mean for f in others[1:]}
     assert changes == pytest.approx(
         {"uniform and min-snr-5": 10, "beta-0.8-1 and none": -20, "beta-0.8-1 and min-snr-5": -12}
     )
-    (sharing,) = [f for f in made if not f.claim.primary]
+    (sharing,) = [f for f in all_findings if not f.claim.primary]
     assert sharing.change.mean == pytest.approx(-10) and "in 4 of 4 cells" in sharing.said
 
 
@@ -197,14 +197,16 @@ def test_sharing_is_compared_with_the_best_that_sampling_alone_gives(tmp_path: P
         factor = {4: 0.8, 8: 1.1}[solver["nfe"]] if "t_end" in solver else 1.05 if "eps_scale" in solver else 1.0
         return factor * (0.9 if model["method"]["name"] == "etsdm" else 1.0) * (5 + model["seed"])
 
-    made = findings_of(tmp_path, "no-training", distance)
-    (best,) = [f for f in made if f.claim.primary]
+    all_findings = findings_of(tmp_path, "no-training", distance)
+    (best,) = [f for f in all_findings if f.claim.primary]
     assert best.change.mean == pytest.approx(100 * ((0.9 / 0.8 * 0.9) ** 0.5 - 1)), "t_end is best at 4, none at 8"
     assert "in 1 of 2 cells" in best.said
-    each = {f.said.split(" is lower")[0]: f.change.mean for f in made if f.claim.short == "gain of an option alone"}
+    each = {
+        f.said.split(" is lower")[0]: f.change.mean for f in all_findings if f.claim.short == "gain of an option alone"
+    }
     gains = {"stopped at t = 50": 100 * ((0.8 * 1.1) ** 0.5 - 1), "eps / 1.01": 5}
     assert each == pytest.approx({f"DDPM's fd-classifier-1k, {option},": gain for option, gain in gains.items()})
-    beside = [f.change.mean for f in made if f.claim.short == "gain of sharing beside an option"]
+    beside = [f.change.mean for f in all_findings if f.claim.short == "gain of sharing beside an option"]
     assert beside == pytest.approx([-10, -10])
 
 
@@ -215,12 +217,12 @@ def test_the_growth_of_k_on_a_straight_path_is_compared_by_its_power(tmp_path: P
         power = 0.25 if model["diffusion"]["schedule"] == "flow" else 1.0 + 0.01 * model["seed"]
         return float(t**-power)
 
-    made = findings_of(tmp_path, "flow", lambda model, solver: 5.0 + model["seed"], k)
-    (tame,) = [f for f in made if f.claim.short == "K grows less on a straight path"]
+    all_findings = findings_of(tmp_path, "flow", lambda model, solver: 5.0 + model["seed"], k)
+    (tame,) = [f for f in all_findings if f.claim.short == "K grows less on a straight path"]
     assert tame.change.mean == pytest.approx(0.75 + 0.01 * sum(SEEDS) / len(SEEDS))
     assert tame.verdict == "same direction"
     assert "−0.25 (flow), −1.0 (linear)" in tame.said
-    assert [f.change.mean for f in made if f.claim.primary] == [0.0], "the straight path alone"
+    assert [f.change.mean for f in all_findings if f.claim.primary] == [0.0], "the straight path alone"
 
 
 # ---------------------------------------------------------------- how much of t is told
@@ -235,24 +237,26 @@ def test_withholding_is_compared_between_predictions_and_k_with_the_distance(tmp
         withheld = 2.0 + 0.01 * model["seed"] if model["diffusion"]["prediction"] == "eps" else 1.1
         return cost.get(model["method"]["name"], withheld) * (5 + model["seed"])
 
-    made = findings_of(tmp_path, "told-less", distance, lambda model, t_prime, t: largest[model["method"]["name"]] / t)
-    (withheld,) = [f for f in made if f.claim.primary]
+    all_findings = findings_of(
+        tmp_path, "told-less", distance, lambda model, t_prime, t: largest[model["method"]["name"]] / t
+    )
+    (withheld,) = [f for f in all_findings if f.claim.primary]
     assert withheld.change.by_seed == pytest.approx({seed: 100 * ((2 + 0.01 * seed) / 1.1 - 1) for seed in SEEDS})
     assert withheld.verdict == "same direction"
-    eps, v = (f for f in made if f.claim.short == "a lower K goes with a lower distance")
+    eps, v = (f for f in all_findings if f.claim.short == "a lower K goes with a lower distance")
     assert (eps.change.mean, v.change.mean) == pytest.approx((0.9, 1.0)), "eps: the two worst change places"
     assert v.change.p == pytest.approx(2 / 120) and eps.change.p == pytest.approx(10 / 120)
     assert np.isnan(v.change.low), "the spread over seeds tells nothing of other methods"
-    each = {f.said.split("'s ")[0]: f.change.mean for f in made if f.claim.short == "gain of being told less"}
+    each = {f.said.split("'s ")[0]: f.change.mean for f in all_findings if f.claim.short == "gain of being told less"}
     assert each["E-TSDM"] == pytest.approx(-10) and each["embedding-scale"] == pytest.approx(-20)
 
 
 def test_methods_stand_in_the_order_of_how_much_their_network_is_told(every: Path) -> None:
-    found = sides(read(every), "told-less")
-    told = {side.label: side.conditions for side in found}
-    assert told == {"embedding-scale": 1000, "remap": 1000, "E-TSDM": 905, "unconditional": 1}
-    assert list(told)[2:] == ["E-TSDM", "unconditional"]
-    assert {side.network["prediction"] for side in found} == {"eps", "v"}
+    all_sides = sides(read(every), "told-less")
+    conditions = {side.label: side.conditions for side in all_sides}
+    assert conditions == {"embedding-scale": 1000, "remap": 1000, "E-TSDM": 905, "unconditional": 1}
+    assert list(conditions)[2:] == ["E-TSDM", "unconditional"]
+    assert {side.network["prediction"] for side in all_sides} == {"eps", "v"}
 
 
 def test_the_rank_correlation_is_spearmans_and_its_p_value_that_of_all_permutations() -> None:
@@ -344,9 +348,9 @@ def test_columns_of_snapshots_are_left_out_where_there_are_none(built: tuple[Pat
 
 
 def test_the_question_of_progress_is_answered_by_the_last_two_snapshots(progress: Path) -> None:
-    made = [finding for finding in findings(read(progress)) if finding.claim.experiment == "progress"]
-    assert [finding.claim.short for finding in made] == ["distance still falling at the end of training"] * 2
-    for finding, half_life in zip(made, (100, 50), strict=True):
+    both_findings = [finding for finding in findings(read(progress)) if finding.claim.experiment == "progress"]
+    assert [finding.claim.short for finding in both_findings] == ["distance still falling at the end of training"] * 2
+    for finding, half_life in zip(both_findings, (100, 50), strict=True):
         assert f"half-life {half_life}) is lower after 4,000 images than after 2,000" in finding.measured
         assert "−50.0" in finding.measured
 

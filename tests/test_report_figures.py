@@ -145,10 +145,10 @@ def test_a_replica_is_paired_with_ddpm_of_the_seed_that_it_shifts(tmp_path: Path
         assert (cell["n"], cell["mean"]) == (2, pytest.approx(1.65))
         assert cell["change"] == pytest.approx(10)
         assert [float(effect) for effect in cell["effects"].split()] == pytest.approx([math.log(1.1)] * 2)
-    made = findings(read(report))
-    chance = [finding for finding in made if finding.claim.short == "A/A: DDPM against itself"]
+    all_findings = findings(read(report))
+    chance = [finding for finding in all_findings if finding.claim.short == "A/A: DDPM against itself"]
     assert [(finding.role, finding.tests) for finding in chance] == [("control", 1)] * 2
-    assert not any("replica" in f.measured for f in made if f not in chance), "no gain of E-TSDM's"
+    assert not any("replica" in f.measured for f in all_findings if f not in chance), "no gain of E-TSDM's"
     assert "replica" in (report / "report.html").read_text(encoding="utf-8")
 
 
@@ -222,8 +222,8 @@ def test_solvers_with_options_are_told_apart_in_words(tmp_path: Path) -> None:
         "ddim (eps / (2e-05 t + 1.0), eta 0.0)",
         "ddim (time shifted in a window of 40 above t = 300, eta 0.0)",
     ]
-    (said,) = {line for line in solvers(results, "fast-sampling") if "20" in line}
-    assert said.startswith("ddim at 50 NFE (grid uniform, ") and "stopped at t = 20" in said and "none" not in said
+    (words,) = {line for line in solvers(results, "fast-sampling") if "20" in line}
+    assert words.startswith("ddim at 50 NFE (grid uniform, ") and "stopped at t = 20" in words and "none" not in words
     table = cells(fast[fast["metric"] == "fd-classifier-1k"])
     known = {cell["solver_label"] for _, cell in table.iterrows() if published_value(results.published, cell)}
     assert known == {"ddim (eta 0.0)"}

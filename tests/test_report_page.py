@@ -23,7 +23,7 @@ from reports import (
     built_in,
     configuration,
     every_experiment,
-    found,
+    findings_by_claim,
     measure,
     read,
     write_report,
@@ -179,7 +179,7 @@ def test_report_of_a_benchmark_in_which_everything_failed(tmp_path: Path) -> Non
     text = (report / "report.html").read_text(encoding="utf-8")
     assert "20 of 20 measurements have no value" in text
     assert 'class="badge' not in text[text.index('id="answer"') : text.index('id="limits"')]
-    assert {f.verdict for f in found(report).values()} == {"not run"}
+    assert {f.verdict for f in findings_by_claim(report).values()} == {"not run"}
 
 
 def test_what_cannot_be_made_says_why_and_the_rest_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,8 +70,8 @@ def test_real_images_are_those_of_the_archive(tmp_path: Path) -> None:
     images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1).repeat(4, 1).repeat(4, 2)
     write_images(tmp_path / "images.zip", images)
     write_json(tmp_path / "dataset.json", {"labels": [n % 3 for n in range(30)]})
-    found = real_images(tmp_path, 6)
-    assert [int(image[0, 0, 0]) % 3 for image in found] == [0, 1, 2, 0, 1, 2]
+    selection = real_images(tmp_path, 6)
+    assert [int(image[0, 0, 0]) % 3 for image in selection] == [0, 1, 2, 0, 1, 2]
 
 
 def test_small_images_keep_their_pixels_and_large_ones_shrink() -> None:
@@ -82,25 +82,25 @@ def test_small_images_keep_their_pixels_and_large_ones_shrink() -> None:
 
 
 def test_the_picker_has_every_sample_set_once(built: tuple[Path, Path]) -> None:
-    found = picker(read(built[0]), SHOWN)
-    named = [(sheet.method, sheet.solver, sheet.nfe, sheet.seed) for sheet in found.sheets]
+    choices = picker(read(built[0]), SHOWN)
+    named = [(sheet.method, sheet.solver, sheet.nfe, sheet.seed) for sheet in choices.sheets]
     assert len(named) == len(set(named)) == 15, "one run failed"
-    assert {sheet.seed for sheet in found.sheets} == {3, 7} and found.left_out == []
-    assert {sheet.network for sheet in found.sheets} == {"digits, 8 px"}
-    assert [name for name, _ in found.real] == ["digits, 8 px"]
+    assert {sheet.seed for sheet in choices.sheets} == {3, 7} and choices.left_out == []
+    assert {sheet.network for sheet in choices.sheets} == {"digits, 8 px"}
+    assert [name for name, _ in choices.real] == ["digits, 8 px"]
     results = read(built[0])
-    run = next(path for path, spec in results.inventory["samples"].items() if spec["seed"] == found.sheets[0].seed)
+    run = next(path for path, spec in results.inventory["samples"].items() if spec["seed"] == choices.sheets[0].seed)
     first = read_images(results.root / run / "samples.zip", 1)[0].squeeze()
-    assert np.array_equal(pixels(found.sheets[0].source)[:8, :8], first)
-    assert pixels(found.sheets[0].source).shape == (8 * MOSAIC[0] + 1, 9 * MOSAIC[1] - 1)
+    assert np.array_equal(pixels(choices.sheets[0].source)[:8, :8], first)
+    assert pixels(choices.sheets[0].source).shape == (8 * MOSAIC[0] + 1, 9 * MOSAIC[1] - 1)
 
 
 def test_a_page_that_would_be_too_large_leaves_out_later_seeds(
     built: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sheets, "BYTES", 10_000)
-    found = picker(read(built[0]), SHOWN)
-    assert {sheet.seed for sheet in found.sheets} == {3} and found.left_out == [7]
+    choices = picker(read(built[0]), SHOWN)
+    assert {sheet.seed for sheet in choices.sheets} == {3} and choices.left_out == [7]
 
 
 def test_the_page_holds_the_sheets_and_shows_the_first_without_scripts(built: tuple[Path, Path]) -> None:
@@ -137,10 +137,10 @@ def test_the_nearest_images_are_those_of_the_nearest_features(tmp_path: Path) ->
         (tmp_path / name).mkdir()
         save_features(tmp_path / name / "features.npz", features, "d" * 64)
     neighbours = Neighbours()
-    found = neighbours.nearest(tmp_path / "generated", tmp_path / "real", 3, 2)
-    assert found is not None and found.shape == (3, 2) and list(found[:, 0]) == [7, 3, 40]
+    nearest = neighbours.nearest(tmp_path / "generated", tmp_path / "real", 3, 2)
+    assert nearest is not None and nearest.shape == (3, 2) and list(nearest[:, 0]) == [7, 3, 40]
     every = np.linalg.norm(generated[:, None] - real, axis=2).argsort(axis=1)
-    assert np.array_equal(found, every[:, :2])
+    assert np.array_equal(nearest, every[:, :2])
     assert neighbours.nearest(tmp_path / "generated", tmp_path / "real", 4, 2) is None, "there are three"
     assert neighbours.nearest(tmp_path / "nowhere", tmp_path / "real", 3, 2) is None
     (tmp_path / "generated" / "features.npz").write_bytes(b"damaged")
@@ -161,9 +161,9 @@ def test_sheets_of_the_first_seed_show_the_nearest_training_images(tmp_path: Pat
             folder.mkdir(exist_ok=True)
             save_features(folder / "features.npz", features, "d" * 64)
         (tmp_path / m["run"] / "samples.zip").write_bytes((tmp_path / data / "images.zip").read_bytes())
-    found = picker(results, SHOWN).sheets
-    assert {sheet.seed for sheet in found if sheet.nearest} == {3}
-    shown, near = pixels(found[0].source), pixels(found[0].nearest)
+    page_sheets = picker(results, SHOWN).sheets
+    assert {sheet.seed for sheet in page_sheets if sheet.nearest} == {3}
+    shown, near = pixels(page_sheets[0].source), pixels(page_sheets[0].nearest)
     assert near.shape == (9 * 8 - 1, shown.shape[1])
     assert np.array_equal(near[:8], shown[:8]) and np.array_equal(near[9:17], shown[:8])
     assert np.array_equal(near[36:44], shown[9:17]) and np.array_equal(near[45:53], shown[9:17])

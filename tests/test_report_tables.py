@@ -15,7 +15,7 @@ from reports import (
     REASON,
     built_in,
     configuration,
-    found,
+    findings_by_claim,
     k_of,
     measure,
     read,
@@ -196,7 +196,7 @@ def test_means_for_people(mean: float, sd: float, words: str) -> None:
 
 
 def test_findings_equal_hand_computation(built: tuple[Path, Path]) -> None:
-    by_claim = found(built[0])
+    by_claim = findings_by_claim(built[0])
     growth = by_claim["The time-Lipschitz constant K of DDPM explodes towards t = 0."]
     # K = 120 / t, times 1.1 for the second seed; the paper's goes as t to the power -1.56.
     assert growth.verdict == "same direction and size"
@@ -242,6 +242,6 @@ def test_a_k_that_is_not_zero_is_found(tmp_path: Path) -> None:
         write_measurement(results, inventory, measurement, k=k)
 
     report = write_results(tmp_path, configuration(), leaky)
-    zero = found(report)["Sharing the condition makes K zero inside each sub-interval."]
+    zero = findings_by_claim(report)["Sharing the condition makes K zero inside each sub-interval."]
     assert zero.verdict == "opposite"
     assert "1.00e−9" in zero.measured

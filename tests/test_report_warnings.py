@@ -39,8 +39,8 @@ def sound(tmp_path: Path) -> Path:
 def change(report: Path, kind: str, **result: Any) -> None:
     """Change what the first manifest of a kind of run says of its result."""
     file = report.parents[1] / next(iter(read(report).inventory[kind])) / "manifest.json"
-    made = json.loads(file.read_text())
-    file.write_text(json.dumps(made | {"result": made["result"] | result}))
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps(manifest | {"result": manifest["result"] | result}))
 
 
 def test_a_sound_run_has_no_warning(sound: Path) -> None:
@@ -65,19 +65,21 @@ def test_a_warning_begins_where_it_should(
     change(sound, kind, **inside)
     assert warnings(read(sound)) == []
     change(sound, kind, **outside)
-    (said,) = warnings(read(sound))
-    assert words in said
+    (warning,) = warnings(read(sound))
+    assert words in warning
 
 
-@pytest.mark.parametrize(("count", "said"), [(2000, 0), (2001, 1)])
-def test_fewer_than_two_passes_are_warned_of(sound: Path, count: int, said: int) -> None:
+@pytest.mark.parametrize(("count", "number_of_warnings"), [(2000, 0), (2001, 1)])
+def test_fewer_than_two_passes_are_warned_of(sound: Path, count: int, number_of_warnings: int) -> None:
     """4,000 images are seen."""
     results = sound.parents[1]
     file = results / next(iter(read(sound).inventory["data"])) / "dataset.json"
     file.write_text(json.dumps({"count": count}))
-    found = warnings(read(sound))
-    assert len(found) == said
-    assert all("each of its 2,001 images 2 times on average" in text and "to 4,002 or more" in text for text in found)
+    messages = warnings(read(sound))
+    assert len(messages) == number_of_warnings
+    assert all(
+        "each of its 2,001 images 2 times on average" in text and "to 4,002 or more" in text for text in messages
+    )
     initial = read(sound)
     initial.config["training"]["initial"] = {"weights": "w", "sha256": "0" * 64}
     assert warnings(initial) == []
@@ -96,8 +98,8 @@ def test_values_that_are_not_finite_are_missing_and_warned_of(tmp_path: Path, va
     wrong = 7654.25
     report = write_results(tmp_path, configuration(), diverged)
     assert set(read(report).failures["reason"]) == {f"the value is not finite: {value}"}
-    (said,) = warnings(read(report))
-    assert said.startswith("In fast-sampling, 2 of 20 measurements have no value, because numbers were not finite")
+    (warning,) = warnings(read(report))
+    assert warning.startswith("In fast-sampling, 2 of 20 measurements have no value, because numbers were not finite")
 
 
 def test_warnings_come_before_everything_else_and_are_printed(built: tuple[Path, Path], text: str) -> None:

@@ -97,9 +97,9 @@ def test_a_damaged_state_gives_way_to_the_one_before(
     with (tmp_path / "state" / "metrics.jsonl").open("a") as file:
         file.write('{"images": 80, "lo')
     run(archive, tmp_path)
-    said = capsys.readouterr().err
-    assert "DAMAGED" in said
-    assert "resuming after 60 images" in said
+    stderr = capsys.readouterr().err
+    assert "DAMAGED" in stderr
+    assert "resuming after 60 images" in stderr
     assert weights(tmp_path) == weights(whole)
     assert lines(tmp_path) == lines(whole)
 

@@ -56,18 +56,18 @@ def test_cosine_schedule_is_the_cosine_until_beta_is_capped():
 
 @pytest.mark.parametrize("resolution", [8, 64, 256])
 def test_cosine_shift_moves_the_log_snr_by_two_log_ratios(resolution):
-    plain, moved = make_schedule("cosine", T, 64), make_schedule("cosine-shift", T, resolution)
-    shift = 2 * (moved.lambdas - plain.lambdas)
+    cosine, moved = make_schedule("cosine", T, 64), make_schedule("cosine-shift", T, resolution)
+    shift = 2 * (moved.lambdas - cosine.lambdas)
     assert shift == pytest.approx(np.full(T, 2 * np.log(64 / resolution)), abs=1e-9)
 
 
 def test_zero_terminal_snr_keeps_the_first_alpha_and_ends_at_zero():
-    plain, rescaled = make_schedule("linear", T, 8), make_schedule("zero-terminal-snr", T, 8)
-    assert rescaled.alphas[0] == pytest.approx(plain.alphas[0], rel=1e-14)
+    linear, rescaled = make_schedule("linear", T, 8), make_schedule("zero-terminal-snr", T, 8)
+    assert rescaled.alphas[0] == pytest.approx(linear.alphas[0], rel=1e-14)
     assert rescaled.alphas[-1] == 0.0
     assert rescaled.t_max == T - 2
-    slope = np.polyfit(plain.alphas, rescaled.alphas, 1)
-    assert np.polyval(slope, plain.alphas) == pytest.approx(rescaled.alphas, abs=1e-12)
+    slope = np.polyfit(linear.alphas, rescaled.alphas, 1)
+    assert np.polyval(slope, linear.alphas) == pytest.approx(rescaled.alphas, abs=1e-12)
 
 
 def exact_integral(coefficients, low, high):
@@ -91,8 +91,8 @@ def test_flattened_continuous_linear_schedule_is_the_exact_integral_of_the_rampe
     ramped = [0, 0, 300 * low, 300 * high - 2000 * low, -2000 * high]
     tau, edge = Fraction(t) / T, Fraction(1, 10)
     exact = exact_integral(ramped, Fraction(0), min(tau, edge)) + exact_integral(LINEAR, edge, max(tau, edge))
-    found = make_schedule("linear", T, 8, "continuous").flattened(100).log_alpha(t)
-    assert float(found) == pytest.approx(float(-exact / 2), rel=1e-11)
+    log_alpha = make_schedule("linear", T, 8, "continuous").flattened(100).log_alpha(t)
+    assert float(log_alpha) == pytest.approx(float(-exact / 2), rel=1e-11)
 
 
 @pytest.mark.parametrize("t", [1, 100, 500, 1000])
@@ -126,22 +126,22 @@ def test_discrete_and_continuous_time_agree_as_a_step_is_small(name):
 
 
 def test_continuous_zero_terminal_snr_starts_at_one_and_ends_at_zero():
-    plain, rescaled = (make_schedule(name, T, 8, "continuous") for name in ("linear", "zero-terminal-snr"))
+    linear, rescaled = (make_schedule(name, T, 8, "continuous") for name in ("linear", "zero-terminal-snr"))
     t = np.linspace(0, T, 11)
-    slope = np.polyfit(plain.alpha(t), rescaled.alpha(t), 1)
-    assert np.polyval(slope, plain.alpha(t)) == pytest.approx(rescaled.alpha(t), abs=1e-12)
+    slope = np.polyfit(linear.alpha(t), rescaled.alpha(t), 1)
+    assert np.polyval(slope, linear.alpha(t)) == pytest.approx(rescaled.alpha(t), abs=1e-12)
     assert rescaled.alpha(0) == 1.0
     assert rescaled.alpha(T) == 0.0
     assert rescaled.t_max < T == rescaled.t_end
 
 
 def test_the_cosine_schedules_end_before_beta_has_no_bound_and_at_one_noise_level():
-    plain = make_schedule("cosine", T, 8, "continuous")
-    assert plain.t_max == pytest.approx(T * COSINE_END, rel=1e-12)
+    cosine = make_schedule("cosine", T, 8, "continuous")
+    assert cosine.t_max == pytest.approx(T * COSINE_END, rel=1e-12)
     for resolution in (8, 64, 256):
         moved = make_schedule("cosine-shift", T, resolution, "continuous")
         assert moved.t_max < T
-        assert moved.lambda_(moved.t_max) == pytest.approx(float(plain.lambda_(plain.t_max)), abs=1e-9)
+        assert moved.lambda_(moved.t_max) == pytest.approx(float(cosine.lambda_(cosine.t_max)), abs=1e-9)
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
@@ -192,13 +192,13 @@ class TestEverySchedule:
         assert slopes[1] < 0.1 * slopes[0]
 
     def test_sampling_ends_at_the_noise_level_of_the_schedule_before_flattening(self, name, time):
-        plain = make_schedule(name, T, 32, time)
-        flat = plain.flattened(100)
-        assert plain.t_stop == plain.t_min == flat.t_min
+        schedule = make_schedule(name, T, 32, time)
+        flat = schedule.flattened(100)
+        assert schedule.t_stop == schedule.t_min == flat.t_min
         assert flat.t_stop > flat.t_min + 1
-        assert flat.sigma(flat.t_stop) == pytest.approx(float(plain.sigma(plain.t_min)), rel=1e-9)
-        assert flat.lambda_(flat.t_stop) == pytest.approx(float(plain.lambda_(plain.t_min)), abs=1e-9)
-        assert flat.sigma(flat.t_min) < 0.6 * plain.sigma(plain.t_min)
+        assert flat.sigma(flat.t_stop) == pytest.approx(float(schedule.sigma(schedule.t_min)), rel=1e-9)
+        assert flat.lambda_(flat.t_stop) == pytest.approx(float(schedule.lambda_(schedule.t_min)), abs=1e-9)
+        assert flat.sigma(flat.t_min) < 0.6 * schedule.sigma(schedule.t_min)
 
     def test_training_times_are_inside(self, name, time):
         schedule = make_schedule(name, T, 32, time)

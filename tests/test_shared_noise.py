@@ -9,12 +9,12 @@ from etsdm.solvers.grids import time_grid
 
 
 def test_shared_noise_has_one_level_a_sub_interval():
-    shared, plain = process({"name": "shared-noise"}), process({"name": "ddpm"})
+    shared, baseline = process({"name": "shared-noise"}), process({"name": "ddpm"})
     t = np.arange(1000.0)
     left = np.where(t < 100, t // 20 * 20, t)
-    assert shared.schedule.sigma(t) == pytest.approx(plain.schedule.sigma(left), rel=1e-14)
+    assert shared.schedule.sigma(t) == pytest.approx(baseline.schedule.sigma(left), rel=1e-14)
     assert shared.condition(t).tolist() == left.tolist()
-    flat = plain.schedule.flattened(100)
+    flat = baseline.schedule.flattened(100)
     assert shared.schedule.flattened(100).sigma(t) == pytest.approx(flat.sigma(left), rel=1e-14)
 
 
@@ -37,12 +37,14 @@ def test_grids_of_shared_noise_stop_at_each_level_once(name, points, time):
 @pytest.mark.parametrize("schedule", ["linear", "quadratic", "cosine", "cosine-shift", "zero-terminal-snr"])
 @pytest.mark.parametrize("grid", ["uniform", "quadratic", "log-snr"])
 def test_the_modified_schedule_samples_to_the_baselines_noise_level_and_trains_all_times(grid, schedule, time):
-    modified, plain = (process({"name": name}, time=time, schedule=schedule) for name in ("modified-schedule", "ddpm"))
+    modified, baseline = (
+        process({"name": name}, time=time, schedule=schedule) for name in ("modified-schedule", "ddpm")
+    )
     for points in (2, 50, 500):
-        ends = [float(p.schedule.sigma(time_grid(grid, p.schedule, points)[-1])) for p in (modified, plain)]
+        ends = [float(p.schedule.sigma(time_grid(grid, p.schedule, points)[-1])) for p in (modified, baseline)]
         assert ends[0] == pytest.approx(ends[1], rel=1e-9)
-        assert time_grid(grid, plain.schedule, points)[-1] == plain.schedule.t_min
-    assert modified.schedule.draw(np.zeros(1), 900).tolist() == plain.schedule.draw(np.zeros(1), 900).tolist()
+        assert time_grid(grid, baseline.schedule, points)[-1] == baseline.schedule.t_min
+    assert modified.schedule.draw(np.zeros(1), 900).tolist() == baseline.schedule.draw(np.zeros(1), 900).tolist()
 
 
 def trained_times(shared):

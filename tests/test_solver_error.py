@@ -30,8 +30,8 @@ def images(tmp_path_factory):
 
 def shared_noise_prediction(schedule, edges):
     """The mixture's eps*(x, f(t)): a network that has learned the best prediction at each left end."""
-    plain, condition = MIXTURE.predictor(schedule), shared(edges)
-    return lambda x, t: plain(x, float(condition(np.float64(t))))
+    predict, condition = MIXTURE.predictor(schedule), shared(edges)
+    return lambda x, t: predict(x, float(condition(np.float64(t))))
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_the_reference_is_tight_on_a_mixture(name, time, flat):
     schedule = schedule.flattened(100) if flat else schedule
     ends = (float(schedule.lambda_(t)) for t in (schedule.t_max, schedule.t_stop))
     exact = MIXTURE.flow(start(4), *ends, straight=schedule.levels is Straight)
-    found = reference(MIXTURE.predictor(schedule), schedule, start(4), 600, [])
-    assert float(distances(found, exact).max()) < 3e-5
+    approximation = reference(MIXTURE.predictor(schedule), schedule, start(4), 600, [])
+    assert float(distances(approximation, exact).max()) < 3e-5
 
 
 @pytest.mark.parametrize("time", ["discrete", "continuous"])
@@ -108,12 +108,12 @@ def test_the_solver_error_probe_of_a_network_on_disk(tmp_path, images):
         {"name": "dpm-solver-2", "nfe": [10], "grid": "uniform", "inner_times": times} for times in ("grid", "log-snr")
     ]
     spec = {"images": 2, "solvers": [ddim, multistep, *inner], "reference_nfe": 600}
-    found = probed("solver-error", write_weights(tmp_path / "etsdm", "etsdm"), images, spec)
-    assert (found["n"], found["reference_nfe"]) == (2, 600)
-    coarse, fine, fast, *singlestep = found["points"]
+    result = probed("solver-error", write_weights(tmp_path / "etsdm", "etsdm"), images, spec)
+    assert (result["n"], result["reference_nfe"]) == (2, 600)
+    coarse, fine, fast, *singlestep = result["points"]
     assert (coarse["solver"], coarse["nfe"], coarse["parameters"]) == ("ddim", 5, {"grid": "uniform", "eta": 0.0})
     assert fast["parameters"] == {"grid": "log-snr", "lower_order_final": True}
-    assert coarse["error"] > fine["error"] > fast["error"] > found["reference_error"] > 0
+    assert coarse["error"] > fine["error"] > fast["error"] > result["reference_error"] > 0
     assert coarse["error_std"] > 0
     assert [point["parameters"]["inner_times"] for point in singlestep] == ["grid", "log-snr"]
     assert singlestep[0]["error"] != pytest.approx(singlestep[1]["error"], rel=1e-3)
@@ -129,6 +129,6 @@ def test_a_process_with_steps_in_its_noise_level_has_no_solver_error(tmp_path, i
     spec = model_spec("etsdm")
     spec["method"] |= {"name": "shared-noise"}
     save_weights(tmp_path / "shared", trained_tensors(), spec)
-    asked = {"images": 1, "solvers": [{"name": "ddim", "nfe": 2}], "reference_nfe": 60}
+    probe_spec = {"images": 1, "solvers": [{"name": "ddim", "nfe": 2}], "reference_nfe": 60}
     with pytest.raises(UserError, match="no ODE"):
-        probed("solver-error", tmp_path / "shared", images, asked)
+        probed("solver-error", tmp_path / "shared", images, probe_spec)

@@ -43,12 +43,12 @@ def test_evaluations_are_those_asked_for(name, denoise, lower_order_final, grid)
         times.clear()
         spec = {"name": name, "nfe": nfe, "grid": grid, "denoise": denoise, "variance": "fixed-large"}
         spec |= {"eta": 0.5, "lower_order_final": lower_order_final}
-        found = solve(spec, predict, schedule, x, lambda: torch.randn_like(x))
+        samples = solve(spec, predict, schedule, x, lambda: torch.randn_like(x))
         assert len(times) == nfe
         assert times[0] == schedule.t_max and all(isinstance(t, float) for t in times)
         assert all(later < earlier for earlier, later in itertools.pairwise(times))
         assert (times[-1] == schedule.t_min) == (denoise and nfe > 1)
-        assert found.dtype == torch.float32 and found.isfinite().all()
+        assert samples.dtype == torch.float32 and samples.isfinite().all()
 
 
 @pytest.mark.parametrize("denoise", [True, False])
@@ -70,8 +70,8 @@ def test_the_last_evaluation_gives_clean_images(name):
     deviations = (start() - alpha * mean) / math.hypot(alpha * std, sigma)
     spec = {"name": name, "nfe": 400, "grid": "quadratic", "denoise": True, "eta": 0.0}
     spec |= {"lower_order_final": True}
-    found = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
-    torch.testing.assert_close(found, mean + std * deviations, rtol=0, atol=2e-2)
+    samples = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
+    torch.testing.assert_close(samples, mean + std * deviations, rtol=0, atol=2e-2)
 
 
 def standard_deviations(x: Tensor, schedule, t: float, mean: Tensor, std: float) -> Tensor:
@@ -90,15 +90,15 @@ def test_sampling_that_stops_early_ends_with_the_mean_of_x_0_given_x_there(name,
     alpha, sigma = float(schedule.alpha(t_end)), float(schedule.sigma(t_end))
     spread = math.hypot(alpha * std, sigma)
     spec = {"name": name, "nfe": 400, "grid": "log-snr", "denoise": True, "eta": 0.0, "t_end": t_end}
-    found = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
-    torch.testing.assert_close(found, mean + alpha * std**2 / spread * deviations, rtol=0, atol=6e-3)
+    samples = solve(spec, mixture.predictor(schedule), schedule, start(), no_noise)
+    torch.testing.assert_close(samples, mean + alpha * std**2 / spread * deviations, rtol=0, atol=6e-3)
 
 
 @pytest.mark.parametrize("variance", ["fixed-small", "fixed-large"])
 def test_ancestral_sampling_that_stops_early_does_too(variance):
     """By hand, from what it draws on the way: x at t_end is what a chain without the last step leaves there."""
     schedule, predict = schedule_named("linear"), MIXTURE.predictor(schedule_named("linear"))
-    found = solve(
+    samples = solve(
         {"name": "ancestral", "nfe": 20, "grid": "uniform", "variance": variance, "t_end": 100},
         predict,
         schedule,
@@ -110,7 +110,7 @@ def test_ancestral_sampling_that_stops_early_does_too(variance):
     ancestral(lambda x, t: seen.append(x) or predict(x, t), schedule, start(), times, variance, noise_like(start()))
     alpha, sigma = float(schedule.alpha(100)), float(schedule.sigma(100))
     mean_of_x0 = (seen[-1] + sigma**2 * MIXTURE.score(seen[-1], alpha, sigma)) / alpha  # Tweedie
-    torch.testing.assert_close(found, mean_of_x0, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(samples, mean_of_x0, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -118,33 +118,33 @@ def test_ancestral_sampling_that_stops_early_does_too(variance):
 def test_stopping_at_the_last_time_is_not_stopping(name, grid):
     schedule = schedule_named("linear")
     spec = {"name": name, "nfe": 20, "grid": grid, "denoise": True, "lower_order_final": True}
-    plain, stopped = (
+    baseline, stopped = (
         solve(spec | {"t_end": t_end}, MIXTURE.predictor(schedule), schedule, start(), noise_like(start()))
         for t_end in (None, 0)
     )
-    assert torch.equal(plain, stopped)
+    assert torch.equal(baseline, stopped)
 
 
 @pytest.mark.parametrize("t_end", [0, 20, 50, 100, 998])
 @pytest.mark.parametrize("name", SOLVERS.names())
 def test_no_solver_asks_below_the_time_at_which_it_stops(name, t_end):
-    schedule, asked = schedule_named("linear"), []
+    schedule, times = schedule_named("linear"), []
 
     def predict(x: Tensor, t: float) -> Tensor:
-        asked.append(t)
+        times.append(t)
         return x * float(schedule.sigma(t))
 
     for nfe in (solver(name, 1, denoise=True).fewest(), 7, 20, 50):
-        asked.clear()
+        times.clear()
         spec = {"name": name, "nfe": nfe, "denoise": True, "t_end": t_end}
         assert solve(spec, predict, schedule, start(), noise_like(start())).isfinite().all()
-        assert len(asked) == nfe and (nfe == 1 or asked[-1] == t_end == min(asked))
+        assert len(times) == nfe and (nfe == 1 or times[-1] == t_end == min(times))
 
 
 def test_reading_every_solvers_settings_does_not_import_torch():
     script = "import sys\nfrom etsdm.solvers import SOLVERS\nprint(len(SOLVERS.names()), 'torch' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == [str(len(SOLVERS.names())), "False"]
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert process.stdout.split() == [str(len(SOLVERS.names())), "False"]
 
 
 @pytest.mark.parametrize("lower_order_final", [False, True])

@@ -44,10 +44,10 @@ def test_solving_for_one_gaussian_scales_by_the_ratio_of_standard_deviations(tim
 def test_solving_spends_its_evaluations_and_one_is_the_prediction(nfe):
     predict = NoisePredictor(lambda x, condition: 0.7 * x + 0.001 * condition.view(-1, 1, 1, 1), LINEAR)
     x = torch.randn(3, 1, 4, 4)
-    found = solved(predict, x, 100, nfe)
+    x0 = solved(predict, x, 100, nfe)
     assert predict.nfe == nfe
     if nfe == 1:
-        assert torch.equal(found, predicted(predict, x, 100))
+        assert torch.equal(x0, predicted(predict, x, 100))
 
 
 def test_the_stability_probe_of_a_network_on_disk(tmp_path, images):

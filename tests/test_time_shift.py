@@ -29,7 +29,7 @@ def at_level(schedule: Schedule, *times: float) -> Tensor:
     return 0.3 + torch.from_numpy(schedule.sigma(np.array(times))).view(-1, 1, 1, 1) * x / deviations
 
 
-def told(x: Tensor, t: float, schedule: Schedule = LINEAR, window: int = 40, cutoff: int = 300) -> list[float]:
+def shifted_times(x: Tensor, t: float, schedule: Schedule = LINEAR, window: int = 40, cutoff: int = 300) -> list[float]:
     shift = TimeShift(window=window, cutoff=cutoff)
     times: list[float] = fitting_times(x, np.full(len(x), t), shift, schedule, schedule.t_max).tolist()
     return times
@@ -38,39 +38,39 @@ def told(x: Tensor, t: float, schedule: Schedule = LINEAR, window: int = 40, cut
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.name}-{type(s).__name__}")
 @pytest.mark.parametrize("t", [450.0, 600.5])
 def test_where_x_has_the_variance_of_its_time_the_network_is_told_that_time(schedule, t):
-    assert told(at_level(schedule, t, t), t, schedule) == [t, t]
+    assert shifted_times(at_level(schedule, t, t), t, schedule) == [t, t]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.name}-{type(s).__name__}")
 def test_x_at_another_level_of_the_window_gives_the_time_of_that_level(schedule):
     """Each image has its own; what lies outside the window gives its edge."""
     x = at_level(schedule, 450.5, 430.5, 447.5, 451.5, 470.5, 400.5, 500.5)
-    assert told(x, 450.5, schedule) == [450.5, 430.5, 447.5, 451.5, 470.5, 430.5, 470.5]
+    assert shifted_times(x, 450.5, schedule) == [450.5, 430.5, 447.5, 451.5, 470.5, 430.5, 470.5]
 
 
 def test_half_a_window_counts_whole_steps():
     x = at_level(LINEAR, 400, 600)
-    assert told(x, 500, window=1) == [500, 500]
-    assert told(x, 500, window=2) == told(x, 500, window=3) == [499, 501]
+    assert shifted_times(x, 500, window=1) == [500, 500]
+    assert shifted_times(x, 500, window=2) == shifted_times(x, 500, window=3) == [499, 501]
 
 
 def test_nothing_is_shifted_at_the_cut_off_below_it_and_at_the_start():
     x = at_level(LINEAR, 310, 990)
-    assert told(x, 300) == [300, 300] and told(x, 200) == [200, 200]
-    assert told(x, 301) == [310, 321]
-    assert told(x, LINEAR.t_max) == [999, 999]
+    assert shifted_times(x, 300) == [300, 300] and shifted_times(x, 200) == [200, 200]
+    assert shifted_times(x, 301) == [310, 321]
+    assert shifted_times(x, LINEAR.t_max) == [999, 999]
 
 
 def test_no_time_is_told_that_training_does_not_know():
     small, large = at_level(LINEAR, 0)[0] / 2, 2 * at_level(LINEAR, 999)[0]
-    assert told(torch.stack([small, large]), 5, cutoff=0) == [0, 25]
-    assert told(torch.stack([small, large]), 990, cutoff=0) == [970, 999]
+    assert shifted_times(torch.stack([small, large]), 5, cutoff=0) == [0, 25]
+    assert shifted_times(torch.stack([small, large]), 990, cutoff=0) == [970, 999]
 
 
 def test_of_times_at_one_level_the_nearest_is_told():
     schedule = SharedLevels(LINEAR, (0.0, 400.0, 500.0))
-    assert told(at_level(schedule, 450), 450, schedule) == [450]
-    assert told(at_level(schedule, 350), 410, schedule) == [399]
+    assert shifted_times(at_level(schedule, 450), 450, schedule) == [450]
+    assert shifted_times(at_level(schedule, 350), 410, schedule) == [399]
 
 
 def test_the_network_is_told_the_condition_of_that_time_and_its_answer_is_read_at_the_true_level():
@@ -81,12 +81,12 @@ def test_the_network_is_told_the_condition_of_that_time_and_its_answer_is_read_a
     )
     settings = solver("ddim", 10, time_shift=TimeShift(window=200, cutoff=300))
     x = at_level(LINEAR, 430, 610)
-    plain = predict(x, 520)
+    prediction = predict(x, 520)
     set_options(predict, settings)
-    assert torch.equal(predict(x, 520), plain)
+    assert torch.equal(predict(x, 520), prediction)
     assert conditions == [[500, 500], [400, 600]]
     eps = (1 - 0.1 * float(LINEAR.alpha(520))) / float(LINEAR.sigma(520)) * x
-    assert torch.allclose(plain, eps, atol=1e-12)
+    assert torch.allclose(prediction, eps, atol=1e-12)
 
 
 def test_a_later_start_is_a_start():

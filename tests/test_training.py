@@ -126,8 +126,8 @@ def test_gradient_is_that_of_the_mean_loss_over_the_global_batch(pixels: Pixels)
         x0 = torch.tensor(pixels[index, :, :, 0] / 127.5 - 1, dtype=torch.float32)
         t, eps = int(draws.t[i]), draws.eps[i, 0]
         x_t = alpha_bar[t].sqrt().float() * x0 + (1 - alpha_bar[t]).sqrt().float() * eps
-        told = 0.0 if t < 20 else 20.0 if t < 40 else float(t)
-        total = total + (trainer.network(x_t[None, None], torch.tensor([told])) - eps).square().mean()
+        condition = 0.0 if t < 20 else 20.0 if t < 40 else float(t)
+        total = total + (trainer.network(x_t[None, None], torch.tensor([condition])) - eps).square().mean()
     for ours, reference in zip(gradients, torch.autograd.grad(total / 10, trainer.parameters), strict=True):
         torch.testing.assert_close(ours, reference, atol=1e-5, rtol=1e-4)
 
@@ -233,8 +233,8 @@ def test_a_compiled_network_trains_alike(pixels: Pixels, monkeypatch: pytest.Mon
 
 
 def test_a_run_leaves_weights_metrics_and_events(whole: Path, archive: Path) -> None:
-    network, found = load_network(whole / "weights.safetensors")
-    spec = found.json_values()
+    network, network_spec = load_network(whole / "weights.safetensors")
+    spec = network_spec.json_values()
     assert spec == SPEC
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     rows = lines(whole)

@@ -293,8 +293,8 @@ def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
     network = awake(make_network(SMALL, 8, 1, 1))
     path = tmp_path / "weights.safetensors"
     save_weights(path, network.state_dict(), SPEC)
-    loaded, found = load_network(path)
-    spec = found.json_values()
+    loaded, network_spec = load_network(path)
+    spec = network_spec.json_values()
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([1.0, 2.0])
     assert spec == SPEC
     assert not loaded.training

@@ -280,11 +280,11 @@ def test_the_primary_claim_and_controls_are_tested_alone_and_all_others_together
     claims = [CLAIM, Claim("comparison", "y", "Y."), Claim("comparison", "z", "Z.", control=True), CLAIM]
     effects = [[-0.3, -0.31, -0.29], [-0.2, -0.25, -0.15], [-0.2, -0.3, -0.5], [0.1, 0.3, -0.1]]
     pairs = zip(claims, effects, strict=True)
-    found = with_p_values([summary(claim, "d", "x", -1, [Pair(logs(e), None)]) for claim, e in pairs], 0.05)
+    findings = with_p_values([summary(claim, "d", "x", -1, [Pair(logs(e), None)]) for claim, e in pairs], 0.05)
     ps = [stats.ttest_1samp(e, 0).pvalue for e in effects]
-    assert [finding.role for finding in found] == ["primary", "exploratory", "control", "exploratory"]
-    assert [finding.p for finding in found] == pytest.approx([ps[0], 2 * ps[1], ps[2], ps[3]])
-    assert "after Holm's correction over 2 findings" in found[1].measured
+    assert [finding.role for finding in findings] == ["primary", "exploratory", "control", "exploratory"]
+    assert [finding.p for finding in findings] == pytest.approx([ps[0], 2 * ps[1], ps[2], ps[3]])
+    assert "after Holm's correction over 2 findings" in findings[1].measured
 
 
 def test_mean_of_changes_is_taken_seed_by_seed_over_the_seeds_of_all() -> None:

@@ -94,8 +94,8 @@ def sample(folder: Path, *options: str, **variables: str) -> subprocess.Complete
     weights = write_weights(folder / "weights.safetensors")
     command = [sys.executable, "-m", "etsdm", *options[:2], "sample", "--weights", str(weights), *options[2:]]
     few = ["--nfe", "2", "--count", "2", "--out", str(folder / "out.zip")]
-    given = os.environ | {"OMP_NUM_THREADS": "1"} | variables
-    return subprocess.run([*command, *few], env=given, capture_output=True, text=True, check=False)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
+    return subprocess.run([*command, *few], env=environment, capture_output=True, text=True, check=False)
 
 
 def about_gpus(text: str) -> list[str]:
@@ -105,17 +105,17 @@ def about_gpus(text: str) -> list[str]:
 # ---------------------------------------------------------------- a GPU that is not there
 
 
-@pytest.mark.parametrize("given", ["SLURM_JOB_GPUS=0", "SLURM_STEP_GPUS=1", "SLURM_GPUS_ON_NODE=2"])
-def test_a_schedulers_gpu_that_is_not_there_is_a_fatal_error(tmp_path, tools, given):
+@pytest.mark.parametrize("variable", ["SLURM_JOB_GPUS=0", "SLURM_STEP_GPUS=1", "SLURM_GPUS_ON_NODE=2"])
+def test_a_schedulers_gpu_that_is_not_there_is_a_fatal_error(tmp_path, tools, variable):
     tools("echo 535.104.05")
-    done = sample(tmp_path, **dict([given.split("=")]))
+    done = sample(tmp_path, **dict([variable.split("=")]))
     assert done.returncode == 2
-    [said] = about_gpus(done.stderr)
-    assert said.startswith(f"etsdm: error: the scheduler gave this job a GPU ({given}), but PyTorch")
-    assert "driver 535.104.05" in said and (torch.version.cuda or "without CUDA") in said and "R580" in said
+    [message] = about_gpus(done.stderr)
+    assert message.startswith(f"etsdm: error: the scheduler gave this job a GPU ({variable}), but PyTorch")
+    assert "driver 535.104.05" in message and (torch.version.cuda or "without CUDA") in message and "R580" in message
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out.zip").exists()
-    again = sample(tmp_path, "--attempt", "2", **dict([given.split("=")]))
+    again = sample(tmp_path, "--attempt", "2", **dict([variable.split("=")]))
     assert again.returncode == 2
     assert "another one would fail, too" in again.stderr
 
@@ -124,16 +124,16 @@ def test_a_broken_driver_on_a_workstation_is_one_line_and_then_the_cpu(tmp_path,
     tools("echo 'NVIDIA-SMI has failed'; exit 9")
     done = sample(tmp_path)
     assert done.returncode == 0, done.stderr
-    [said] = about_gpus(done.stderr)
-    assert "warning: computing on the CPU" in said and "driver unknown" in said
+    [message] = about_gpus(done.stderr)
+    assert "warning: computing on the CPU" in message and "driver unknown" in message
     assert (tmp_path / "out.zip").exists()
 
 
-@pytest.mark.parametrize("answer", [{"CUDA_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": "-1"}])
+@pytest.mark.parametrize("variables", [{"CUDA_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": "-1"}])
 @pytest.mark.parametrize("scheduler", [{}, SLURM])
-def test_hidden_gpus_ask_for_the_cpu(see, tools, capsys, answer, scheduler):
+def test_hidden_gpus_ask_for_the_cpu(see, tools, capsys, variables, scheduler):
     tools("exit 9")
-    see(0, **answer, **scheduler)
+    see(0, **variables, **scheduler)
     assert devices.pick_device() == torch.device("cpu")
     assert capsys.readouterr().err == ""
 
@@ -182,17 +182,17 @@ def test_the_drivers_version_is_found(tmp_path, monkeypatch, tools, script, modu
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize("answer", [{}, {"CUDA_VISIBLE_DEVICES": "-1"}, {"ETSDM_DEVICE": "cpu"}])
-def test_a_workflow_says_once_that_it_computes_on_the_cpu(tmp_path, tools, monkeypatch, answer):
+@pytest.mark.parametrize("variables", [{}, {"CUDA_VISIBLE_DEVICES": "-1"}, {"ETSDM_DEVICE": "cpu"}])
+def test_a_workflow_says_once_that_it_computes_on_the_cpu(tmp_path, tools, monkeypatch, variables):
     tools("exit 9")
-    for name, value in answer.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     copy_project(tmp_path / "project")
     project = Project(tmp_path / "project")
     write_config(project.config, experiments={"lipschitz": {"datasets": ["digits"], "methods": ["ddpm"], "images": 8}})
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
-    assert len(about_gpus(done.stdout + done.stderr)) == (0 if answer else 1)
+    assert len(about_gpus(done.stdout + done.stderr)) == (0 if variables else 1)
 
 
 # ---------------------------------------------------------------- GPUs that a scheduler has chosen
@@ -201,8 +201,8 @@ def test_a_workflow_says_once_that_it_computes_on_the_cpu(tmp_path, tools, monke
 def meet(folder: str, number: int) -> None:
     """Take a GPU as a job does, and keep it until another process has one, too."""
     pretend(1, setattr)
-    found = devices.pick_device()
-    (Path(folder) / f"met-{number}").write_text(str(found))
+    device = devices.pick_device()
+    (Path(folder) / f"met-{number}").write_text(str(device))
     until = time.monotonic() + 60
     while len(list(Path(folder).glob("met-*"))) < 2:
         if time.monotonic() > until:
@@ -318,10 +318,10 @@ def test_processes_of_one_job_share_no_gpu(see):
         devices.pick_device(stop=StopRequest(0.001))
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", ""])
-def test_a_wrong_number_of_jobs_is_one_line(see, given):
-    see(1, ETSDM_JOBS_PER_GPU=given)
-    with pytest.raises(UserError, match=f"ETSDM_JOBS_PER_GPU is '{given}', and must be a whole number") as error:
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", ""])
+def test_a_wrong_number_of_jobs_is_one_line(see, jobs):
+    see(1, ETSDM_JOBS_PER_GPU=jobs)
+    with pytest.raises(UserError, match=f"ETSDM_JOBS_PER_GPU is '{jobs}', and must be a whole number") as error:
         devices.pick_device()
     assert "\n" not in str(error.value)
 

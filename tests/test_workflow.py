@@ -40,11 +40,11 @@ def test_the_report_has_every_measurement(finished):
 
 
 def test_without_a_terminal_a_whole_run_is_a_few_short_lines(finished):
-    said = (finished / "done").read_text()
-    assert len(said.splitlines()) < 20
-    assert max(map(len, said.splitlines())) < 200
-    assert not re.search("localrule|Assuming|jobid|Finished", said)
-    last = said.splitlines()[-1]
+    output = (finished / "done").read_text()
+    assert len(output.splitlines()) < 20
+    assert max(map(len, output.splitlines())) < 200
+    assert not re.search("localrule|Assuming|jobid|Finished", output)
+    last = output.splitlines()[-1]
     assert re.fullmatch(r"(\d+) of \1 jobs done in .+; all jobs together took .+; the largest needed [\d,]+ MB", last)
 
 
@@ -86,13 +86,13 @@ def test_the_commands_of_the_page_on_running_do_so(project):
                 continue
             done = project.make(*words) if tool == "make" else project.run(tool, *words)
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    for made in ("grid.png", "k.json", "report.html"):
-        assert (project.folder / made).stat().st_size > 0
+    for file in ("grid.png", "k.json", "report.html"):
+        assert (project.folder / file).stat().st_size > 0
 
 
 def test_as_many_files_are_made_as_the_plan_says(project):
     rows = estimate(load_plan(project.config, look=False), None)
-    assert project.made() == sum(row.files for row in rows)
+    assert project.file_count() == sum(row.files for row in rows)
     notes = [path for path in project.folder.glob(".snakemake/metadata/**/*") if path.is_file()]
     report = report_of(load_plan(project.config, look=False), project.folder / "results")
     made_for_the_report = 1 + sum(len(job.outputs) + 1 for job in report)  # the inventory; files and their manifest
@@ -107,7 +107,7 @@ def test_what_is_not_kept_goes_and_is_not_missed(project):
     assert done.returncode == 0, done.stderr
     for pattern in ("samples/**/samples.zip", "samples/**/*.log", "data/**/.images.zip.*.npy"):
         assert not list(project.folder.glob(f"results/{pattern}"))
-    assert project.made() == sum(row.files for row in estimate(load_plan(project.config), None))
+    assert project.file_count() == sum(row.files for row in estimate(load_plan(project.config), None))
     without_times_and_records(project)
     assert project.run("etsdm", "adopt", str(project.config)).returncode == 0
     assert project.would_run() == {}

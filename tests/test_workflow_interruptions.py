@@ -15,9 +15,9 @@ from etsdm.runtime.files import read_json
 pytestmark = pytest.mark.workflow
 
 
-def start_training(project, *given):
+def start_training(project, *extra_options):
     """Start the workflow, with the options given, and wait until its training has saved a state."""
-    options = ["--cores", "2", "--rerun-incomplete", "--set-resources", "train:save_minutes=0", *given]
+    options = ["--cores", "2", "--rerun-incomplete", "--set-resources", "train:save_minutes=0", *extra_options]
     workflow = project.start("snakemake", "--configfile", str(project.config), *options)
     while not list(project.folder.glob("results/models/**/state/*.pt")):
         assert workflow.poll() is None, (project.folder / "snakemake.out").read_text()
@@ -45,10 +45,10 @@ def test_a_killed_workflow_goes_on_from_what_its_training_has_saved(fresh, tmp_p
     os.kill(orphan, signal.SIGCONT)
     done = fresh.snakemake("--rerun-incomplete")
     assert done.returncode == 0, done.stderr
-    made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
-    assert len(made["attempts"]) >= 2
+    manifest = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
+    assert len(manifest["attempts"]) >= 2
     images = next(fresh.folder.glob("results/data/**/images.zip"))
-    train(made["spec"], images, tmp_path / "undisturbed", "cpu", progress=False)
+    train(manifest["spec"], images, tmp_path / "undisturbed", "cpu", progress=False)
     weights = next(fresh.folder.glob("results/models/**/weights.safetensors")).read_bytes()
     assert weights == (tmp_path / "undisturbed" / "weights.safetensors").read_bytes()
 
@@ -57,10 +57,10 @@ def test_a_workflow_that_is_told_to_stop_leaves_nothing_half_done(fresh):
     workflow = start_training(fresh, "--logger", "etsdm")
     os.killpg(workflow.pid, signal.SIGINT)  # as a terminal does
     assert workflow.wait(300) != 0
-    said = (fresh.folder / "snakemake.out").read_text().splitlines()
-    assert "Stopping: the running jobs save what they have and leave." in said, "\n".join(said)
-    assert "Interrupted: train digits-8px ddpm-linear seed0" in said
-    assert not [line for line in said if line.startswith(("Error", "Failed"))]
+    lines = (fresh.folder / "snakemake.out").read_text().splitlines()
+    assert "Stopping: the running jobs save what they have and leave." in lines, "\n".join(lines)
+    assert "Interrupted: train digits-8px ddpm-linear seed0" in lines
+    assert not [line for line in lines if line.startswith(("Error", "Failed"))]
     assert not list(fresh.folder.glob("results/models/**/weights.safetensors"))
     done = fresh.snakemake("--rerun-incomplete")
     assert done.returncode == 0, done.stderr
@@ -103,8 +103,8 @@ def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
     fresh.edit("etsdm/runtime/stop.py", clock, "next(self._steps) >= 150")
     done = fresh.snakemake("--retries", "2", "--set-resources", "train:runtime=5")
     assert done.returncode == 0, done.stderr
-    made = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
-    ends = [attempt["exit"] for attempt in made["attempts"]]
+    manifest = read_json(next(fresh.folder.glob("results/models/**/manifest.json")))
+    ends = [attempt["exit"] for attempt in manifest["attempts"]]
     assert ends == ["interrupted", "interrupted", None]
 
 

@@ -41,7 +41,7 @@ def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_p
     done = project.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr
     weights = next(project.folder.glob("results/models/**/weights.safetensors"))
-    made = weights.stat().st_mtime_ns
+    mtime = weights.stat().st_mtime_ns
     assert prepared_again() == set()
     assert project.would_run() == {}
 
@@ -53,7 +53,7 @@ def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_p
     assert project.would_run() == PLAN | REPORT | {"figure": 4}
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
-    assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == (set(), {}, made)
+    assert (prepared_again(), project.would_run(), weights.stat().st_mtime_ns) == (set(), {}, mtime)
 
     shutil.move(moved, tmp_path / "elsewhere")
     assert (prepared_again(), project.would_run()) == (set(), {})

@@ -87,16 +87,16 @@ def test_a_linear_network_has_its_largest_singular_value_everywhere() -> None:
     left, right = (torch.linalg.qr(normal(4, 4, seed=seed)).Q for seed in (1, 2))
     matrix = left @ torch.diag(torch.tensor([3.0, 1.0, 0.5, 0.0], dtype=torch.float64)) @ right
     x, start = normal(2, 5, 1, 2, 2)
-    found = largest_singular_value(lambda x: (x.flatten(1) @ matrix.T).view(x.shape), x, start, 20)
-    torch.testing.assert_close(found[:, 0], torch.full((5,), 3.0, dtype=torch.float64))
-    assert float(found[:, 1].max()) < 1e-8
-    assert not found.requires_grad
+    k_and_residual = largest_singular_value(lambda x: (x.flatten(1) @ matrix.T).view(x.shape), x, start, 20)
+    torch.testing.assert_close(k_and_residual[:, 0], torch.full((5,), 3.0, dtype=torch.float64))
+    assert float(k_and_residual[:, 1].max()) < 1e-8
+    assert not k_and_residual.requires_grad
 
 
 def test_a_network_that_ignores_x_has_a_constant_of_0() -> None:
     x, start = normal(2, 5, 1, 2, 2).float()
-    found = largest_singular_value(lambda x: 0 * x + 1, x, start, 3)
-    assert found.tolist() == [[0.0, 0.0]] * 5
+    k_and_residual = largest_singular_value(lambda x: 0 * x + 1, x, start, 3)
+    assert k_and_residual.tolist() == [[0.0, 0.0]] * 5
 
 
 @pytest.mark.parametrize("schedule", ["linear", "flow"])

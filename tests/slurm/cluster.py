@@ -115,11 +115,11 @@ class Cluster:
 
     def kill_processes(self, job: str, name: str = "") -> int:
         """Kill the processes of a job whose command contains a name; return how many."""
-        found = [process for process in _processes_of(job) if name in _command_of(process)]
-        for process in found:
+        processes = [process for process in _processes_of(job) if name in _command_of(process)]
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        return len(found)
+        return len(processes)
 
     def states(self) -> dict[str, str]:
         """State of each node."""
@@ -157,14 +157,14 @@ class Cluster:
 
 def _processes_of(job: str) -> list[int]:
     """Every process that was started in a job."""
-    found = []
+    processes = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"SLURM_JOB_ID={job}".encode() in environ.read_bytes().split(b"\0"):
-                found.append(int(environ.parent.name))
+                processes.append(int(environ.parent.name))
         except OSError:  # it has ended
             continue
-    return found
+    return processes
 
 
 def _command_of(process: int) -> str:

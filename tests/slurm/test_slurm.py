@@ -36,8 +36,8 @@ def images_for(project: Project, seconds: float) -> int:
     """How many images a training of that length sees on this machine when it runs alone."""
     spec = model_spec("ddpm")
     spec["training"]["images"] = 20_000
-    made = train(spec, prepared_digits(), project.folder / "speed", "cpu", progress=False)
-    return int(made["images"] / made["seconds"] * seconds)
+    cost = train(spec, prepared_digits(), project.folder / "speed", "cpu", progress=False)
+    return int(cost["images"] / cost["seconds"] * seconds)
 
 
 def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> None:
@@ -54,20 +54,20 @@ def test_the_benchmark_runs_on_a_cluster_in_time_slices(project: Project) -> Non
     with (project.folder / "workflow/profiles/slurm/config.yaml").open("a") as profile:
         profile.write("slurm-array-jobs: sample,score\nslurm-partition-config: partitions.yaml\n")
     finish(project, project.start(*snakemake(project), "--logger", "etsdm"), 1200)
-    said = (project.folder / "snakemake.out").read_text()
-    assert said.count("seed0: is tried again; etsdm: results/models/") >= 8
-    assert not re.search("^Error|^Failed", said, re.MULTILINE)
-    assert "No suitable partition" not in said
+    log = (project.folder / "snakemake.out").read_text()
+    assert log.count("seed0: is tried again; etsdm: results/models/") >= 8
+    assert not re.search("^Error|^Failed", log, re.MULTILINE)
+    assert "No suitable partition" not in log
     assert len(list(project.folder.glob(".snakemake/slurm_logs/rule_sample/*_1.log"))) >= 1
     rows = pd.read_csv(project.folder / "results/reports/tiny/rows.csv")
     assert rows["value"].notna().all()
     manifests = [read_json(path) for path in project.folder.glob("results/models/*/*/seed0/manifest.json")]
     assert len(manifests) == 2
-    for made in manifests:
-        ends = [attempt["exit"] for attempt in made["attempts"]]
+    for manifest in manifests:
+        ends = [attempt["exit"] for attempt in manifest["attempts"]]
         assert len(ends) >= 5
         assert set(ends[:-1]) == {"interrupted"}
-        assert all(attempt["job"] for attempt in made["attempts"])
+        assert all(attempt["job"] for attempt in manifest["attempts"])
     assert project.would_run() == {}
 
 
@@ -82,10 +82,10 @@ def test_a_submitted_benchmark_survives_its_drivers_where_gres_is_wanted(project
     log = project.folder / re.search("tail -F (.+)", done.stdout)[1]
 
     def wait(holds: Callable[[], bool]) -> None:
-        wait_until(lambda: holds() or "none follows" in said(), 120)
-        assert "none follows" not in said(), said()
+        wait_until(lambda: holds() or "none follows" in log_text(), 120)
+        assert "none follows" not in log_text(), log_text()
 
-    def said() -> str:
+    def log_text() -> str:
         return log.read_text() if log.exists() else ""
 
     def driver() -> str:
@@ -99,18 +99,18 @@ def test_a_submitted_benchmark_survives_its_drivers_where_gres_is_wanted(project
     (left,) = training()
     first = driver()
     assert cluster.kill_processes(first, "bin/snakemake") >= 1
-    wait(lambda: f"{left.split()[0]}\n" in said().rpartition("waits for jobs of the one before it")[2])
+    wait(lambda: f"{left.split()[0]}\n" in log_text().rpartition("waits for jobs of the one before it")[2])
     assert training() == [left]
     second = driver()
     assert second != first
     cluster.ask("scancel", second)
     wait(lambda: driver() not in ("", second))
     assert training() == [left]
-    wait_until(lambda: "the workflow has ended, with exit code 0" in said(), 600)
+    wait_until(lambda: "the workflow has ended, with exit code 0" in log_text(), 600)
     wait_until(lambda: cluster.ask("squeue", "-h") == "", 30)
 
-    made = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
-    assert [attempt["job"] for attempt in made["attempts"]] == [left.split()[0]]
+    manifest = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
+    assert [attempt["job"] for attempt in manifest["attempts"]] == [left.split()[0]]
     assert pd.read_csv(project.folder / "results/reports/tiny/rows.csv")["value"].notna().all()
 
 
@@ -127,10 +127,10 @@ def test_a_training_on_two_nodes_learns_what_one_process_learns(
     wait_until(lambda: "2" in cluster.ask("squeue", "-h", "-o", "%D").split() or workflow.poll() is not None, 120)
     finish(project, workflow, 300)
 
-    made = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
-    assert made["processes"] == 2
+    manifest = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
+    assert manifest["processes"] == 2
     data = next(project.folder.glob("results/data/**/images.zip"))
-    train(made["spec"], data, tmp_path / "alone", "cpu", progress=False)
+    train(manifest["spec"], data, tmp_path / "alone", "cpu", progress=False)
     alone, together = (
         load_weights(path)[0]
         for path in (tmp_path / "alone/weights.safetensors", *project.folder.glob("results/models/**/*.safetensors"))
@@ -199,8 +199,8 @@ def test_a_training_survives_everything_that_can_befall_its_job(
     training_goes_on()
     finish(project, workflow, 600)
 
-    made = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
-    assert len(made["attempts"]) >= 5
+    manifest = read_json(next(project.folder.glob("results/models/*/*/seed0/manifest.json")))
+    assert len(manifest["attempts"]) >= 5
     assert undisturbed.wait(300) == 0
     weights = next(project.folder.glob("results/models/*/*/seed0/weights.safetensors")).read_bytes()
     assert weights == (alone / "weights.safetensors").read_bytes()
