@@ -97,7 +97,7 @@ def test_a_report_does_not_differ_from_itself(built: Path) -> None:
     assert state(diff) == "same values" and all(one.same for one in diff.matched)
     assert len(diff.matched) > 10 and not diff.only_first and not diff.only_other
     assert diff.verdicts and not diff.changed_verdicts and not diff.settings and not diff.configuration
-    assert not any(fact.differs for fact in diff.facts)
+    assert not any(pair.differs for pair in diff.provenance)
     done = run(built, built, "--exit-code")
     assert done.exit_code == 0 and "Nothing differs: all " in done.output
 
@@ -287,7 +287,7 @@ def test_two_folders_of_one_name_are_told_apart_by_their_revisions(tmp_path: Pat
 def test_costs_count_what_both_have(tmp_path: Path) -> None:
     first = rows_of({"values": {0: 1.0, 1: 2.0}}, {"nfe": 20, "values": {0: 1.0}})
     other = rows_of({"values": {0: 1.0}, "seconds": 4.0, "train_seconds": 30.0, "device": "gpu"})
-    provenance = {fact.what: (fact.first, fact.other) for fact in compared(tmp_path, first, other).facts}
+    provenance = {pair.name: (pair.first, pair.other) for pair in compared(tmp_path, first, other).provenance}
     assert provenance["training of both"] == ("60.0 s", "30.0 s (0.50 times as long)")
     assert provenance["sampling and probes of both"] == ("2.0 s", "4.0 s (2.00 times as long)")
     assert provenance["device"] == ("cpu", "gpu") and provenance["seeds"] == ("0 and 1", "0")
@@ -301,14 +301,14 @@ def test_configurations_are_compared_key_by_key(built: Path, tmp_path: Path) -> 
     del inventory["config"]["experiments"]["lipschitz"]
     (other / "inventory.json").write_text(json.dumps(inventory))
     diff = difference(read_side(built), read_side(other))
-    assert {(fact.what, fact.first, fact.other) for fact in diff.configuration} == {
+    assert {(pair.name, pair.first, pair.other) for pair in diff.configuration} == {
         ("training.learning_rate", "0.001", "0.5"),
         ("experiments.lipschitz", "given", "–"),
     }
 
 
 def test_versions_and_machines_come_from_the_manifests_around_a_report(built: Path) -> None:
-    provenance = {fact.what: fact.first for fact in difference(read_side(built), read_side(built)).facts}
+    provenance = {pair.name: pair.first for pair in difference(read_side(built), read_side(built)).provenance}
     assert provenance["processor"] == "x86_64, 2 CPUs" and provenance["revision"] == "0123456789ab"
 
 

@@ -181,13 +181,13 @@ def test_other_losses_are_compared_with_ddpms_usual_one(tmp_path: Path) -> None:
     all_findings = findings_of(tmp_path, "confound", distance)
     others = [f for f in all_findings if f.claim.primary]
     assert [f.role for f in others] == ["primary", *["exploratory"] * 3]
-    assert "in 2 of 3 cells" in others[0].said
-    changes = {re.split(" is (?:not )?lower", f.said)[0].split("with ")[-1]: f.change.mean for f in others[1:]}
+    assert "in 2 of 3 cells" in others[0].text
+    changes = {re.split(" is (?:not )?lower", f.text)[0].split("with ")[-1]: f.change.mean for f in others[1:]}
     assert changes == pytest.approx(
         {"uniform and min-snr-5": 10, "beta-0.8-1 and none": -20, "beta-0.8-1 and min-snr-5": -12}
     )
     (sharing,) = [f for f in all_findings if not f.claim.primary]
-    assert sharing.change.mean == pytest.approx(-10) and "in 4 of 4 cells" in sharing.said
+    assert sharing.change.mean == pytest.approx(-10) and "in 4 of 4 cells" in sharing.text
 
 
 def test_sharing_is_compared_with_the_best_that_sampling_alone_gives(tmp_path: Path) -> None:
@@ -200,9 +200,9 @@ def test_sharing_is_compared_with_the_best_that_sampling_alone_gives(tmp_path: P
     all_findings = findings_of(tmp_path, "no-training", distance)
     (best,) = [f for f in all_findings if f.claim.primary]
     assert best.change.mean == pytest.approx(100 * ((0.9 / 0.8 * 0.9) ** 0.5 - 1)), "t_end is best at 4, none at 8"
-    assert "in 1 of 2 cells" in best.said
+    assert "in 1 of 2 cells" in best.text
     each = {
-        f.said.split(" is lower")[0]: f.change.mean for f in all_findings if f.claim.short == "gain of an option alone"
+        f.text.split(" is lower")[0]: f.change.mean for f in all_findings if f.claim.short == "gain of an option alone"
     }
     gains = {"stopped at t = 50": 100 * ((0.8 * 1.1) ** 0.5 - 1), "eps / 1.01": 5}
     assert each == pytest.approx({f"DDPM's fd-classifier-1k, {option},": gain for option, gain in gains.items()})
@@ -221,7 +221,7 @@ def test_the_growth_of_k_on_a_straight_path_is_compared_by_its_power(tmp_path: P
     (tame,) = [f for f in all_findings if f.claim.short == "K grows less on a straight path"]
     assert tame.change.mean == pytest.approx(0.75 + 0.01 * sum(SEEDS) / len(SEEDS))
     assert tame.verdict == "same direction"
-    assert "−0.25 (flow), −1.0 (linear)" in tame.said
+    assert "−0.25 (flow), −1.0 (linear)" in tame.text
     assert [f.change.mean for f in all_findings if f.claim.primary] == [0.0], "the straight path alone"
 
 
@@ -247,7 +247,7 @@ def test_withholding_is_compared_between_predictions_and_k_with_the_distance(tmp
     assert (eps.change.mean, v.change.mean) == pytest.approx((0.9, 1.0)), "eps: the two worst change places"
     assert v.change.p == pytest.approx(2 / 120) and eps.change.p == pytest.approx(10 / 120)
     assert np.isnan(v.change.low), "the spread over seeds tells nothing of other methods"
-    each = {f.said.split("'s ")[0]: f.change.mean for f in all_findings if f.claim.short == "gain of being told less"}
+    each = {f.text.split("'s ")[0]: f.change.mean for f in all_findings if f.claim.short == "gain of being told less"}
     assert each["E-TSDM"] == pytest.approx(-10) and each["embedding-scale"] == pytest.approx(-20)
 
 

@@ -194,7 +194,7 @@ def render(results: Results, parts: Parts) -> str:
         wide=WIDE,
         limits=limits(results),
         folded=FOLDED,
-        facts=without_places(what_was_run(results)),
+        provenance=without_places(what_was_run(results)),
         sections=_sections(results, parts),
         failures=_failures(results),
         measured=results.measured,

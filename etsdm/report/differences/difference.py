@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from etsdm.report.differences.facts import Fact, configured, facts
 from etsdm.report.differences.judged import Judged, judged
 from etsdm.report.differences.matching import Alone, Matched, match
 from etsdm.report.differences.means import Group, with_tests
+from etsdm.report.differences.provenance import Pair, configured, provenance
 from etsdm.report.differences.settings import Setting, alike
 from etsdm.report.differences.side import Side
 from etsdm.report.text import MINUS, counted
@@ -28,7 +28,7 @@ class Difference:
         groups: these by experiment, metric and method.
         only_first, only_other: cells that one alone has.
         verdicts: on every claim of either.
-        facts: how the two were made.
+        provenance: how the two were made.
         configuration: keys that differ.
     """
 
@@ -40,8 +40,8 @@ class Difference:
     only_first: list[Alone]
     only_other: list[Alone]
     verdicts: list[Judged]
-    facts: list[Fact]
-    configuration: list[Fact]
+    provenance: list[Pair]
+    configuration: list[Pair]
 
     @property
     def differing(self) -> list[Matched]:
@@ -78,7 +78,7 @@ def difference(first: Side, other: Side) -> Difference:
         only_first,
         only_other,
         judged(first.verdicts, other.verdicts),
-        facts(first, other, first.rows, rows),
+        provenance(first, other, first.rows, rows),
         configured(first, other),
     )
 

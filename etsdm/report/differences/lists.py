@@ -7,9 +7,9 @@ import pandas as pd
 
 from etsdm.report.cells import SETTING, Cell
 from etsdm.report.differences.difference import Difference, p_text
-from etsdm.report.differences.facts import Fact
 from etsdm.report.differences.matching import Alone, Matched
 from etsdm.report.differences.means import Group
+from etsdm.report.differences.provenance import Pair
 from etsdm.report.text import counted, mean_sd, number
 
 Rows = list[dict[str, str]]
@@ -141,9 +141,9 @@ def settings(difference: Difference) -> Rows:
     ]
 
 
-def facts(known: list[Fact]) -> Rows:
+def pairs(both: list[Pair]) -> Rows:
     """A row for each thing about both."""
-    return [{"": one.what, "A": one.first, "B": one.other} for one in known]
+    return [{"": pair.name, "A": pair.first, "B": pair.other} for pair in both]
 
 
 def columns(rows: Rows) -> list[str]:

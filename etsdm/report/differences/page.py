@@ -43,7 +43,7 @@ def render(difference: Difference) -> str:
 
 def _sides(difference: Difference) -> dict[str, str]:
     """Of A and B the folder, without what is private, and the revision that tells folders of one name apart."""
-    revision = next((fact for fact in difference.facts if fact.what == "revision"), None)
+    revision = next((pair for pair in difference.provenance if pair.name == "revision"), None)
     revisions = (revision.first, revision.other) if revision else ("", "")
     return {
         name: without_places(str(side.folder)) + (f", revision {at}" if at else "")
@@ -76,8 +76,8 @@ def _tables(difference: Difference) -> list[dict[str, Any]]:
         "In A only": lists.alone(difference.only_first),
         "In B only": lists.alone(difference.only_other),
         "Settings that differ in cells that are compared": lists.settings(difference),
-        "How they were made": lists.facts(difference.facts),
-        "Configuration": lists.facts(difference.configuration),
+        "How they were made": lists.pairs(difference.provenance),
+        "Configuration": lists.pairs(difference.configuration),
     }
     return [_table(title, rows) for title, rows in tables.items() if rows]
 

@@ -22,8 +22,8 @@ def text(difference: Difference) -> str:
         "In A only": lists.alone(difference.only_first),
         "In B only": lists.alone(difference.only_other),
         "Settings that differ in cells that are compared": lists.settings(difference),
-        "How they were made": lists.facts([fact for fact in difference.facts if fact.differs]),
-        "Configuration": lists.facts(difference.configuration),
+        "How they were made": lists.pairs([pair for pair in difference.provenance if pair.differs]),
+        "Configuration": lists.pairs(difference.configuration),
     }
     blocks += [f"{title}\n{_table(rows)}" for title, rows in parts.items() if rows]
     return "\n\n".join(blocks)

@@ -22,7 +22,7 @@ class Finding:
 
     Attributes:
         claim: the claim.
-        said: what was measured, in sentences.
+        text: what was measured, in sentences.
         exact: the verdict where nothing is tested: what holds exactly or not, and what was not run.
         change: what is tested otherwise.
         expected: sign that is claimed.
@@ -34,7 +34,7 @@ class Finding:
     """
 
     claim: Claim
-    said: str
+    text: str
     exact: Verdict | None = None
     change: Change | None = None
     expected: int = -1
@@ -55,7 +55,7 @@ class Finding:
     @property
     def measured(self) -> str:
         """What was measured, and how sure it is."""
-        return " ".join(filter(None, (self.said, self._sure(), self._could_see())))
+        return " ".join(filter(None, (self.text, self._sure(), self._could_see())))
 
     def _sure(self) -> str:
         if math.isnan(self.p):

@@ -26,15 +26,15 @@ RUN = [*OF_RUN, "metric", *POINT]
 
 
 @dataclass(frozen=True)
-class Fact:
+class Pair:
     """One thing about both.
 
     Attributes:
-        what: its name.
+        name: what it is.
         first, other: its text for each.
     """
 
-    what: str
+    name: str
     first: str
     other: str
 
@@ -44,7 +44,7 @@ class Fact:
         return self.first != self.other
 
 
-def facts(first: Side, other: Side, rows: pd.DataFrame, others: pd.DataFrame) -> list[Fact]:
+def provenance(first: Side, other: Side, rows: pd.DataFrame, others: pd.DataFrame) -> list[Pair]:
     """What is known of both; what neither knows is left out.
 
     Args:
@@ -52,26 +52,26 @@ def facts(first: Side, other: Side, rows: pd.DataFrame, others: pd.DataFrame) ->
         rows, others: their rows, after `settings.alike`: costs count what both have.
     """
     mine, theirs = dict(_of(first)), dict(_of(other))
-    all_facts = [*(Fact(what, text, theirs[what]) for what, text in mine.items()), *_costs(rows, others)]
-    return [fact for fact in all_facts if not fact.first == NOT_KNOWN == fact.other]
+    pairs = [*(Pair(name, text, theirs[name]) for name, text in mine.items()), *_costs(rows, others)]
+    return [pair for pair in pairs if not pair.first == NOT_KNOWN == pair.other]
 
 
-def configured(first: Side, other: Side) -> list[Fact]:
+def configured(first: Side, other: Side) -> list[Pair]:
     """The keys of the resolved configurations that differ; none where a folder has no inventory."""
     if not first.inventory or not other.inventory:
         return []
     mine, theirs = (without_places(side.inventory["config"]) for side in (first, other) if side.inventory)
-    return [fact for fact in _changed(mine, theirs) if fact.what != "name"]
+    return [pair for pair in _changed(mine, theirs) if pair.name != "name"]
 
 
-def _changed(first: dict[str, Any], other: dict[str, Any], above: str = "") -> Iterable[Fact]:
+def _changed(first: dict[str, Any], other: dict[str, Any], above: str = "") -> Iterable[Pair]:
     """What differs, each with the keys above it: `training.images`. A missing key is as one without a value."""
     for name in {**first, **other}:
         mine, theirs = _named(first.get(name)), _named(other.get(name))
         if isinstance(mine, dict) and isinstance(theirs, dict):
             yield from _changed(mine, theirs, f"{above}{name}.")
         elif mine != theirs:
-            yield Fact(f"{above}{name}", _shown(mine), _shown(theirs))
+            yield Pair(f"{above}{name}", _shown(mine), _shown(theirs))
 
 
 def _named(value: Any) -> Any:
@@ -120,7 +120,7 @@ def _encoders(side: Side) -> Iterable[str]:
         yield from (digest[:SHORT] for digest in sorted(manifest.get("outputs", {}).values()))
 
 
-def _costs(rows: pd.DataFrame, others: pd.DataFrame) -> list[Fact]:
+def _costs(rows: pd.DataFrame, others: pd.DataFrame) -> list[Pair]:
     """Time of the trainings, and of sampling and probing, that both have."""
     mine, theirs = (_seconds(table, NETWORK, "train_seconds") for table in (rows, others))
     runs, other_runs = (_seconds(table, RUN, "seconds") for table in (rows, others))
@@ -137,17 +137,17 @@ def _seconds(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Key, floa
     return values
 
 
-def _cost(what: str, mine: dict[Key, float], theirs: dict[Key, float], width: int) -> Fact:
+def _cost(name: str, mine: dict[Key, float], theirs: dict[Key, float], width: int) -> Pair:
     """Seconds of the same things. The metrics of one run have its seconds each, which count once.
 
     Args:
-        what: their name.
+        name: of these things.
         mine, theirs: seconds by what tells measurements apart.
         width: how many of those columns tell runs apart.
     """
     both = {(at[:width], seconds): theirs[at] for at, seconds in mine.items() if at in theirs}
     if not both:
-        return Fact(what, NOT_KNOWN, NOT_KNOWN)
+        return Pair(name, NOT_KNOWN, NOT_KNOWN)
     first, other = sum(seconds for _, seconds in both), sum(both.values())
     ratio = f" ({other / first:.2f} times as long)" if first and first != other else ""
-    return Fact(f"{what} of both", duration(first), f"{duration(other)}{ratio}")
+    return Pair(f"{name} of both", duration(first), f"{duration(other)}{ratio}")
