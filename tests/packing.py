@@ -2,12 +2,11 @@
 
 import gzip
 import io
-import pickle
 import struct
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -111,36 +110,6 @@ def from_tar_gz(path: Path, files: dict[str, bytes]) -> Spec:
 def from_npz(path: Path, files: dict[str, bytes]) -> Spec:
     labels, classes = np.array(LABELS, np.int16), np.array(["cat", "dog"])
     return own("npz", write_npz(path / "a.npz", files, labels=labels, classes=classes), split="all")
-
-
-class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
-    """Writes texts and bytes as Python 2 wrote its strings, as in CIFAR-10."""
-
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
-
-    def save_string(self, value: str | bytes) -> None:
-        content = value.encode("latin1") if isinstance(value, str) else value
-        self.write(pickle.BINSTRING + struct.pack("<i", len(content)) + content)
-        self.memoize(value)
-
-    dispatch[str] = dispatch[bytes] = save_string
-
-
-def python2_pickle(value: Any) -> bytes:
-    content = io.BytesIO()
-    Python2Pickler(content, protocol=2).dump(value)
-    return content.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
-
-
-def cifar(path: Path) -> Path:
-    """An archive like cifar-10-python.tar.gz, with random images."""
-    generator = np.random.default_rng(0)
-    files = {"batches.meta": python2_pickle({"label_names": [f"class {i}" for i in range(10)]})}
-    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
-        data = generator.integers(0, 256, (10_000, 1), dtype=np.uint8).repeat(3072, 1)
-        data[:, 1024:2048] += 1
-        files[name] = python2_pickle({"data": data, "labels": generator.integers(0, 10, 10_000).tolist()})
-    return write_tar(path, {f"cifar-10-batches-py/{name}": content for name, content in files.items()})
 
 
 def cifar_spec(path: Path, split: str = "test") -> Spec:

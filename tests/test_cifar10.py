@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from packing import cifar, cifar_spec, refused, write_tar
+from packing import cifar_spec, refused, write_tar
 
 from etsdm.data.sources import check_source, load_source
 
@@ -32,6 +32,17 @@ def python2_pickle(value: Any) -> bytes:
     content = io.BytesIO()
     Python2Pickler(content, protocol=2).dump(value)
     return content.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+
+
+def cifar(path: Path) -> Path:
+    """An archive like cifar-10-python.tar.gz, with random images."""
+    generator = np.random.default_rng(0)
+    files = {"batches.meta": python2_pickle({"label_names": [f"class {i}" for i in range(10)]})}
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        data = generator.integers(0, 256, (10_000, 1), dtype=np.uint8).repeat(3072, 1)
+        data[:, 1024:2048] += 1
+        files[name] = python2_pickle({"data": data, "labels": generator.integers(0, 10, 10_000).tolist()})
+    return write_tar(path, {f"cifar-10-batches-py/{name}": content for name, content in files.items()})
 
 
 @pytest.fixture(scope="module")
