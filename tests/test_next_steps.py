@@ -52,6 +52,7 @@ def test_what_is_undecided_is_named_with_the_seeds_that_it_takes() -> None:
     assert f"about {seeds_for(change(0.06), 0.05)} seeds" in step and "this run has 4" in step
     assert steps([], 4) == []
     assert "One seed decides nothing." in steps([open_], 1)[0]
+    assert "`" not in steps([open_], 1)[0], "pages and terminals show Markdown as it is"
 
 
 @pytest.mark.parametrize("spread", [0.01, 0.2])

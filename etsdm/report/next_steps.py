@@ -24,7 +24,7 @@ def next_steps(results: Results, findings: list[Finding]) -> list[str]:
     open_ = [one for one in findings if one.role == "primary" and one.verdict == "undecided" and one.change]
     if len(results.seeds) < 2:
         return [
-            "One seed decides nothing. Ask for more in `seeds`: three show large changes, five to ten smaller ones."
+            "One seed decides nothing. Give more numbers as seeds: three show large changes, five to ten smaller ones."
         ]
     needed = [count for one in open_ if one.change and (count := seeds_for(one.change, results.margin))]
     if not needed:
