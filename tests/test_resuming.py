@@ -10,14 +10,9 @@ import pytest
 from short_training import SPEC, changed, flip_a_bit, lines, noise, run, states, train_until, weights, write_noise
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from etsdm.data.archive import Pixels, write_images
+from etsdm.data.archive import write_images
 from etsdm.errors import Interrupted
 from etsdm.training.trainer import Trainer
-
-
-@pytest.fixture(scope="module")
-def pixels() -> Pixels:
-    return noise()
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +133,9 @@ def test_the_state_of_another_run_is_never_resumed(
 
 
 def test_a_training_does_not_go_on_with_other_images(
-    pixels: Pixels, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_images(tmp_path / "other.zip", 255 - pixels)
+    write_images(tmp_path / "other.zip", 255 - noise())
     train_until(50, archive, tmp_path / "cut", monkeypatch)
     for name in ("cut", "fresh"):
         run(tmp_path / "other.zip", tmp_path / name)

@@ -10,7 +10,6 @@ import torch
 from short_training import CPU, SPEC, changed, flip_a_bit, noise, run, train_until, weights, write_noise
 from typed import new_trainer
 
-from etsdm.data.archive import Pixels
 from etsdm.errors import UserError
 from etsdm.models.trained import load_network
 from etsdm.models.weights import load_weights
@@ -18,11 +17,6 @@ from etsdm.runtime.files import sha256, write_json
 from etsdm.training import trainer as module
 from etsdm.training.snapshots import Snapshot
 from etsdm.training.take import take_snapshot
-
-
-@pytest.fixture(scope="module")
-def pixels() -> Pixels:
-    return noise()
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +62,9 @@ def test_the_last_weights_are_no_snapshot_besides(snapped: Path) -> None:
     assert set(snapshot_files(snapped)) == files - {"snapshot-100-ema20.safetensors"}
 
 
-def test_a_snapshot_is_the_average_of_the_weights_of_every_step(snapped: Path, pixels: Pixels) -> None:
+def test_a_snapshot_is_the_average_of_the_weights_of_every_step(snapped: Path) -> None:
     """Summed up in float64: each step's weights count (1 - d) d^(steps since), the initial ones d^(all steps)."""
-    trainer = new_trainer(SPEC, pixels, CPU, micro_batch=4)
+    trainer = new_trainer(SPEC, noise(), CPU, micro_batch=4)
     decay = 0.5 ** (10 / 5)
     average = {name: weight.double().clone() for name, weight in trainer.network.state_dict().items()}
     average = {name: weight * decay**5 for name, weight in average.items()}
