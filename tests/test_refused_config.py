@@ -4,6 +4,7 @@ import pytest
 from blocks import ABLATION, DDIM, METHODS, PROGRESS, SAMPLED, SOLVERS
 from click.testing import CliRunner
 from configs import tiny, write_config
+from pydantic import TypeAdapter
 
 from etsdm.cli import main
 from etsdm.errors import UserError
@@ -375,6 +376,16 @@ def test_a_message_is_short_however_much_is_wrong(tmp_path):
     (line,) = str(error.value).splitlines()
     assert line.startswith("test: experiments.comparison.solvers[0].name: unknown 'dimm'")
     assert line.endswith("the same in experiments.fast-sampling")
+
+
+def test_the_schema_is_built_once_for_all_unknown_keys(monkeypatch):
+    """It takes a quarter of a second."""
+    built = []
+    schema = TypeAdapter.json_schema
+    monkeypatch.setattr(TypeAdapter, "json_schema", lambda adapter: built.append(1) or schema(adapter))
+    with pytest.raises(UserError, match="key1: unknown key"):
+        parse_config(tiny(key1=1, key2=2, key3=3), "test")
+    assert built == [1]
 
 
 def test_a_missing_file_is_named(tmp_path):

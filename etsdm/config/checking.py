@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -71,13 +72,11 @@ def _within(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _message(error: Any, adapter: TypeAdapter[Any], values: Any, shared_keys: Collection[str]) -> str:
+def _message(error: Any, schema: Callable[[], dict[str, Any]], values: Any, shared_keys: Collection[str]) -> str:
     location, kind, value = error["loc"], error["type"], error["input"]
     key = _key(location)
     if kind == "extra_forbidden":
-        return f"{key}: unknown key; " + allowed_instead(
-            short(location[-1]), _allowed_keys(location, adapter.json_schema(), values)
-        )
+        return f"{key}: unknown key; " + allowed_instead(short(location[-1]), _allowed_keys(location, schema(), values))
     if kind == "union_tag_invalid":
         expected = [tag.strip().strip("'") for tag in error["ctx"]["expected_tags"].split(",")]
         field = error["ctx"]["discriminator"].strip("'")
@@ -139,10 +138,11 @@ def checked(
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
+        schema = cache(adapter.json_schema)  # a quarter of a second, so once for all mistakes
         problems = [
             (
                 source if isinstance(source, str) else source(problem["loc"]),
-                _message(problem, adapter, values, shared_keys),
+                _message(problem, schema, values, shared_keys),
             )
             for problem in error.errors(include_url=False)
         ]
