@@ -12,6 +12,8 @@ from configs import write_config
 from filelock import FileLock
 from projects import ONE_TRAINING, Project, copy_project
 
+from etsdm.runtime.workers import cpus
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -27,6 +29,11 @@ def pytest_configure(config):
     """Hide every GPU before anything looks for one, here and in all processes that tests start."""
     if not wants_gpu(config):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: tests of the workflow wait for the programs that they start."""
+    return cpus() + 1
 
 
 def pytest_sessionstart(session):

@@ -96,6 +96,7 @@ def test_as_a_module_short_rules_stay_on_the_login_node(project, outer):
     assert set(local.split()) == {f"etsdm_{rule}" for rule in SHORT}
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_the_small_benchmark_of_the_catalogue_runs(tmp_path):
     """As the actions of Snakemake's catalogue of workflows run it."""

@@ -35,6 +35,7 @@ from etsdm.runtime.files import read_json, write_json
 from etsdm.training import state
 
 KILLS = 20
+MOMENTS = [pytest.param(moment, marks=pytest.mark.slow) if moment % 3 else moment for moment in range(KILLS)]
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(  # so that a process costs no imports
     [
@@ -137,7 +138,7 @@ def undisturbed(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return (out / "weights.safetensors").read_bytes(), seconds
 
 
-@pytest.mark.parametrize("moment", range(KILLS))
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_training_killed_at_any_moment_ends_with_the_same_weights(
     moment: int, undisturbed: tuple[bytes, float], digits: Path, tmp_path: Path
 ) -> None:
@@ -250,6 +251,7 @@ def test_an_extraction_killed_at_any_moment_leaves_nothing_out(encoder: Path, di
     assert not leftovers(tmp_path)
 
 
+@pytest.mark.slow
 def test_tables_killed_at_any_moment_are_whole_or_absent(tmp_path: Path) -> None:
     report = write_results(tmp_path, every())
     files = table_files(report, read_json(report / "inventory.json"))

@@ -83,6 +83,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None
     assert [attempt["exit"] for attempt in manifest["attempts"]] == [None]
 
 
+@pytest.mark.slow
 def test_two_processes_train_with_micro_batches_and_a_derivative(tmp_path: Path) -> None:
     """Gradients add up over micro-batches, and the penalty is a forward-mode derivative of the network."""
     spec = spec_file(tmp_path, "etsdm", 20, learning_rate=1e-4)

@@ -182,7 +182,14 @@ def test_the_drivers_version_is_found(tmp_path, monkeypatch, tools, script, modu
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize("variables", [{}, {"CUDA_VISIBLE_DEVICES": "-1"}, {"ETSDM_DEVICE": "cpu"}])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        pytest.param({"CUDA_VISIBLE_DEVICES": "-1"}, marks=pytest.mark.slow),
+        pytest.param({"ETSDM_DEVICE": "cpu"}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_workflow_says_once_that_it_computes_on_the_cpu(tmp_path, tools, monkeypatch, variables):
     tools("exit 9")
     for name, value in variables.items():

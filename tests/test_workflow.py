@@ -60,6 +60,7 @@ NOT_RUN = [
 """Commands of docs/running.md that are not whole, that other tests run, or that run another benchmark."""
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_running_do_so(project):
     """In the order of the page, with the tiny benchmark for that of the digits."""
     results = project.folder / "results"
@@ -99,6 +100,7 @@ def test_as_many_files_are_made_as_the_plan_says(project):
     assert f"keeps about {len(notes) - made_for_the_report:,} small" in describe(load_plan(project.config), None)
 
 
+@pytest.mark.slow
 def test_what_is_not_kept_goes_and_is_not_missed(project):
     picture = project.folder / "results/reports/tiny/figures/samples.png"
     before = picture.read_bytes()

@@ -25,6 +25,7 @@ def start_training(project, *extra_options):
     return workflow
 
 
+@pytest.mark.slow
 def test_a_killed_workflow_goes_on_from_what_its_training_has_saved(fresh, tmp_path):
     """Snakemake is killed and its training is not: the next run is refused, then unlocked, and takes over.
 
@@ -53,6 +54,7 @@ def test_a_killed_workflow_goes_on_from_what_its_training_has_saved(fresh, tmp_p
     assert weights == (tmp_path / "undisturbed" / "weights.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_workflow_that_is_told_to_stop_leaves_nothing_half_done(fresh):
     workflow = start_training(fresh, "--logger", "etsdm")
     os.killpg(workflow.pid, signal.SIGINT)  # as a terminal does
@@ -91,6 +93,7 @@ def test_code_edited_while_a_run_goes_on_is_refused(fresh):
     assert fresh.would_run() == REPORT | {"probe": 1, "figure": 4}
 
 
+@pytest.mark.slow
 def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
     """400 steps in slices of 150: the clock is made to count steps, which take longer on a busy machine."""
     clock = "time.monotonic() >= self._until"

@@ -21,6 +21,7 @@ OWN = {
 }
 
 
+@pytest.mark.slow
 def test_images_that_are_moved_renamed_touched_or_lost_train_nothing_again(tmp_path):
     """What is made from them is compared by content; and an edit that keeps a file's name and size is noticed."""
     copy_project(tmp_path / "own")
