@@ -31,6 +31,7 @@ from etsdm.report.figures.style import STYLE
 from etsdm.report.findings.judge import findings
 from etsdm.report.rows import collect_rows
 from etsdm.report.side_by_side import permuted, rank_correlations, sides
+from etsdm.report.tables.write import write_tables
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +346,14 @@ def test_table_compares_methods_at_the_same_snapshot(progress: Path) -> None:
 
 def test_columns_of_snapshots_are_left_out_where_there_are_none(built: tuple[Path, Path]) -> None:
     assert "Half-life" not in (built[0] / "tables" / "fast-sampling.md").read_text(encoding="utf-8")
+
+
+def test_k_has_no_solver_in_the_table_of_several_solvers(tmp_path: Path) -> None:
+    block = EXPERIMENTS["progress"] | {"solvers": [{"name": "ddim", "nfe": 4}, {"name": "ancestral", "nfe": 4}]}
+    report = write_results(tmp_path, every_experiment() | {"experiments": {"progress": block}})
+    write_tables(report, tmp_path, None)
+    shown = (report / "tables" / "progress.md").read_text(encoding="utf-8")
+    assert "ancestral" in shown and "nan" not in shown
 
 
 def test_the_question_of_progress_is_answered_by_the_last_two_snapshots(progress: Path) -> None:

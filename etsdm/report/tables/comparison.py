@@ -97,7 +97,7 @@ def _display(one: Compared) -> dict[str, object]:
     return {
         "Verdict": one.verdict or "",
         **setting(cell),
-        "Solver": cell["solver_label"] or "",
+        "Solver": "" if pd.isna(cell["solver_label"]) else cell["solver_label"],
         "NFE": whole(cell["nfe"]),
         "t": whole(cell["t"]),
         "Noise std": "" if pd.isna(cell["perturbation_std"]) else f"{cell['perturbation_std']:g}",
