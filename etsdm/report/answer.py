@@ -38,7 +38,7 @@ class Part:
 
 
 def read_verdicts(files: list[Path]) -> pd.DataFrame:
-    """The rows of several tables of verdicts, texts without NaN.
+    """The rows of several tables of verdicts, in any order, sorted by name of the benchmark; texts have no NaN.
 
     Raises:
         UserError: a file is no table of verdicts, or two are of one benchmark.
@@ -47,7 +47,7 @@ def read_verdicts(files: list[Path]) -> pd.DataFrame:
     names = [name for table in tables for name in table["benchmark"].unique()]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"the verdicts of {listed(sorted(twice))} are given twice; give one file a benchmark")
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables).sort_values("benchmark", kind="stable", ignore_index=True)
 
 
 def _read(file: Path) -> pd.DataFrame:
