@@ -20,8 +20,11 @@ from diffusers import (
     UNet2DModel,
 )
 from test_library import own_condition
+from trained import write_weights
 
 import etsdm
+from etsdm.models.trained import load_predictor
+from etsdm.plan.reading import parse_solver
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,6 +74,31 @@ def test_the_lines_of_the_readme_run_as_they_are_printed():
 def test_every_example_is_in_the_guide():
     listed = re.findall(r"^\| \[`(.+?)`\]", (ROOT / "docs/library.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in ROOT.glob("examples/*.*"))
+
+
+def test_swapped_networks_are_each_alone_where_the_other_has_no_time(tmp_path, monkeypatch, capsys):
+    files = [write_weights(tmp_path / f"{method}.safetensors", method) for method in ("ddpm", "etsdm")]
+    options = {"--nfe": "4", "--images": "3", "--out": str(tmp_path / "rows.png")}
+    run("swap_networks.py", monkeypatch, *map(str, files), *(word for option in options.items() for word in option))
+    assert len(re.findall(r"^(A|B).*: noise \d", capsys.readouterr().out, re.MULTILINE)) == 4
+    names = example("swap_networks.py")
+    solver = parse_solver({"name": "ddim", "nfe": [30], "clip_x0": True})  # stops inside sub-intervals
+    (a, spec), (b, _) = (load_predictor(file, torch.device("cpu"), clip_x0=True) for file in files)
+
+    def drawn(predict):
+        return names["draw"](predict, solver, 0, 3, spec.dataset.shape)
+
+    assert not np.array_equal(drawn(a), drawn(b))
+    for time, alone in ((0, a), (1000, b)):
+        assert np.array_equal(drawn(names["swapped"](a, b, time)), drawn(alone))
+
+
+def test_the_noise_of_an_image_is_estimated_within_a_few_percent():
+    estimate = example("swap_networks.py")["noise"]
+    ramp = np.arange(64)[:, None, None] + np.zeros((64, 3))
+    noisy = ramp + np.random.default_rng(0).normal(0, 7, (5, 64, 64, 3))
+    assert estimate(noisy) == pytest.approx(7, rel=0.1)
+    assert estimate(ramp[None]) == 0
 
 
 @pytest.mark.parametrize("name", ["diffusers_dit.py", "diffusers_flow.py", "flow_matching.py", "k_diffusion.py"])
