@@ -26,7 +26,7 @@ from scipy import stats
 
 from etsdm.report import contents
 from etsdm.report.cells import cells
-from etsdm.report.text import mean_sd, number
+from etsdm.report.text import mean_sd, number, short_count
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,11 @@ def test_latex_has_no_character_outside_ascii(built: tuple[Path, Path]) -> None:
 )
 def test_numbers_for_people(value: float, words: str) -> None:
     assert number(value) == words
+
+
+def test_counts_on_an_axis_are_short() -> None:
+    counts = {0: "0", 800: "800", 1000: "1k", 56_000: "56k", 999_000: "999k", 1_000_000: "1M", 1_500_000: "1.5M"}
+    assert [short_count(count) for count in counts] == list(counts.values())
 
 
 @pytest.mark.parametrize(

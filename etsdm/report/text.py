@@ -51,6 +51,14 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def short_count(count: float, _: object = None) -> str:
+    """`800`, `56k`, `1.5M`: for an axis, which passes the place of the label too."""
+    for unit, size in (("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:g}{unit}"
+    return f"{count:g}"
+
+
 def duration(seconds: float, sd: float = float("nan")) -> str:
     """Seconds as text a person reads, with their spread in the same unit if there is one."""
     if _is_missing(seconds):

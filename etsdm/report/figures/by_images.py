@@ -21,6 +21,7 @@ from etsdm.report.figures.style import (
 from etsdm.report.headings import heading
 from etsdm.report.metrics import directions, is_frechet
 from etsdm.report.results import Results
+from etsdm.report.text import short_count
 
 SAMPLED = ["metric", "solver_label", "nfe"]
 LINE = ["method_label", "ema_half_life"]
@@ -53,7 +54,7 @@ def draw_by_images(results: Results, experiment: str) -> Figure:
             panel.set_yscale("log")
         else:
             panel.set_ylim(bottom=0)
-        ticks_at(panel, counts, [_short(count) for count in counts])
+        ticks_at(panel, counts, [short_count(count) for count in counts])
         panel.margins(x=0.1)
     for panel in axes[-2:]:
         panel.set_xlabel("images seen")
@@ -94,13 +95,9 @@ def _title(network: tuple[object, ...], rows: pd.DataFrame, what: str) -> str:
     return f"{heading(NETWORK, network, rows)}\n{what}" if several else what
 
 
-def _short(count: int) -> str:
-    return f"{count / 1000:g}k" if count >= 1000 else str(count)
-
-
 def _name_lines(axes: Axes, looks: Look, dashes: dict[int, str]) -> None:
     """Entries of the legend: colours are methods, dashes are half-lives where there are several."""
     for label, (colour, marker) in looks.items():
         axes.plot([], [], color=colour, marker=marker, ms=4, label=label)
     for half_life, dash in dashes.items() if len(dashes) > 1 else ():
-        axes.plot([], [], color=SOFT, ls=dash, label=f"half-life {_short(half_life)}")
+        axes.plot([], [], color=SOFT, ls=dash, label=f"half-life {short_count(half_life)}")

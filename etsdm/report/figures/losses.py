@@ -24,6 +24,7 @@ from etsdm.report.figures.style import (
 from etsdm.report.headings import heading
 from etsdm.report.names import method_name
 from etsdm.report.results import Results
+from etsdm.report.text import short_count
 
 KEYS = ["task", "dataset", "resolution"]
 DASHES = ["-", "--", "-.", ":"]
@@ -119,11 +120,7 @@ def _changes(axes: Axes, group: pd.DataFrame, looks: Look, column: str) -> None:
 def _finish(axes: Axes) -> None:
     axes.set_xlabel("images seen")
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(_thousands)
-
-
-def _thousands(value: float, _: float) -> str:
-    return f"{value / 1000:g}k" if value else "0"
+    axes.xaxis.set_major_formatter(short_count)
 
 
 def _quarters(figure: Figure, steps: int, count: int) -> None:
