@@ -228,6 +228,7 @@ def test_the_folder_of_a_killed_server_is_removed_by_the_next_one(
     listeners[1].close()
 
 
+@pytest.mark.slow
 def test_without_its_server_a_job_runs_by_itself(tmp_path: Path) -> None:
     """One that has begun in a fork, too: it takes over from it."""
     with Owner() as owner:

@@ -204,6 +204,7 @@ def encoder(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "weights.safetensors"
 
 
+@pytest.mark.slow
 def test_a_sampling_killed_at_any_moment_makes_each_image_once(weights: Path, tmp_path: Path) -> None:
     seconds = finished(sampling, weights, tmp_path / "whole.zip")
     whole = (tmp_path / "whole.zip").read_bytes()
@@ -238,6 +239,7 @@ def test_batches_of_other_settings_are_not_taken_up(
     assert out.read_bytes() == (tmp_path / "whole.zip").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_extraction_killed_at_any_moment_leaves_nothing_out(encoder: Path, digits: Path, tmp_path: Path) -> None:
     seconds = finished(extraction, encoder, digits, tmp_path / "whole.npz")
     whole = load_features(tmp_path / "whole.npz").features

@@ -143,6 +143,7 @@ def command(spec: Path, out: Path) -> list[str]:
     return [sys.executable, "-m", "etsdm", "prepare", "--spec", str(spec), "--out", str(out), "--workers", "2"]
 
 
+@pytest.mark.slow
 def test_a_preparation_killed_at_any_moment_ends_with_the_same_bytes(tmp_path: Path, spec: dict[str, Any]) -> None:
     """32 parts of an image each at the real size of parts."""
     spec |= {"resolution": 1024}

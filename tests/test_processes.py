@@ -94,6 +94,7 @@ def test_two_processes_train_with_micro_batches_and_a_derivative(tmp_path: Path)
     assert largest_difference(tmp_path) < 1e-5
 
 
+@pytest.mark.slow
 def test_what_two_processes_have_saved_one_goes_on_from(tmp_path: Path) -> None:
     spec, out = spec_file(tmp_path, "etsdm", 4000), tmp_path / "run"
     options = {"spec": spec, "data": prepared_digits(), "out": out}
@@ -121,6 +122,7 @@ def test_a_mistake_is_one_message_and_exit_code_2_in_several_processes(tmp_path:
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_images_and_features_that_one_makes(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "weights.safetensors")
     options = {"weights": weights, "solver": "ancestral", "nfe": 10, "count": 150, "batch": 16}

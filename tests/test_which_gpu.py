@@ -276,6 +276,7 @@ def test_the_first_process_speaks_for_all(monkeypatch):
     assert slept == [10]
 
 
+@pytest.mark.slow
 def test_several_processes_say_once_that_their_gpu_is_missing(tmp_path):
     done = sample(tmp_path, "--attempt", "1", "--processes", "2", **SLURM)
     assert done.returncode == 2

@@ -177,6 +177,7 @@ def test_values_are_those_of_snakemakes_config(fresh):
     assert f"etsdm: error: {other}: refused: __use_yte__" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_figure_that_cannot_be_drawn_stops_nothing(project):
     project.edit("etsdm/report/figures/k_curves.py", "    looks, networks", "    1 / 0\n    looks, networks")
     done = project.snakemake()

@@ -81,6 +81,7 @@ def test_a_fatal_error_does_not_burn_the_retries(fresh):
     ]
 
 
+@pytest.mark.slow
 def test_code_edited_while_a_run_goes_on_is_refused(fresh):
     """The probe is broken while the training goes on: what it would measure is not taken for what was planned."""
     workflow = start_training(fresh)
@@ -111,6 +112,7 @@ def test_a_job_short_of_time_goes_on_in_its_next_attempt(fresh):
     assert ends == ["interrupted", "interrupted", None]
 
 
+@pytest.mark.slow
 def test_a_damaged_network_is_trained_again_when_that_is_asked_for(project):
     """Until then no job starts, and no result is taken away."""
     weights = next(project.folder.glob("results/models/**/weights.safetensors"))

@@ -95,6 +95,7 @@ def write_digits(folder, count):
         Image.fromarray((digit * 15).astype("uint8")).save(folder / f"{number:02d}.bmp")
 
 
+@pytest.mark.slow
 def test_a_bundle_is_taken_over_in_another_place(project):
     """Without times and records, as a copy is. A part of it is taken over as far as it goes."""
     kinds = ("data", "weights", "samples", "features")
@@ -117,6 +118,7 @@ def test_a_bundle_is_taken_over_in_another_place(project):
     assert project.would_run() == PLAN | REPORT | {"score": 4}, "Snakemake's records are not there"
 
 
+@pytest.mark.slow
 def test_only_results_that_are_right_are_taken_over(project):
     """A damaged one, one of other code, one of other settings, and what is made from them, are made again."""
     damaged = next(project.folder.glob("results/models/*/ddpm-*/**/weights.safetensors"))

@@ -39,6 +39,7 @@ def test_a_reworded_message_causes_nothing(project):
     assert project.would_run() == {}
 
 
+@pytest.mark.slow
 def test_another_pytorch_makes_all_again_only_where_that_is_asked_for(project):
     write_config(project.config, same_torch=True)
     expected = {"encoder": 1, "train": 2, "probe": 2, "reference_features": 1, "reference": 1}
@@ -108,6 +109,7 @@ def test_a_changed_learning_rate_retrains_and_keeps_data_and_encoder(project):
     assert project.would_run() == PLAN | REPORT | expected
 
 
+@pytest.mark.slow
 def test_what_a_failed_job_took_away_is_made_again(project):
     """Snakemake deletes the outputs of a failed job; the report of the run before is still there."""
     old, new = "    pixels = map_images(images, digest)\n", "    raise UserError('power cut')\n"
