@@ -9,6 +9,7 @@ import yaml
 from configs import every
 from projects import Project, copy_project
 from stand_ins import StandIns
+from tiers import every_nth_fast
 
 from etsdm.fingerprint import ROOT
 
@@ -62,7 +63,7 @@ def changed(profile, settings):
     return merged
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", every_nth_fast(PROFILES, 2))
 def test_every_job_has_a_time_limit(project, profile):
     """Under a profile as it is shipped, and under one that names no rule."""
     for options in ([], ["--set-resources", "train:checkpointing=1"]):
@@ -98,6 +99,7 @@ def test_a_lost_gpu_is_told_of(project):
         assert "warning: no job" not in snakemake(project, profile, {}, "--forcerun", "theory")
 
 
+@pytest.mark.slow
 def test_two_profiles_at_a_time_are_told_of(project):
     """Snakemake adds the profile for one machine to one that is given by `--profile`."""
     warning = "etsdm: warning: all jobs together get"
@@ -149,11 +151,14 @@ def test_each_documented_setting_is_known():
     assert set(documented()) == set(SUBMITTED)
 
 
+SLOW = [line for line in documented() if "timespan" in line]  # Snakemake waits until the minute is over
+
+
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(line, marks=pytest.mark.slow) if number % 4 or "timespan" in line else line
-        for number, line in enumerate(documented())
+        *every_nth_fast([line for line in documented() if line not in SLOW], 6),
+        *(pytest.param(line, marks=pytest.mark.slow) for line in SLOW),
     ],
 )
 def test_every_documented_setting_is_submitted_as_documented(project, line):

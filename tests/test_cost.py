@@ -200,6 +200,7 @@ def test_measured_rates_are_those_of_this_machine():
     assert rates.device in describe(plan_of(), rates)
 
 
+@pytest.mark.slow
 def test_the_inception_network_is_measured_where_it_is_asked_for():
     changes = {"evaluation": {"samples": 2049, "encoders": ["inception"], "distances": ["kernel"]}}
     rates = measure_rates(plan_of(**changes), "cpu", progress=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiers import every_nth_fast
 from torch.nn import functional
 
 from etsdm.models.unet import GroupNorm, UNet, upsample
@@ -119,21 +120,27 @@ def check_network(scale_shift, resample, device=CPU):
         assert off(reference, ours.double()) < 1e-4
 
 
-def check_all():
-    for kind in TOLERANCES:
-        for case in CASES:
-            check(*case, kind)
-        for shape in MAPS:
-            check_maps(kind, *shape)
+def check_all(kind):
+    for case in CASES:
+        check(*case, kind)
+    for shape in MAPS:
+        check_maps(kind, *shape)
+
+
+def check_networks():
     for scale_shift in (False, True):
         check_network(scale_shift, resample=scale_shift)
 
 
+WHAT = ["check_all(torch.bfloat16)", "check_all(torch.float32)", "check_networks()"]
+
+
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="PyTorch came without Triton")
-def test_the_kernels_are_group_normalisation_and_its_gradient():
+@pytest.mark.parametrize("what", every_nth_fast(WHAT, 3))
+def test_the_kernels_are_group_normalisation_and_its_gradient(what):
     """In a process of its own: Triton asks for its interpreter when a kernel is defined."""
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(Path(__file__).parent)}
-    code = "import test_fused_norm; test_fused_norm.check_all()"
+    code = f"import torch; from test_fused_norm import *; {what}"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -109,6 +109,7 @@ def test_legacy_resizing_has_no_half_pixel():
     torch.testing.assert_close(inception_legacy.resized(ramp)[0, 2], expected.expand(299, 299), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [0, 1], ids=["photos", "digits"])
 def test_legacy_features_are_those_of_the_same_network(inception_weights, clean_fid_network, kind):
     pixels = photos_and_digits()[kind]

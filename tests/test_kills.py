@@ -19,6 +19,7 @@ import pytest
 import torch
 from configs import every
 from hand_made import write_results
+from tiers import every_nth_fast
 from trained import model_spec, prepared_digits, write_weights
 from typed import sample, train
 
@@ -35,7 +36,6 @@ from etsdm.runtime.files import read_json, write_json
 from etsdm.training import state
 
 KILLS = 20
-MOMENTS = [pytest.param(moment, marks=pytest.mark.slow) if moment % 3 else moment for moment in range(KILLS)]
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(  # so that a process costs no imports
     [
@@ -138,7 +138,7 @@ def undisturbed(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return (out / "weights.safetensors").read_bytes(), seconds
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", every_nth_fast(range(KILLS), 4))
 def test_a_training_killed_at_any_moment_ends_with_the_same_weights(
     moment: int, undisturbed: tuple[bytes, float], digits: Path, tmp_path: Path
 ) -> None:
@@ -157,7 +157,7 @@ SAVE = {
 }
 
 
-@pytest.mark.parametrize("call", [1, 7])
+@pytest.mark.parametrize("call", every_nth_fast([7, 1], 2))
 @pytest.mark.parametrize("moment", SAVE)
 def test_a_training_killed_while_it_saves_ends_with_the_same_weights(
     moment: str, call: int, undisturbed: tuple[bytes, float], digits: Path, tmp_path: Path

@@ -121,6 +121,7 @@ def test_unconditional_tells_the_network_nothing_at_any_time(time):
     assert not unconditional.condition(times).any()
 
 
+@pytest.mark.slow
 def test_with_integer_times_the_samples_are_the_baselines_too(tmp_path):
     """Solvers stop at real times, which one-step sub-intervals round down; a grid of integers has none of those."""
     images = []

@@ -24,6 +24,7 @@ from reports import (
     write_report,
 )
 from scipy.stats import permutation_test, spearmanr
+from tiers import every_nth_fast
 
 from etsdm.report import contents
 from etsdm.report.figures.by_images import draw_by_images
@@ -121,7 +122,7 @@ def test_table_of_theory(every: Path) -> None:
     assert (row["exponent"], row["error_max"], row["order"]) == (-0.5, 0.1, 1.0)
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", every_nth_fast(EXPERIMENTS, 6))
 def test_report_of_one_experiment_alone_with_one_seed(tmp_path: Path, experiment: str) -> None:
     config = every_experiment() | {"seeds": [3], "experiments": {experiment: EXPERIMENTS[experiment]}}
     report = write_results(tmp_path, config)
@@ -141,7 +142,7 @@ def test_report_of_one_experiment_alone_with_one_seed(tmp_path: Path, experiment
         assert finding.verdict == ("not run" if absent else "undecided") or finding.claim.short in exact, finding
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", every_nth_fast(EXPERIMENTS, 6))
 def test_report_of_one_experiment_that_failed(tmp_path: Path, experiment: str) -> None:
     def failed(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
         fail(results, measurement)

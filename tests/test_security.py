@@ -20,6 +20,7 @@ from configs import tiny
 from PIL import Image, PngImagePlugin
 from projects import Project, copy_project
 from test_sources import own, write_tar, write_zip
+from tiers import every_nth_fast
 from trained import model_spec, prepared_digits
 
 from etsdm.cli import main
@@ -279,7 +280,7 @@ HOSTILE = [
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", every_nth_fast(HOSTILE, 4))
 def test_a_folder_of_any_name_can_be_prepared(name: str, tmp_path: Path) -> None:
     """Through the real workflow, from the path in the configuration to the shell command and back."""
     copy_project(tmp_path / "project")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from configs import TINY, write_config
 from filelock import FileLock
 from projects import Project, copy_project
+from tiers import every_nth_fast
 from trained import model_spec, prepared_digits, write_weights
 
 from etsdm.cli import main
@@ -105,7 +106,9 @@ def about_gpus(text: str) -> list[str]:
 # ---------------------------------------------------------------- a GPU that is not there
 
 
-@pytest.mark.parametrize("variable", ["SLURM_JOB_GPUS=0", "SLURM_STEP_GPUS=1", "SLURM_GPUS_ON_NODE=2"])
+@pytest.mark.parametrize(
+    "variable", every_nth_fast(["SLURM_JOB_GPUS=0", "SLURM_STEP_GPUS=1", "SLURM_GPUS_ON_NODE=2"], 3)
+)
 def test_a_schedulers_gpu_that_is_not_there_is_a_fatal_error(tmp_path, tools, variable):
     tools("echo 535.104.05")
     done = sample(tmp_path, **dict([variable.split("=")]))
@@ -182,14 +185,7 @@ def test_the_drivers_version_is_found(tmp_path, monkeypatch, tools, script, modu
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {},
-        pytest.param({"CUDA_VISIBLE_DEVICES": "-1"}, marks=pytest.mark.slow),
-        pytest.param({"ETSDM_DEVICE": "cpu"}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("variables", every_nth_fast([{}, {"CUDA_VISIBLE_DEVICES": "-1"}, {"ETSDM_DEVICE": "cpu"}], 3))
 def test_a_workflow_says_once_that_it_computes_on_the_cpu(tmp_path, tools, monkeypatch, variables):
     tools("exit 9")
     for name, value in variables.items():
