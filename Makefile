@@ -133,10 +133,10 @@ report: ## Build the report from the results there are, without running anything
 PYTEST = OMP_NUM_THREADS=1 "$(BIN)/pytest"
 IN_PARALLEL = -n logical --maxprocesses 8 --dist worksteal --ignore tests/slurm
 
-test: $(INSTALLED) ## Run the tests.
+test: $(INSTALLED) ## Run the tests, but for whole runs.
 	$(PYTEST) $(IN_PARALLEL) -m 'not slow'
 
-test-all: $(INSTALLED) ## Run the tests, and those that take minutes each.
+test-all: $(INSTALLED) ## Run all tests, those of whole runs too.
 	$(PYTEST) $(IN_PARALLEL)
 
 test-gpu: $(INSTALLED) ## Run the tests that need a GPU, in one process; without one they fail.

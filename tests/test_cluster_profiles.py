@@ -84,6 +84,7 @@ def test_jobs_that_may_be_an_array_ask_for_the_same(project, profile):
         assert len(set(resources)) == 1
 
 
+@pytest.mark.slow
 def test_arrays_of_which_jobs_would_be_forgotten_are_refused(project):
     for few in ({"jobs": 2}, {"jobs": 5000, "max-jobs-per-timespan": "2/1m"}):
         output = snakemake(project, "slurm", {"slurm-array-jobs": "sample"} | few, "--forcerun", "sample")
@@ -151,7 +152,7 @@ def test_each_documented_setting_is_known():
     assert set(documented()) == set(SUBMITTED)
 
 
-SLOW = [line for line in documented() if "timespan" in line]  # Snakemake waits until the minute is over
+SLOW = [line for line in documented() if "timespan" in line]  # a limit of jobs a minute takes minutes to reach
 
 
 @pytest.mark.parametrize(

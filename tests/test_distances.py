@@ -96,6 +96,7 @@ def test_kernel_over_subsets_is_its_definition(monkeypatch):
     assert distance("kernel-subsets", generated, real) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_kernel_over_subsets_is_that_of_clean_fid_but_for_the_draw():
     """Both draw 100 subsets of 1,000 images. They differ as such draws do, and so does the value of all pairs."""
     generated, real = two_sets(1500, 1400)

@@ -129,6 +129,7 @@ def test_both_encoders_have_the_same_weights_and_metrics_of_their_own(tmp_path, 
     assert report_metrics.is_fid("fid-legacy-10k") and report_metrics.is_fid("fid-clean-inception-10k")
 
 
+@pytest.mark.slow
 def test_no_bit_of_the_features_depends_on_threads_or_batch(inception_weights, monkeypatch):
     pixels = photos_and_digits()[0]
     features = []

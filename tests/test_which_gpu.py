@@ -331,6 +331,7 @@ def test_a_wrong_number_of_jobs_is_one_line(see, jobs):
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
 def test_the_profile_says_how_many_jobs_share_a_gpu(tmp_path):
     """Its word reaches every job, and a wrong one ends the workflow before any."""
     copy_project(tmp_path / "project")

@@ -142,6 +142,7 @@ def test_lost_and_damaged_data_are_put_back_and_nothing_runs(project):
     assert (folder / "dataset.json.damaged").exists()
 
 
+@pytest.mark.slow
 def test_a_lost_manifest_or_curve_of_a_short_training_trains_again(project):
     expected = {"train": 1, "probe": 1, "sample": 2, "sample_features": 2, "score": 2}
     for name in ("manifest.json", "metrics.jsonl"):
