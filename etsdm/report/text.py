@@ -51,8 +51,8 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def short_count(count: float, _: object = None) -> str:
-    """`800`, `56k`, `1.5M`: for an axis, which passes the place of the label too."""
+def short_count(count: float) -> str:
+    """`800`, `56k`, `1.5M`."""
     for unit, size in (("M", 10**6), ("k", 10**3)):
         if count >= size:
             return f"{count / size:g}{unit}"

@@ -120,7 +120,7 @@ def _changes(axes: Axes, group: pd.DataFrame, looks: Look, column: str) -> None:
 def _finish(axes: Axes) -> None:
     axes.set_xlabel("images seen")
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(short_count)
+    axes.xaxis.set_major_formatter(lambda count, _: short_count(count))
 
 
 def _quarters(figure: Figure, steps: int, count: int) -> None:
