@@ -112,7 +112,7 @@ def test_a_mutated_configuration_runs_or_is_refused(tmp_path: Path, text: str) -
 
 
 @pytest.mark.slow
-@settings(FUZZ, max_examples=250)
+@settings(FUZZ, max_examples=500)
 @given(mutated())
 def test_many_mutated_configurations_run_or_are_refused(tmp_path: Path, text: str) -> None:
     check(text, tmp_path)

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from tiers import every_nth_fast
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,10 +32,14 @@ def test_what_needs_a_gpu_fails_without_one_and_says_so() -> None:
     assert "skipped" not in output
 
 
-def test_what_needs_a_gpu_is_left_out_unless_asked_for() -> None:
-    done = pytest_in("--collect-only", "-q", "-m", "not slow")
+@pytest.mark.parametrize("arguments", every_nth_fast([["-m", "not slow"], [], ["-m", "not gpu"]], 3))
+def test_what_needs_a_gpu_is_left_out(arguments: list[str]) -> None:
+    done = pytest_in("--collect-only", "-q", *arguments)
     assert "no tests collected" in done.stdout, done.stdout
     assert "deselected" in done.stdout
+
+
+def test_what_needs_a_gpu_is_there_where_it_is_asked_for() -> None:
     process = pytest_in("--collect-only", "-q", "-m", "gpu")
     assert process.returncode == 0
     assert "deselected" not in process.stdout
