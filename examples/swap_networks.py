@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from etsdm.diffusion.predictor import NoisePredictor
+from etsdm.errors import UserError
 from etsdm.models.trained import load_predictor
 from etsdm.plan.reading import parse_solver
 from etsdm.sampling.sample import default_batch, sample_batch
@@ -34,7 +35,13 @@ class Swapped(nn.Module):
 
 
 def swapped(above: NoisePredictor, below: NoisePredictor, time: float) -> NoisePredictor:
-    """A predictor of both; the networks' schedules and predictions must be the same."""
+    """A predictor of both.
+
+    Raises:
+        UserError: the networks have different schedules or predictions, so one's output means nothing to the other.
+    """
+    if (above.schedule, above.prediction) != (below.schedule, below.prediction):
+        raise UserError("the two networks must have the same schedule and the same prediction")
     return NoisePredictor(
         Swapped(above, below, time), above.schedule, clip_x0=above.clip_x0, prediction=above.prediction
     )
@@ -73,13 +80,18 @@ def main() -> None:
     )
     options = parser.parse_args()
     solver = parse_solver({"name": options.solver, "nfe": [options.nfe], "clip_x0": True})
-    (a, spec), (b, _) = (load_predictor(weights, CPU, clip_x0=True) for weights in (options.a, options.b))
-    kinds = {
-        "A": a,
-        "B": b,
-        f"A, and B below t = {options.below:g}": swapped(a, b, options.below),
-        f"B, and A below t = {options.below:g}": swapped(b, a, options.below),
-    }
+    try:
+        (a, spec), (b, other) = (load_predictor(weights, CPU, clip_x0=True) for weights in (options.a, options.b))
+        if spec.dataset.shape != other.dataset.shape:
+            raise UserError(f"one network draws images of {spec.dataset.shape}, the other of {other.dataset.shape}")
+        kinds = {
+            "A": a,
+            "B": b,
+            f"A, and B below t = {options.below:g}": swapped(a, b, options.below),
+            f"B, and A below t = {options.below:g}": swapped(b, a, options.below),
+        }
+    except UserError as error:
+        parser.error(str(error))
     rows = []
     for name, predict in kinds.items():
         images = draw(predict, solver, options.seed, options.images, spec.dataset.shape)

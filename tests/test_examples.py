@@ -20,10 +20,11 @@ from diffusers import (
     UNet2DModel,
 )
 from test_library import own_condition
-from trained import write_weights
+from trained import model_spec, trained_tensors, write_weights
 
 import etsdm
 from etsdm.models.trained import load_predictor
+from etsdm.models.weights import save_weights
 from etsdm.plan.reading import parse_solver
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,6 +92,24 @@ def test_swapped_networks_are_each_alone_where_the_other_has_no_time(tmp_path, m
     assert not np.array_equal(drawn(a), drawn(b))
     for time, alone in ((0, a), (1000, b)):
         assert np.array_equal(drawn(names["swapped"](a, b, time)), drawn(alone))
+
+
+@pytest.mark.parametrize(
+    ("block", "change", "message"),
+    [
+        ("diffusion", {"schedule": "quadratic"}, "must have the same schedule"),
+        ("diffusion", {"prediction": "v"}, "and the same prediction"),
+        ("dataset", {"resolution": 16}, r"images of \(1, 8, 8\), the other of \(1, 16, 16\)"),
+    ],
+)
+def test_networks_that_cannot_be_swapped_are_refused(block, change, message, tmp_path, monkeypatch, capsys):
+    files = [write_weights(tmp_path / "a.safetensors"), tmp_path / "b.safetensors"]
+    spec = model_spec("ddpm")
+    save_weights(files[1], trained_tensors(), spec | {block: spec[block] | change})
+    with pytest.raises(SystemExit, match="2"):
+        run("swap_networks.py", monkeypatch, *map(str, files), "--out", str(tmp_path / "rows.png"))
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "rows.png").exists()
 
 
 def test_the_noise_of_an_image_is_estimated_within_a_few_percent():
