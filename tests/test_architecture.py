@@ -117,9 +117,10 @@ def test_what_one_file_of_rules_uses_stands_in_it():
     common = rules.pop("common.smk") + (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8")
     constants = re.findall(r"^(\w+) = ", common, re.MULTILINE)
     assert len(constants) > 10
+    read = re.sub(r"^\w+ = |#.*", "", common, flags=re.MULTILINE)
     for name in constants:
         users = [file for file, text in rules.items() if re.search(rf"\b{name}\b", text)]
-        assert len(users) > 1 or len(re.findall(rf"\b{name}\b", common)) > 1, (name, users)
+        assert len(users) > 1 or re.search(rf"\b{name}\b", read), (name, users)
 
 
 def test_no_file_is_long():
