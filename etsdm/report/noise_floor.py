@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bartlett
 
-from etsdm.report.cells import BASELINE, METHOD, POINT, REPLICA, SETTING, SOLVER, Cell, Key, cells, key
+from etsdm.report.cells import BASELINE, METHOD, POINT, REPLICA, SETTING, SOLVER, Cell, Key, cells, key, rows_of
 from etsdm.report.changes import Change, in_logs
 from etsdm.report.metrics import unit
 
@@ -75,7 +75,7 @@ def noise_floors(rows: pd.DataFrame) -> dict[Key, Floor]:
     What is measured for two experiments counts once.
     """
     blocks_of: dict[Key, dict[Key, dict[Key, Cell]]] = {}
-    for _, cell in cells(rows[rows["method"] != REPLICA]).iterrows():
+    for cell in rows_of(cells(rows[rows["method"] != REPLICA])):
         block = blocks_of.setdefault(key(cell, MEASURED), {}).setdefault(key(cell, BLOCK), {})
         block.setdefault(key(cell, METHOD[:2]), cell)
     floors = {which: _floor(list(blocks.values())) for which, blocks in blocks_of.items()}

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etsdm.diffusion.loss_weights import NONE
 from etsdm.diffusion.training_times import UNIFORM
-from etsdm.report.cells import Cell
+from etsdm.report.cells import Cell, rows_of
 from etsdm.report.citing import ARXIV, citation
 from etsdm.report.colours import VARIABLES
 from etsdm.report.findings.finding import Finding
@@ -46,7 +46,7 @@ LONG = 30
 def _failures(results: Results) -> list[dict[str, Any]]:
     """Of each failed measurement its experiment, a few words on the cell, seed and reason."""
     failed = results.failures.astype(object)
-    return [_failure(results, row) for _, row in failed.where(failed.notna(), None).iterrows()]
+    return [_failure(results, row) for row in rows_of(failed.where(failed.notna(), None))]
 
 
 def _loss(row: Cell) -> list[str]:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from etsdm.report.cells import Key
+from etsdm.report.cells import Key, cells
 from etsdm.report.names import method_name, setting_name
 from etsdm.report.noise_floor import Floor, noise_floors
 from etsdm.report.options import OPTIONS
@@ -39,6 +39,7 @@ class Results:
     rows: pd.DataFrame
     losses: pd.DataFrame
     published: Published
+    _cells: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -81,6 +82,12 @@ class Results:
     def experiment(self, name: str) -> pd.DataFrame:
         """Rows of one experiment."""
         return self.rows[self.rows["experiment"] == name]
+
+    def cells(self, experiment: str) -> pd.DataFrame:
+        """The cells of one experiment."""
+        if experiment not in self._cells:
+            self._cells[experiment] = cells(self.experiment(experiment))
+        return self._cells[experiment]
 
     def single(self, experiment: str) -> dict[str, Any] | None:
         """The result of an experiment that makes one file; None if it was not run or failed."""

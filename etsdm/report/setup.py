@@ -4,6 +4,7 @@ from typing import Any
 
 from etsdm.report import metrics
 from etsdm.report.captions import solvers
+from etsdm.report.cells import rows_of
 from etsdm.report.contents import experiments
 from etsdm.report.manifests import devices, image_counts, runs
 from etsdm.report.names import method_name, setting_name
@@ -66,7 +67,7 @@ def _metrics(results: Results) -> list[str]:
 
 def _encoders(results: Results) -> list[str]:
     lines = []
-    for _, run in runs(results).query("stage == 'encoders'").iterrows():
+    for run in rows_of(runs(results).query("stage == 'encoders'")):
         result = run["result"]
         if "accuracy" in result:
             right = f"{100 * result['accuracy']:.1f} % right on {result['held_out']:,} held-out images"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from etsdm.data.archive import Pixels, pick_images, read_images
 from etsdm.errors import UserError
-from etsdm.report.cells import SETTING, Cell
+from etsdm.report.cells import SETTING, Cell, key, rows_of
 from etsdm.report.contents import MOSAIC
 from etsdm.report.headings import heading
 from etsdm.report.nearest import Neighbours
@@ -72,7 +72,7 @@ def picker(results: Results, experiments: Sequence[str]) -> Picker:
     rows = results.rows[results.rows["experiment"].isin(experiments)]
     rows = rows[rows["solver"].notna()].drop_duplicates("file")
     runs = {m["file"]: m for m in results.inventory["measurements"]}
-    rows = rows.assign(**{key: [runs[file][key] for file in rows["file"]] for key in ("run", "data")})
+    rows = rows.assign(**{name: [runs[file][name] for file in rows["file"]] for name in ("run", "data")})
     rows = rows.drop_duplicates("run")
     kept: list[Sheet] = []
     neighbours = Neighbours()
@@ -80,7 +80,7 @@ def picker(results: Results, experiments: Sequence[str]) -> Picker:
     for i, seed in enumerate(seeds):
         mine = rows[rows["seed"] == seed].sort_values("nfe", ascending=False, kind="stable")
         known = neighbours if i == 0 else None  # of the first seed alone, or the page grows threefold
-        sheets = [sheet for _, row in mine.iterrows() if (sheet := _sheet(results, row, rows, known))]
+        sheets = [sheet for row in rows_of(mine) if (sheet := _sheet(results, row, rows, known))]
         if kept and sum(len(sheet.source + sheet.nearest) for sheet in [*kept, *sheets]) > BYTES:
             return Picker(_real(results, rows), kept, [int(seed) for seed in seeds[i:]])
         kept += sheets
@@ -98,11 +98,11 @@ def _sheet(results: Results, row: Cell, rows: pd.DataFrame, neighbours: Neighbou
     if images is None:
         return None
     return Sheet(
-        heading(NETWORK, tuple(row[NETWORK]), rows),
+        heading(NETWORK, key(row, NETWORK), rows),
         str(row["method_label"]),
         str(row["solver_label"]),
-        int(str(row["nfe"]).removesuffix(".0")),
-        int(str(row["seed"]).removesuffix(".0")),
+        int(row["nfe"]),
+        int(row["seed"]),
         picture(images, *MOSAIC),
         _nearest(results, row, images, neighbours) if neighbours else "",
     )

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from etsdm.diffusion.make import make_process
 from etsdm.diffusion.methods import METHODS
 from etsdm.diffusion.settings import Diffusion
-from etsdm.report.cells import BASELINE, NETWORK, REPLICA, Cell, cells
+from etsdm.report.cells import BASELINE, NETWORK, REPLICA, Cell, key, rows_of
 from etsdm.report.changes import Change, change, mean_change
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
@@ -55,7 +55,7 @@ class Side:
 
 def sides(results: Results, experiment: str) -> list[Side]:
     """Every method but ddpm and its replicas, those that are told most first."""
-    table = cells(results.experiment(experiment))
+    table = results.cells(experiment)
     table = table[(table["n"] > 0) & (table["method"] != REPLICA)]
     sides = [
         side for _, group in table.groupby(NETWORK, dropna=False, sort=False) for side in _of_network(results, group)
@@ -94,8 +94,8 @@ def _changes(base: pd.DataFrame, mine: pd.DataFrame) -> dict[str, Change]:
 def _of_distances(base: pd.DataFrame, mine: pd.DataFrame) -> Change | None:
     """The mean change over solvers and budgets."""
     alike = ["solver", "solver_parameters", "nfe", "metric"]
-    known = {tuple(cell[alike]): cell for _, cell in base.iterrows()}
-    pairs = [(known.get(tuple(cell[alike])), cell) for _, cell in mine.iterrows() if _is_distance(cell)]
+    known = {key(cell, alike): cell for cell in rows_of(base)}
+    pairs = [(known.get(key(cell, alike)), cell) for cell in rows_of(mine) if _is_distance(cell)]
     changes = [change(first["by_seed"], cell["by_seed"], cell["metric"]) for first, cell in pairs if first is not None]
     return mean_change(changes) if changes else None
 

@@ -30,7 +30,7 @@ POINTS = {"t_prime": "t′ = {:g}", "t": "t = {:g}", "perturbation_std": "std {:
 
 def varying(compared: list[Cell]) -> list[str]:
     """The columns `SETTING` that tell these cells apart."""
-    frame = pd.DataFrame([cell[SETTING] for cell in compared], columns=SETTING)
+    frame = pd.DataFrame(compared, columns=SETTING)
     return [column for column in SETTING if frame[column].nunique(dropna=False) > 1]
 
 

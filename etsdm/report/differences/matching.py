@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from etsdm.report.cells import CELL, METHOD, POINT, SETTING, SOLVER, Cell, Key, cells, key
+from etsdm.report.cells import CELL, METHOD, POINT, SETTING, SOLVER, Cell, Key, cells, key, rows_of
 from etsdm.report.changes import LEVEL, Change, change
 from etsdm.report.metrics import unit
 from etsdm.report.noise_floor import MEASURED, Floor, floor_of, with_floor
@@ -90,7 +90,7 @@ def match(first: pd.DataFrame, other: pd.DataFrame) -> tuple[list[Matched], list
 
 
 def _by_key(rows: pd.DataFrame) -> dict[Key, Cell]:
-    return {key(cell, OF_CELL): cell for _, cell in cells(rows).iterrows()}
+    return {key(cell, OF_CELL): cell for cell in rows_of(cells(rows))}
 
 
 def _alone(mine: dict[Key, Cell], theirs: dict[Key, Cell]) -> list[Alone]:

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import PROCESS, cells
+from etsdm.report.cells import PROCESS, cells, rows_of
 from etsdm.report.colours import INK
 from etsdm.report.figures.style import (
     NO_VALUES,
@@ -81,7 +81,7 @@ def _dashes(axes: Axes, results: Results, group: pd.DataFrame, methods: list[str
     """The paper's FIDs, where FIDs are measured."""
     label: str | None = "paper"
     for _, x, mine in _places(group, methods):
-        paper = published_value(results.published, cells(mine).iloc[0])
+        paper = published_value(results.published, rows_of(cells(mine))[0])
         if paper is not None and is_fid(mine["metric"].iloc[0]):
             axes.plot(x, paper, ls="", marker="_", ms=18, mew=2, color=INK, label=label)
             label = None

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import PROCESS
+from etsdm.report.cells import PROCESS, rows_of
 from etsdm.report.colours import SOFT
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import NO_VALUES, Look, curve, empty, hint, legend_above, look, panels, ticks_at
@@ -49,7 +49,7 @@ def draw_by_size(results: Results, experiment: str) -> Figure:
 def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
     """Change against ddpm with its interval: a line for each method, solver and budget."""
     rows = [
-        one.cell.to_dict() | {"low": one.change.low, "high": one.change.high, "change": one.change.mean}
+        one.cell | {"low": one.change.low, "high": one.change.high, "change": one.change.mean}
         for one in compared
         if one.change and is_frechet(one.cell["metric"]) and not math.isnan(one.change.mean)
     ]
@@ -63,7 +63,7 @@ def _gain(axes: Axes, compared: list[Compared], looks: Look) -> None:
         pixels = group["resolution"] ** 2
         name = f"{first['method_label']}, {first['solver_label']} at {first['nfe']:.0f} NFE"
         axes.plot(pixels, group["change"], marker=marker, ms=4, color=colour, ls=DASHES[i % 4], label=name)
-        for _, row in group.iterrows():
+        for row in rows_of(group):
             interval = f"{row['change']:+.1f} %, {row['low']:+.1f} to {row['high']:+.1f}"
             hint(axes, row["resolution"] ** 2, row["change"], f"{name}: {interval}".replace("-", MINUS))
         axes.vlines(pixels, group["low"], group["high"], color=colour, lw=1.3, alpha=0.7)

@@ -26,7 +26,7 @@ def draw_heat_map(results: Results, experiment: str) -> Figure:
         experiment: name of the experiment.
     """
     cells = [
-        one.cell.to_dict()
+        one.cell
         | json.loads(one.cell["method_parameters"])
         | {"change": one.change.mean, "low": one.change.low, "high": one.change.high}
         for one in compare(results, experiment)

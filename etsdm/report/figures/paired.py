@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etsdm.report.cells import SETTING
+from etsdm.report.cells import SETTING, rows_of
 from etsdm.report.colours import SOFT
 from etsdm.report.compare import Compared, compare
 from etsdm.report.figures.style import (
@@ -46,7 +46,7 @@ def draw_paired(results: Results, experiment: str, by: Sequence[str]) -> Figure:
         by: the columns that the rows of a block differ in.
     """
     compared = compare(results, experiment)
-    frame = pd.DataFrame([one.cell.to_dict() | {"compared": one} for one in compared])
+    frame = pd.DataFrame([one.cell | {"compared": one} for one in compared])
     frame = chosen_metrics(frame[frame["n"] > 0])
     if frame.empty:
         return empty(NO_VALUES)
@@ -73,7 +73,7 @@ def _draw(levels: Axes, changes: Axes, group: pd.DataFrame, by: Sequence[str], l
     rows = groups(group, list(by))
     for place, (_, cells) in enumerate(rows):
         middle = (len(cells) - 1) / 2
-        for i, (_, cell) in enumerate(cells.iterrows()):
+        for i, cell in enumerate(rows_of(cells)):
             one: Compared = cell["compared"]
             y = place + (i - middle) * min(0.3, 0.8 / len(cells))
             colour, marker = looks[cell["method_label"]]

@@ -48,8 +48,8 @@ def draw_perturbations(results: Results, experiment: str, metrics: dict[str, str
         for panel, (metric, name) in zip(axes[3 * i :], metrics.items(), strict=False):
             curves(panel, group[group["metric"] == metric], "perturbation_std", looks)
             _finish(panel, group, f"{name}{title}", f"mean squared change\n({directions([metric])})")
-        mine = [one for one in compared if tuple(one.cell[NETWORK]) == key and one.cell["metric"] == first]
-        _relative(axes[3 * i + 2], mine, looks)
+        mine = [one for one in compared if tuple(one.cell[column] for column in NETWORK) == key]
+        _relative(axes[3 * i + 2], [one for one in mine if one.cell["metric"] == first], looks)
         _finish(axes[3 * i + 2], group, f"{metrics[first]}{title}", "change against DDPM (%)", "linear")
     published = curves_of(results.published, experiment)
     curves(axes[-1], published, "perturbation_std", looks | look(published, results.methods))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from etsdm.data.archive import Pixels, read_images
 from etsdm.data.mosaic import mosaic
 from etsdm.errors import UserError
-from etsdm.report.cells import METHOD, SETTING
+from etsdm.report.cells import METHOD, SETTING, rows_of
 from etsdm.report.contents import MOSAIC
 from etsdm.report.figures.style import NO_VALUES, WIDTH, empty, groups
 from etsdm.report.headings import heading
@@ -82,7 +82,7 @@ def draw_samples(results: Results, experiments: list[str]) -> Figure:
     for where, chosen in _by_data(largest_budgets(rows)).items():
         lines.append((f"{where[0]}, {where[1]} px: {REAL}", [results.root / data[where] / "images.zip"]))
         for key, group in chosen:
-            run_of = {row["method_label"]: runs[row["file"]] for _, row in group.iterrows()}
+            run_of = {row["method_label"]: runs[row["file"]] for row in rows_of(group)}
             archives = [samples_of(results.root / run_of[m]) if m in run_of else None for m in methods]
             lines.append((f"{_line_title(key, rows)}, {group['nfe'].iloc[0]:.0f} NFE", archives))
     return _mosaics(lines[:ROWS], methods)
@@ -144,7 +144,7 @@ def draw_restored(results: Results, experiment: str) -> Figure:
     restored = [
         (f"{row['method_label']}\n{row['solver_label']}, {row['nfe']:.0f} NFE", runs[row["file"]])
         for _, group in chosen
-        for _, row in group.iterrows()
+        for row in rows_of(group)
     ]
     test = results.inventory["restorations"][restored[0][1]]["test"]
     truth = next(path for path, spec in results.inventory["data"].items() if test.items() <= spec.items())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, REPLICA, SETTING, Cell, cells
+from etsdm.report.cells import BASELINE, REPLICA, SETTING, Cell, rows_of
 from etsdm.report.findings.finding import Finding, pair, pairs, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.options import has_options
@@ -17,9 +17,9 @@ from etsdm.report.text import listed
 
 def _budgets(results: Results, series: pd.DataFrame) -> tuple[Cell, Cell] | None:
     """The cells of a solver's smallest and largest NFE of those that the paper reports; None unless two are here."""
-    ordered = series.sort_values("nfe")
-    known = ordered[[published_value(results.published, cell) is not None for _, cell in ordered.iterrows()]]
-    return (known.iloc[0], known.iloc[-1]) if len(known) > 1 else None
+    ordered = rows_of(series.sort_values("nfe"))
+    known = [cell for cell in ordered if published_value(results.published, cell) is not None]
+    return (known[0], known[-1]) if len(known) > 1 else None
 
 
 def more_steps(results: Results, claim: Claim, solvers: Sequence[str], method: str, expected: int) -> list[Finding]:
@@ -32,7 +32,7 @@ def more_steps(results: Results, claim: Claim, solvers: Sequence[str], method: s
         method: name of the method.
         expected: sign that is claimed.
     """
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     mine = table[table["solver"].isin(solvers) & table["metric"].map(is_frechet) & (table["method"] == method)]
     findings = []
     for (label, metric), group in mine.groupby(["method_label", "metric"], sort=False):
@@ -56,7 +56,7 @@ def known_difference(results: Results, claim: Claim, nfe: int, solvers: dict[str
         solvers: the other and the better, each name with its words.
     """
     worse, better = solvers
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     mine = table[(table["nfe"] == nfe) & table["metric"].map(is_frechet) & (table["method"] == BASELINE)]
     findings = []
     for metric, group in mine.groupby("metric", sort=False):
@@ -71,7 +71,7 @@ def known_difference(results: Results, claim: Claim, nfe: int, solvers: dict[str
 
 def _of(group: pd.DataFrame, solver: str) -> Cell | None:
     """The first cell of a solver that has none of the `OPTIONS`."""
-    for _, cell in group[group["solver"] == solver].iterrows():
+    for cell in rows_of(group[group["solver"] == solver]):
         if not has_options(json.loads(cell["solver_parameters"])):
             return cell
     return None
@@ -79,7 +79,7 @@ def _of(group: pd.DataFrame, solver: str) -> Cell | None:
 
 def chance(results: Results, claim: Claim) -> list[Finding]:
     """The A/A test: each replica against ddpm."""
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     mine = table[table["metric"].map(is_frechet) & (table["method"] == REPLICA)]
     return [
         summary(claim, f"{label}'s {metric}", "than DDPM's", -1, pairs(results, table, group))

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, Cell, cells
+from etsdm.report.cells import BASELINE, CELL, Cell, rows_of
 from etsdm.report.findings.finding import Finding, pair, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
@@ -13,7 +13,7 @@ SERIES = [column for column in CELL if column != "images_seen"]
 
 def last_snapshots(results: Results, claim: Claim) -> list[Finding]:
     """The last snapshot of ddpm against the last but one, for each metric and half-life."""
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     mine = table[table["metric"].map(is_frechet).astype(bool) & (table["method"] == BASELINE)]
     findings = []
     for (metric, half_life), group in mine.groupby(["metric", "ema_half_life"], sort=False):
@@ -27,5 +27,5 @@ def last_snapshots(results: Results, claim: Claim) -> list[Finding]:
 
 def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:
     """The cells of the last snapshot but one, and of the last."""
-    ordered = series.sort_values("images_seen")
-    return (ordered.iloc[-2], ordered.iloc[-1]) if len(ordered) > 1 else None
+    ordered = rows_of(series.sort_values("images_seen"))
+    return (ordered[-2], ordered[-1]) if len(ordered) > 1 else None

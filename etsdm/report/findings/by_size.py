@@ -5,7 +5,7 @@ import statistics
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, COMPARED, REPLICA, Cell, baselines, cells, key
+from etsdm.report.cells import BASELINE, CELL, COMPARED, REPLICA, Cell, baselines, key, rows_of
 from etsdm.report.changes import Change, change, mean_change, paired
 from etsdm.report.findings.finding import Finding, mean_text, pair, summary
 from etsdm.report.metrics import is_frechet
@@ -18,7 +18,7 @@ SERIES = [column for column in CELL if column != "resolution"]
 
 def trend_of_gain(results: Results, claim: Claim) -> list[Finding]:
     """The trend of the change against ddpm with the size, for each method and metric, over all solvers together."""
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     others = table[table["metric"].map(is_frechet).astype(bool) & ~table["method"].isin([BASELINE, REPLICA])]
     ddpm, findings = baselines(table), []
     for (label, metric), group in others.groupby(["method_label", "metric"], sort=False):
@@ -33,7 +33,7 @@ def _changes(ddpm: dict[tuple[object, ...], Cell], series: pd.DataFrame) -> dict
     """The change against ddpm by the side of the images."""
     return {
         cell["resolution"]: change(base["by_seed"], cell["by_seed"], cell["metric"])
-        for _, cell in series.sort_values("resolution").iterrows()
+        for cell in rows_of(series.sort_values("resolution"))
         if (base := ddpm.get(key(cell, COMPARED))) is not None
     }
 
@@ -64,13 +64,13 @@ def _finding(claim: Claim, subject: str, trends: list[Change], series: list[dict
 
 def _ends(series: pd.DataFrame) -> tuple[Cell, Cell] | None:
     """The cells of the smallest and of the largest images."""
-    ordered = series.sort_values("resolution")
-    return (ordered.iloc[0], ordered.iloc[-1]) if len(ordered) > 1 else None
+    ordered = rows_of(series.sort_values("resolution"))
+    return (ordered[0], ordered[-1]) if len(ordered) > 1 else None
 
 
 def growth_of_k(results: Results, claim: Claim) -> list[Finding]:
     """K/√d of ddpm at the smallest t, on the largest images against the smallest."""
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     table = table[(table["metric"] == "K-per-sqrt-dimension") & (table["method"] == BASELINE)]
     table = table[table["t"] == table["t"].min()]
     ends = [both for _, one in table.groupby(SERIES, dropna=False, sort=False) if (both := _ends(one))]

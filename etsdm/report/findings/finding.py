@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, cells, key
+from etsdm.report.cells import BASELINE, COMPARED, REPLICA, Cell, baselines, key, rows_of
 from etsdm.report.changes import Change, change, mean_change, signed
 from etsdm.report.compare import published_effect, sampling_sd
 from etsdm.report.metrics import better, is_frechet
@@ -211,7 +211,7 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
         metrics: which metrics; None: the Frechet distances.
         only: columns, and the value that cells must have in each.
     """
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     for column, value in only.items():
         table = table[table[column] == value]
     wanted = table["metric"].map(is_frechet) if metrics is None else table["metric"].isin(metrics)
@@ -226,7 +226,7 @@ def against_ddpm(results: Results, claim: Claim, metrics: list[str] | None = Non
 
 def is_etsdm(group: pd.DataFrame) -> bool:
     """Whether the cells are of E-TSDM as the paper has it."""
-    cell = group.iloc[0]
+    cell = rows_of(group)[0]
     return cell["method"] in PARAMETERS and cell["method"] != BASELINE and as_published(cell)
 
 
@@ -242,5 +242,5 @@ def _parts(subject: str, pairs: list[Pair]) -> list[tuple[bool, str, list[Pair]]
 def pairs(results: Results, table: pd.DataFrame, group: pd.DataFrame) -> list[Pair]:
     """Each cell of `group` against its ddpm cell in `table`."""
     ddpm = baselines(table)
-    both = [(ddpm.get(key(cell, COMPARED)), cell) for _, cell in group.iterrows()]
+    both = [(ddpm.get(key(cell, COMPARED)), cell) for cell in rows_of(group)]
     return [pair(results, base, cell) for base, cell in both if base is not None]

@@ -5,7 +5,7 @@ import statistics
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, CELL, NETWORK, OURS, Cell, cells, same
+from etsdm.report.cells import BASELINE, CELL, NETWORK, OURS, Cell, rows_of, same
 from etsdm.report.changes import change, paired
 from etsdm.report.findings.finding import Finding, Pair, mean_text, seeds_text, summary, where
 from etsdm.report.findings.sub_intervals import inside
@@ -16,7 +16,7 @@ from etsdm.report.text import listed, number
 
 
 def _k(results: Results, experiment: str) -> pd.DataFrame:
-    table = cells(results.experiment(experiment))
+    table = results.cells(experiment)
     return table[table["metric"] == "K"].dropna(subset=["t"])
 
 
@@ -54,7 +54,7 @@ def _powers(curve: pd.DataFrame) -> dict[int, float]:
     """The power of t as which K goes, for each seed that has all of the curve, above 0."""
     seeds = set.intersection(*(set(by_seed) for by_seed in curve["by_seed"])) if len(curve) > 1 else set()
     return {
-        seed: slope({cell["t"]: cell["by_seed"][seed] for _, cell in curve.iterrows()})
+        seed: slope({cell["t"]: cell["by_seed"][seed] for cell in rows_of(curve)})
         for seed in sorted(seeds)
         if all(values[seed] > 0 for values in curve["by_seed"])
     }
@@ -72,16 +72,17 @@ def _trend(results: Results, claim: Claim, curve: pd.DataFrame) -> Finding | Non
     """The slope of each seed that has all of the curve."""
     seeds = set.intersection(*(set(by_seed) for by_seed in curve["by_seed"]))
     by_seed = {
-        seed: {cell["t"]: cell["by_seed"][seed] for _, cell in curve.iterrows()}
+        seed: {cell["t"]: cell["by_seed"][seed] for cell in rows_of(curve)}
         for seed in sorted(seeds)
         if all(values[seed] > 0 for values in curve["by_seed"])
     }
     if not by_seed or len(curve) < 2:
         return None
     power = paired({seed: slope(k) for seed, k in by_seed.items()}, "")
-    near, far = curve.iloc[0], curve.iloc[-1]
+    points = rows_of(curve)
+    near, far = points[0], points[-1]
     factors = [k[near["t"]] / k[far["t"]] for k in by_seed.values()]
-    known = {cell["t"]: k for _, cell in curve.iterrows() if (k := published_value(results.published, cell))}
+    known = {cell["t"]: k for cell in points if (k := published_value(results.published, cell))}
     paper = slope(known) if len(known) == len(curve) else None
     text = mean_text(
         power, f"Over the {len(curve)} pairs up to t = {far['t']:.0f} {where(near)}, K of DDPM goes as t to the power"
@@ -97,7 +98,7 @@ def zero_inside(results: Results, claim: Claim) -> list[Finding]:
     """K of etsdm inside its sub-intervals; only a network that predicts eps itself repeats its answer there."""
     table = _k(results, claim.experiment)
     table = table[(table["method"] == OURS) & (table["prediction"] == "eps") & (table["n"] > 0)]
-    shared = table[[inside(cell, cell["t_prime"], cell["t"]) for _, cell in table.iterrows()]] if len(table) else table
+    shared = table[[inside(cell, cell["t_prime"], cell["t"]) for cell in rows_of(table)]] if len(table) else table
     findings = []
     for label, group in shared.groupby("method_label", sort=False):
         times = listed(sorted({int(t) for t in group["t"]}))
@@ -123,11 +124,12 @@ def largest(results: Results, claim: Claim) -> list[Finding]:
 
 
 def _largest_pair(results: Results, table: pd.DataFrame, mine: pd.DataFrame) -> Pair | None:
-    ddpm = same(table[table["method"] == BASELINE], mine.iloc[0], NETWORK)
+    first = rows_of(mine)[0]
+    ddpm = same(table[table["method"] == BASELINE], first, NETWORK)
     if ddpm.empty:
         return None
     peaks = _peak(ddpm)["by_seed"], _peak(mine)["by_seed"]
-    return Pair(change(*peaks, "K"), _published_peaks(results, ddpm.iloc[0], mine.iloc[0]))
+    return Pair(change(*peaks, "K"), _published_peaks(results, rows_of(ddpm)[0], first))
 
 
 def _published_peaks(results: Results, ddpm: Cell, mine: Cell) -> float | None:
@@ -144,6 +146,4 @@ def _peak(curve: pd.DataFrame) -> Cell:
     for by_seed in curve["by_seed"]:
         for seed, value in by_seed.items():
             peaks[seed] = max(value, peaks.get(seed, value))
-    cell = curve.iloc[0].copy()
-    cell["by_seed"] = peaks
-    return cell
+    return rows_of(curve)[0] | {"by_seed": peaks}

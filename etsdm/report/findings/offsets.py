@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, NETWORK, OURS, Cell, cells, same
+from etsdm.report.cells import BASELINE, NETWORK, OURS, Cell, rows_of, same
 from etsdm.report.changes import change
 from etsdm.report.findings.finding import Finding, Pair, seeds_text, summary
 from etsdm.report.findings.sub_intervals import inside, is_below
@@ -22,7 +22,7 @@ def cost_below(results: Results, claim: Claim, metric: str) -> list[Finding]:
 
     The mean comes before the ratio: the excess of one offset may be 0, or below 0 by chance, and has no logarithm then.
     """
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     table = table[table["metric"] == metric]
     ddpm, ours = table[table["method"] == BASELINE], _of(table, is_below)
     findings = []
@@ -30,7 +30,7 @@ def cost_below(results: Results, claim: Claim, metric: str) -> list[Finding]:
         pairs = [
             Pair(change(_mean(base), _mean(mine), metric), None)
             for _, mine in group.groupby(TIME, dropna=False, sort=False)
-            if len(base := same(ddpm, mine.iloc[0], TIME))
+            if len(base := same(ddpm, rows_of(mine)[0], TIME))
         ]
         subject = f"{label}'s {metric} below t̃, the mean over offsets,"
         findings.append(summary(claim, subject, "than DDPM's", -1, pairs))
@@ -39,7 +39,7 @@ def cost_below(results: Results, claim: Claim, metric: str) -> list[Finding]:
 
 def free_inside(results: Results, claim: Claim, metric: str) -> list[Finding]:
     """The excess error of E-TSDM where t and t + offset lie in one sub-interval: the network is given the same."""
-    table = cells(results.experiment(claim.experiment))
+    table = results.cells(claim.experiment)
     free = _of(table[(table["metric"] == metric) & (table["n"] > 0)], _is_free)
     findings = []
     for label, group in free.groupby("method_label", sort=False):
@@ -54,7 +54,7 @@ def free_inside(results: Results, claim: Claim, metric: str) -> list[Finding]:
 def _of(table: pd.DataFrame, wanted: Callable[[Cell], bool]) -> pd.DataFrame:
     """The cells of E-TSDM that are wanted."""
     ours = table[table["method"] == OURS]
-    return ours[[wanted(cell) for _, cell in ours.iterrows()]] if len(ours) else ours
+    return ours[[wanted(cell) for cell in rows_of(ours)]] if len(ours) else ours
 
 
 def _is_free(cell: Cell) -> bool:

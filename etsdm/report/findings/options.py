@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, OURS, Cell, Key, cells, key
+from etsdm.report.cells import BASELINE, COMPARED, OURS, Cell, Key, key, rows_of
 from etsdm.report.findings.finding import Finding, pair, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.options import OPTIONS, options_of
@@ -28,7 +28,7 @@ def against_best(results: Results, claim: Claim) -> list[Finding]:
     ours, ddpm = _plain(table[table["method"] == OURS]), table[table["method"] == BASELINE].dropna(subset=["mean"])
     findings = []
     for metric, group in ddpm.groupby("metric", sort=False):
-        best = {key(cell, ALIKE): cell for _, cell in group.sort_values("mean", ascending=False).iterrows()}
+        best = {key(cell, ALIKE): cell for cell in rows_of(group.sort_values("mean", ascending=False))}
         findings.append(
             _summary(results, claim, f"E-TSDM's {metric}", "than that of DDPM with its best option", best, ours)
         )
@@ -63,7 +63,7 @@ def sharing_beside(results: Results, claim: Claim) -> list[Finding]:
 
 def _cells(results: Results, experiment: str) -> pd.DataFrame:
     """The cells of Frechet distances, with the columns `PLAIN` and `OPTION`."""
-    table = cells(results.experiment(experiment))
+    table = results.cells(experiment)
     table = table[table["metric"].map(is_frechet).astype(bool)]
     settings = [json.loads(text) for text in table["solver_parameters"]]
     without = [json.dumps({name: value for name, value in one.items() if name not in OPTIONS}) for one in settings]
@@ -80,7 +80,7 @@ def _plain(table: pd.DataFrame) -> Cells:
 
 
 def _by_key(table: pd.DataFrame) -> Cells:
-    return {key(cell, ALIKE): cell for _, cell in table.iterrows()}
+    return {key(cell, ALIKE): cell for cell in rows_of(table)}
 
 
 def _summary(results: Results, claim: Claim, subject: str, relation: str, first: Cells, other: Cells) -> Finding:

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from etsdm.report.cells import BASELINE, COMPARED, OURS, REPLICA, Cell, Key, cells, indexed, key
+from etsdm.report.cells import BASELINE, COMPARED, OURS, REPLICA, Cell, Key, indexed, key, rows_of
 from etsdm.report.findings.finding import Finding, Pair, pair, pairs, summary
 from etsdm.report.metrics import is_frechet
 from etsdm.report.results import Results
@@ -29,7 +29,7 @@ def against_others(results: Results, claim: Claim) -> list[Finding]:
 
 def _against(results: Results, etsdm: dict[Key, Cell], group: pd.DataFrame) -> list[Pair]:
     """From each cell of an alternative to E-TSDM's."""
-    both = [(cell, etsdm.get(key(cell, COMPARED))) for _, cell in group.iterrows()]
+    both = [(cell, etsdm.get(key(cell, COMPARED))) for cell in rows_of(group)]
     return [pair(results, cell, mine) for cell, mine in both if mine is not None]
 
 
@@ -48,7 +48,7 @@ def against_usual(results: Results, claim: Claim, usual: dict[str, str]) -> list
     table = table[table["method"] == BASELINE]
     is_usual = (table[columns] == pd.Series(usual)).all(axis=1)
     shared = [column for column in COMPARED if column not in columns]
-    bases = {key(cell, shared): cell for _, cell in table[is_usual].iterrows()}
+    bases = {key(cell, shared): cell for cell in rows_of(table[is_usual])}
     together, apart = [], []
     for metric, group in table[~is_usual].groupby("metric", sort=False):
         together.append(_other_than(results, claim, f"DDPM's {metric} under other settings", bases, group, shared))
@@ -61,7 +61,7 @@ def against_usual(results: Results, claim: Claim, usual: dict[str, str]) -> list
 def _other_than(
     results: Results, claim: Claim, subject: str, bases: dict[Key, Cell], group: pd.DataFrame, shared: list[str]
 ) -> Finding:
-    both = [(bases.get(key(cell, shared)), cell) for _, cell in group.iterrows()]
+    both = [(bases.get(key(cell, shared)), cell) for cell in rows_of(group)]
     compared = [pair(results, base, cell) for base, cell in both if base is not None]
     return summary(claim, subject, "than with the usual ones", -1, compared)
 
@@ -83,7 +83,7 @@ def over_the_grid(results: Results, everywhere: Claim, more: Claim) -> list[Find
 
 
 def _distances(results: Results, experiment: str) -> pd.DataFrame:
-    table = cells(results.experiment(experiment))
+    table = results.cells(experiment)
     return table[table["metric"].map(is_frechet).astype(bool)]
 
 
@@ -98,5 +98,5 @@ def _by_t_tilde(group: pd.DataFrame) -> "list[tuple[object, pd.DataFrame]]":
 
 def _ends(group: pd.DataFrame) -> tuple[Cell, Cell] | None:
     """The cells with fewest and with most sub-intervals."""
-    ordered = sorted((cell for _, cell in group.iterrows()), key=_n)
+    ordered = sorted(rows_of(group), key=_n)
     return (ordered[0], ordered[-1]) if len(ordered) > 1 else None

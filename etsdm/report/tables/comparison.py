@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from etsdm.report.cells import METHOD, POINT, SETTING, SOLVER, cells, same
+from etsdm.report.cells import METHOD, POINT, SETTING, SOLVER, same
 from etsdm.report.changes import signed
 from etsdm.report.compare import Compared, compare
 from etsdm.report.metrics import directions
@@ -57,7 +57,7 @@ def _filled(display: list[dict[str, object]]) -> list[dict[str, object]]:
 
 def _smallest_k(results: Results, experiment: str) -> pd.DataFrame:
     """The cells of K at the smallest t."""
-    table = cells(results.experiment(experiment))
+    table = results.cells(experiment)
     table = table[table["metric"] == "K"]
     return table[table["t"] == table["t"].min()]
 
