@@ -9,8 +9,8 @@ import shutil
 import pytest
 from _pytest.mark.expression import Expression
 from configs import write_config
-from filelock import FileLock
 from projects import ONE_TRAINING, Project, copy_project
+from shared import share, shared
 
 from etsdm.runtime.workers import cpus
 
@@ -27,6 +27,7 @@ def wants_gpu(config):
 
 def pytest_configure(config):
     """Hide every GPU before anything looks for one, here and in all processes that tests start."""
+    share(config)
     if not wants_gpu(config):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -63,21 +64,33 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A project in which the tiny benchmark has run to its end, made once for all test processes."""
-    shared = (
-        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
-    )
-    folder = shared / "finished"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "done").exists():
-            copy_project(folder)
-            project = Project(folder)
-            write_config(project.config)
-            done = project.snakemake("--logger", "etsdm")
-            assert done.returncode == 0, done.stdout + done.stderr
-            (folder / "done").write_text(done.stdout + done.stderr)
-    return folder
+def finished():
+    """A project in which the tiny benchmark has run to its end. What it printed stands in `printed.txt`."""
+
+    def run(folder):
+        project = Project(folder)
+        copy_project(folder)
+        write_config(project.config)
+        done = project.snakemake("--logger", "etsdm")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (folder / "printed.txt").write_text(done.stdout + done.stderr)
+
+    return shared("finished", run)
+
+
+@pytest.fixture(scope="session")
+def built():
+    """(report folder, results root) of the hand-chosen values."""
+    from reports import built_in
+
+    results = shared("hand-chosen", built_in)
+    return results / "reports" / "tiny", results
+
+
+@pytest.fixture
+def report(built):
+    """The report folder of the hand-chosen values."""
+    return built[0]
 
 
 @pytest.fixture

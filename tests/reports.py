@@ -113,12 +113,15 @@ def write_report(report: Path, results: Path) -> None:
     page.write_page(report, results, PUBLISHED)
 
 
-def built_in(folder: Path) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values; made once for all tests that share the folder."""
-    results = folder / "hand-chosen"
-    if not results.exists():
-        write_report(write_results(results, configuration(), measure), results)
-    return results / "reports" / "tiny", results
+def built_in(results: Path) -> None:
+    """Write results of the hand-chosen values, and their report."""
+    write_report(write_results(results, configuration(), measure), results)
+
+
+def report_in(results: Path) -> Path:
+    """The folder of the one report of these results."""
+    (report,) = (results / "reports").iterdir()
+    return report
 
 
 def read_cell(report: Path, experiment: str, **where: Any) -> "pd.Series[Any]":

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from pages import commands
-from reports import built_in
 from scipy.stats import ttest_rel
 
 from etsdm.cli import main
@@ -86,19 +85,13 @@ def run(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["diff", *map(str, arguments)])
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report folder of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())[0]
-
-
-def test_a_report_does_not_differ_from_itself(built: Path) -> None:
-    diff = difference(read_side(built), read_side(built))
+def test_a_report_does_not_differ_from_itself(report: Path) -> None:
+    diff = difference(read_side(report), read_side(report))
     assert state(diff) == "same values" and all(one.same for one in diff.matched)
     assert len(diff.matched) > 10 and not diff.only_first and not diff.only_other
     assert diff.verdicts and not diff.changed_verdicts and not diff.settings and not diff.configuration
     assert not any(pair.differs for pair in diff.provenance)
-    done = run(built, built, "--exit-code")
+    done = run(report, report, "--exit-code")
     assert done.exit_code == 0 and "Nothing differs: all " in done.output
 
 
@@ -293,32 +286,32 @@ def test_costs_count_what_both_have(tmp_path: Path) -> None:
     assert provenance["device"] == ("cpu", "gpu") and provenance["seeds"] == ("0 and 1", "0")
 
 
-def test_configurations_are_compared_key_by_key(built: Path, tmp_path: Path) -> None:
+def test_configurations_are_compared_key_by_key(report: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    shutil.copytree(built, other)
+    shutil.copytree(report, other)
     inventory = json.loads((other / "inventory.json").read_text())
     inventory["config"]["training"]["learning_rate"] = 0.5
     del inventory["config"]["experiments"]["lipschitz"]
     (other / "inventory.json").write_text(json.dumps(inventory))
-    diff = difference(read_side(built), read_side(other))
+    diff = difference(read_side(report), read_side(other))
     assert {(pair.name, pair.first, pair.other) for pair in diff.configuration} == {
         ("training.learning_rate", "0.001", "0.5"),
         ("experiments.lipschitz", "given", "–"),
     }
 
 
-def test_versions_and_machines_come_from_the_manifests_around_a_report(built: Path) -> None:
-    provenance = {pair.name: pair.first for pair in difference(read_side(built), read_side(built)).provenance}
+def test_versions_and_machines_come_from_the_manifests_around_a_report(report: Path) -> None:
+    provenance = {pair.name: pair.first for pair in difference(read_side(report), read_side(report)).provenance}
     assert provenance["processor"] == "x86_64, 2 CPUs" and provenance["revision"] == "0123456789ab"
 
 
-def test_folders_that_are_no_reports_are_refused(built: Path, tmp_path: Path) -> None:
+def test_folders_that_are_no_reports_are_refused(report: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no report, as it has no rows.csv; give the folder of a report"):
         read_side(tmp_path)
-    with pytest.raises(UserError, match=f"give one of those within it: {built}"):
-        read_side(built.parents[1])
+    with pytest.raises(UserError, match=f"give one of those within it: {report}"):
+        read_side(report.parents[1])
     written(tmp_path / "short", rows_of({"values": {0: 1.0}}).drop(columns=["seed", "metric"]))
-    done = run(built, tmp_path / "short")
+    done = run(report, tmp_path / "short")
     assert done.exit_code == 2 and "rows.csv: no column seed, metric" in done.output
     (tmp_path / "short" / "rows.csv").write_text("")
     with pytest.raises(UserError, match=r"rows.csv: cannot be read"):
@@ -352,11 +345,11 @@ def test_a_page_of_many_cells_stays_readable(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_page_compare_two_reports(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for folder in ("before/results/reports/digits", "results/reports/digits", "A", "B"):
-        shutil.copytree(built, folder)
+        shutil.copytree(report, folder)
     for _, *words in commands("docs/protocol.md"):
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 0, done.output

@@ -16,14 +16,15 @@ from reports import (
     EXPERIMENTS,
     REASON,
     SEEDS,
-    built_in,
     every_experiment,
     fail,
     read,
     read_cell,
+    report_in,
     write_report,
 )
 from scipy.stats import permutation_test, spearmanr
+from shared import shared
 from tiers import every_nth_fast
 
 from etsdm.report import contents
@@ -36,15 +37,8 @@ from etsdm.report.tables.write import write_tables
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="module")
-def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def every() -> Path:
     """The report of every experiment; of each, the last measurement failed."""
-    results = tmp_path_factory.mktemp("every")
 
     def measure_but_last(results: Path, inventory: dict[str, Any], measurement: dict[str, Any]) -> None:
         last = [m["file"] for m in inventory["measurements"] if m["experiment"] == measurement["experiment"]][-1]
@@ -53,9 +47,10 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif not (results / measurement["run"] / "run.log").exists():  # a run may serve several experiments
             write_measurement(results, inventory, measurement)
 
-    report = write_results(results, every_experiment(), measure_but_last)
-    write_report(report, results)
-    return report
+    def build(results: Path) -> None:
+        write_report(write_results(results, every_experiment(), measure_but_last), results)
+
+    return report_in(shared("every-experiment", build))
 
 
 def test_every_experiment_has_its_table_figures_and_section(every: Path) -> None:
@@ -295,7 +290,7 @@ def seen(model: dict[str, Any]) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def progress(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def progress() -> Path:
     """The report of snapshots whose values follow the images seen and the half-life; one sample set failed."""
 
     def distance(model: dict[str, Any], solver: dict[str, Any]) -> float:
@@ -312,10 +307,10 @@ def progress(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             write_measurement(results, inventory, measurement, distance, k)
 
-    results = tmp_path_factory.mktemp("progress")
-    report = write_results(results, progress_alone(), measure)
-    write_report(report, results)
-    return report
+    def build(results: Path) -> None:
+        write_report(write_results(results, progress_alone(), measure), results)
+
+    return report_in(shared("progress", build))
 
 
 def test_rows_say_what_each_network_has_seen(progress: Path, built: tuple[Path, Path]) -> None:

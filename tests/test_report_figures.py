@@ -21,7 +21,6 @@ from matplotlib.text import Text
 from PIL import Image
 from reports import (
     PUBLISHED,
-    built_in,
     configuration,
     every_experiment,
     read,
@@ -40,12 +39,6 @@ from etsdm.report.findings.judge import findings
 from etsdm.report.plates import inlined
 from etsdm.report.published import published_value
 from etsdm.report.results import load
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())
 
 
 def test_figures_show_something(built: tuple[Path, Path]) -> None:

@@ -20,7 +20,6 @@ from hand_made import write_results
 from jinja2 import Environment, StrictUndefined
 from reports import (
     ROOT,
-    built_in,
     configuration,
     every_experiment,
     findings_by_claim,
@@ -32,12 +31,6 @@ from reports import (
 from etsdm.cli import main
 from etsdm.report import page
 from etsdm.report.formulas import formulas
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

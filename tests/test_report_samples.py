@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hand_made import write_results
 from PIL import Image
-from reports import built_in, configuration, read
+from reports import configuration, read
 
 from etsdm.data.archive import read_images, write_images
 from etsdm.metrics.store import save_features
@@ -26,12 +26,6 @@ from etsdm.report.thumbnails import LARGEST, picture
 from etsdm.runtime.files import write_json
 
 SHOWN = ["comparison", "fast-sampling"]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())
 
 
 def pixels(source: str) -> np.ndarray:

@@ -13,7 +13,6 @@ import pytest
 from hand_made import write_measurement, write_results
 from reports import (
     REASON,
-    built_in,
     configuration,
     findings_by_claim,
     k_of,
@@ -27,12 +26,6 @@ from scipy import stats
 from etsdm.report import contents
 from etsdm.report.cells import cells
 from etsdm.report.text import mean_sd, number, short_count
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

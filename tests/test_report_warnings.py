@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 from hand_made import write_measurement, write_results
 from reports import (
-    built_in,
     configuration,
     read,
 )
@@ -17,12 +16,6 @@ from reports import (
 from etsdm.cli import main
 from etsdm.report import page
 from etsdm.report.warnings import warnings
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(report folder, results root) of the hand-chosen values."""
-    return built_in(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 """Image i is a function of (weights, solver settings, seed, i), and the evaluations are those asked for."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from configs import tiny
 from PIL import Image
+from shared import shared
 from trained import LONGER, prepared_digits, write_weights
 from typed import sample, train
 
@@ -181,13 +184,12 @@ def test_the_images_are_not_saturated(weights, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def cosine_weights(tmp_path_factory):
+def cosine_weights():
     """Of a network trained on the digits for seconds, under the cosine schedule."""
     plan = make_plan(tiny(**LONGER, **{"diffusion.schedule": "cosine"}), "test")
-    folder = tmp_path_factory.mktemp("cosine")
     spec = next(run.spec for run in plan.models.values() if run.spec["method"]["name"] == "ddpm")
-    train(spec, prepared_digits(), folder, device="cpu", progress=False)
-    return folder / "weights.safetensors"
+    train_cosine = partial(train, spec, prepared_digits(), device="cpu", progress=False)
+    return shared("cosine", train_cosine) / "weights.safetensors"
 
 
 def shades(pixels):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from configs import every
+from shared import shared
 from skimage.metrics import peak_signal_noise_ratio
 from trained import write_weights
 from typed import restore, train
@@ -18,9 +19,13 @@ from etsdm.runtime.files import read_json
 
 
 @pytest.fixture(scope="module")
-def restored(tmp_path_factory):
+def restored():
     """The folder of restored digits, and that of the true ones."""
-    folder = tmp_path_factory.mktemp("restored")
+    return shared("restored", restore_digits)
+
+
+def restore_digits(folder):
+    """Train super-resolution on the digits and restore those of the test split."""
     plan = make_plan(every(**{"training.images": 20_000, "training.learning_rate": 3e-3}), "test")
     model = next(run for run in plan.models.values() if run.spec["task"]["name"] == "super-resolution")
     spec = next(run for run in plan.restorations.values() if run.needs["model"] is model)
@@ -29,7 +34,6 @@ def restored(tmp_path_factory):
     train(model.spec, folder / "train" / "images.zip", folder, "cpu", progress=False)
     solver = spec.spec | {"solver": spec.spec["solver"] | {"nfe": 10}}
     restore(folder / "weights.safetensors", folder / "test" / "images.zip", solver, folder, "cpu", progress=False)
-    return folder
 
 
 def psnr(truth, images):

@@ -40,7 +40,7 @@ def test_the_report_has_every_measurement(finished):
 
 
 def test_without_a_terminal_a_whole_run_is_a_few_short_lines(finished):
-    output = (finished / "done").read_text()
+    output = (finished / "printed.txt").read_text()
     assert len(output.splitlines()) < 20
     assert max(map(len, output.splitlines())) < 200
     assert not re.search("localrule|Assuming|jobid|Finished", output)

@@ -1,11 +1,11 @@
 """Weights of a small network that has really been trained, for a few seconds."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from configs import tiny
+from shared import shared
 from torch import Tensor
 from typed import train
 
@@ -34,26 +34,16 @@ def data_spec() -> dict[str, Any]:
     return data.spec
 
 
-@cache
-def _folder() -> TemporaryDirectory[str]:
-    """Deleted when the process ends."""
-    return TemporaryDirectory()
-
-
-@cache
 def prepared_digits() -> Path:
     """The archive of the digits."""
-    prepare(data_spec(), Path(_folder().name), progress=False)
-    return Path(_folder().name) / "images.zip"
+    return shared("digits", partial(prepare, data_spec(), progress=False)) / "images.zip"
 
 
 @cache
 def trained_tensors() -> dict[str, Tensor]:
     """Parameters of the baseline after a short training on the digits."""
-    spec = model_spec("ddpm")
-    with TemporaryDirectory() as folder:
-        train(spec, prepared_digits(), Path(folder), device="cpu", progress=False)
-        return load_weights(Path(folder) / "weights.safetensors")[0]
+    train_briefly = partial(train, model_spec("ddpm"), prepared_digits(), device="cpu", progress=False)
+    return load_weights(shared("trained", train_briefly) / "weights.safetensors")[0]
 
 
 def write_weights(path: Path, method: str = "ddpm") -> Path:
