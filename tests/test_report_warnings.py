@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,14 @@ def test_values_that_are_not_finite_are_missing_and_warned_of(tmp_path: Path, va
     assert warning.startswith("In fast-sampling, 2 of 20 measurements have no value, because numbers were not finite")
 
 
-def test_warnings_come_before_everything_else_and_are_printed(built: tuple[Path, Path], text: str) -> None:
+def test_warnings_come_before_everything_else_and_are_printed(
+    built: tuple[Path, Path], text: str, tmp_path: Path
+) -> None:
     """A reason of the hand-chosen failure is that images are not finite."""
     body = text[text.index("<body>") :]
     assert body.index("1 of 20 measurements have no value, because") < body.index("<h1>")
-    done = CliRunner().invoke(
-        main, ["page", "--inventory", str(built[0] / "inventory.json"), "--results", str(built[1])]
-    )
+    results = shutil.copytree(built[1], tmp_path / "results")
+    inventory = results / built[0].relative_to(built[1]) / "inventory.json"
+    done = CliRunner().invoke(main, ["page", "--inventory", str(inventory), "--results", str(results)])
     assert done.exit_code == 0, done.output
     assert "etsdm: warning: In fast-sampling, 1 of 20 measurements have no value" in done.stderr

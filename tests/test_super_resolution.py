@@ -40,13 +40,13 @@ def psnr(truth, images):
     return np.mean([peak_signal_noise_ratio(t, i) for t, i in zip(truth, images, strict=True)])
 
 
-def test_every_test_image_is_restored_from_its_own_low_resolution(restored):
+def test_every_test_image_is_restored_from_its_own_low_resolution(restored, tmp_path):
     """Not from another's: that is the context at work, after a short training."""
     truth, outputs = (read_images(restored / name) for name in ("test/images.zip", "restored.zip"))
     assert truth.shape == outputs.shape == (296, 8, 8, 1)
     assert psnr(truth, outputs) > psnr(np.roll(truth, 1, axis=0), outputs) + 2
-    compare(restored / "restored.zip", restored / "test" / "images.zip", restored / "scores.json")
-    assert read_json(restored / "scores.json")["values"]["psnr"] == pytest.approx(psnr(truth, outputs), abs=1e-9)
+    compare(restored / "restored.zip", restored / "test" / "images.zip", tmp_path / "scores.json")
+    assert read_json(tmp_path / "scores.json")["values"]["psnr"] == pytest.approx(psnr(truth, outputs), abs=1e-9)
 
 
 def test_the_inputs_are_the_test_images_at_low_resolution(restored):
