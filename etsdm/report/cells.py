@@ -85,7 +85,7 @@ def key(row: Any, columns: Sequence[str]) -> Key:
 
 
 def rows_of(table: pd.DataFrame) -> list[Row]:
-    """The rows of a table by column. As plain data they are read ten times faster than as rows of pandas."""
+    """The rows of a table, each by column; as plain data, which is faster to read than the rows of pandas."""
     return table.to_dict("records")
 
 
