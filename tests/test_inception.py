@@ -144,10 +144,10 @@ def test_a_gpu_takes_larger_batches():
     assert default_batch(CPU) < default_batch(torch.device("cuda", 0)) == default_batch(torch.device("cuda", 1))
 
 
-def frechet_and_clean_fid(folder: Path, sets: list[Pixels], weights: Path, network, step: int) -> list[float]:
-    """The distance of two sets of images by this project, and by clean-fid from folders of PNGs.
+def frechet_and_clean_fid(folder: Path, sets: list[Pixels], weights: Path, network, step: int):
+    """The distance of two sets of images by this project, by clean-fid from folders of PNGs, and our features.
 
-    Both take each `step`-th of the 2,048 features: clean-fid's square root of the whole matrix takes minutes.
+    Both distances take each `step`-th of the 2,048 features: clean-fid's square root of the whole matrix takes minutes.
     """
     encode, ours = inception.make_encoder(weights, CPU), []
     for name, pixels in zip("ab", sets, strict=True):
@@ -166,26 +166,37 @@ def frechet_and_clean_fid(folder: Path, sets: list[Pixels], weights: Path, netwo
         custom_feat_extractor=lambda x: network(x)[:, ::step],
         verbose=False,
     )
-    return [frechet(*(each[:, ::step] for each in ours)), theirs]
+    return frechet(*(each[:, ::step] for each in ours)), theirs, ours
 
 
 def test_frechet_of_inception_features_is_clean_fid(tmp_path, inception_weights, clean_fid_network):
     colour = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8)
     sets = [digits()[0][:24], colour]
-    ours, theirs = frechet_and_clean_fid(tmp_path, sets, inception_weights, clean_fid_network, 8)
+    ours, theirs, _ = frechet_and_clean_fid(tmp_path, sets, inception_weights, clean_fid_network, 8)
     assert ours == pytest.approx(theirs, abs=1e-3)
 
 
 @pytest.mark.slow
 def test_fid_of_two_hundred_images_is_clean_fid(tmp_path, inception_weights, clean_fid_network):
-    """A hundred images a set: photographs of 48 px enlarged, and the same with noise. `make bench` has all features."""
+    """A hundred images a set: photographs of 48 px enlarged, and the same with noise; then all features."""
     settings = {"source": "bundled", "bundle": "photos", "split": "all", "resolution": 48}
     crops, numbers = np.stack(list(load_source(settings).images)), np.random.default_rng(0)
     chosen = [crops[numbers.integers(0, len(crops), 100)] for _ in range(2)]
     noisy = (chosen[1] + numbers.normal(0, 8, chosen[1].shape)).clip(0, 255).astype(np.uint8)
     sets = [chosen[0], noisy]
-    ours, theirs = frechet_and_clean_fid(tmp_path, sets, inception_weights, clean_fid_network, 3)
+    ours, theirs, features = frechet_and_clean_fid(tmp_path, sets, inception_weights, clean_fid_network, 3)
     assert ours > 1 and ours == pytest.approx(theirs, abs=1e-3)
+    assert frechet(*features) == pytest.approx(frechet_of_few(*features), rel=1e-6)
+
+
+def frechet_of_few(a: np.ndarray, b: np.ndarray) -> float:
+    """The distance over all features from matrices of images by images: tr (S_a S_b)^(1/2) is the sum of the singular
+    values of X_a X_b', of centred features X over the root of one image less."""
+    x, y = ((each - each.mean(0, dtype=float)) / np.sqrt(len(each) - 1) for each in (a, b))
+    overlap = np.linalg.svd(x @ y.T, compute_uv=False).sum()
+    return float(
+        ((a.mean(0, dtype=float) - b.mean(0, dtype=float)) ** 2).sum() + (x**2).sum() + (y**2).sum() - 2 * overlap
+    )
 
 
 def test_other_weights_are_refused(tmp_path):
